@@ -1,0 +1,1 @@
+"""Stores every MQTT message once, hashes it in batches, and signs receipts after commit."""

@@ -1,0 +1,74 @@
+"""What the collector asks of others; the roof passes the real ones in.
+
+The collector never imports the anchor: it hands records to a `GrowingLog` and leaves to
+a `ReceiptTree`, and reads key entries through an `Authority`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from telemetry.keyring import KeyStatement
+
+
+class Extension(Protocol):
+    """A log after some records more; nothing of it counts before it is committed."""
+
+    @property
+    def start(self) -> int:
+        """Leaves before."""
+
+    @property
+    def size(self) -> int:
+        """Leaves after."""
+
+    @property
+    def root(self) -> bytes:
+        """Root hash, 32 bytes."""
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed checkpoint, a C2SP note."""
+
+    @property
+    def tiles(self) -> Sequence[tuple[int, int, bytes]]:
+        """Every tile that changed: level, number, its 1 to 256 hashes joined."""
+
+    @property
+    def log(self) -> "GrowingLog":
+        """The log to extend next, once this one is committed."""
+
+
+class GrowingLog(Protocol):
+    """A collector's log, immutable: extending it gives a new one."""
+
+    @property
+    def origin(self) -> str:
+        """The log's origin, also the name of its key."""
+
+    @property
+    def size(self) -> int:
+        """Leaves so far."""
+
+    def extend(self, records: Sequence[bytes]) -> Extension:
+        """Append records (at least one) and sign the new head. Deterministic."""
+
+
+class Receipts(Protocol):
+    """Seals one commit's receipt leaves with one signature."""
+
+    def seal(self, leaves: Sequence[bytes]) -> Sequence[bytes]:
+        """Give for each leaf, in order, the payload to publish to its machine."""
+
+
+class Authority(Protocol):
+    """Reads key entries that the pinned operator signed."""
+
+    def read(self, entry: bytes) -> KeyStatement:
+        """Check an entry whole; a ValueError says why it is refused."""
+
+
+class Requests(Protocol):
+    """The folder of key entries waiting to be applied."""
+
+    def after(self, name: str) -> Sequence[tuple[str, bytes]]:
+        """All whole entries whose file name sorts after `name`, in that order."""

@@ -1,0 +1,1 @@
+"""The one command: settings, wiring, exit codes. Imports everything; nobody imports it."""

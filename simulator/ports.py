@@ -1,0 +1,31 @@
+"""What the simulator asks of others; the roof passes the real ones in."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from telemetry.receipt import ReceiptLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A cosigned checkpoint that was checked against pinned keys: its size and SHA-256."""
+
+    size: int
+    note: bytes
+
+
+class ReceiptChecker(Protocol):
+    """Checks receipts against the collectors' certified keys."""
+
+    def admit(self, entry: bytes) -> None:
+        """Take a collector's key entry (from the retained topic); ValueError if it is refused."""
+
+    def check(self, payload: bytes) -> ReceiptLeaf:
+        """The leaf of a receipt whose signature and path hold; ValueError if they do not."""
+
+
+class CheckpointChecker(Protocol):
+    """Checks the anchor log's cosigned checkpoints against the policy."""
+
+    def check(self, note: bytes) -> Cited:
+        """What a message may cite; ValueError if signature or quorum fail."""

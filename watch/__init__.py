@@ -1,0 +1,1 @@
+"""Live topics for people."""
