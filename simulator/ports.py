@@ -1,17 +1,9 @@
 """What the simulator asks of others; the roof passes the real ones in."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from telemetry.message import Cited
 from telemetry.receipt import ReceiptLeaf
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """A cosigned checkpoint that was checked against pinned keys: its size and SHA-256."""
-
-    size: int
-    note: bytes
 
 
 class ReceiptChecker(Protocol):
