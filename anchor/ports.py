@@ -4,63 +4,9 @@ The anchor and the auditor read the collector's store through these, and never i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class CollectorRow:
-    """A collector that the store knows: id, origin of its log, its vkey."""
-
-    id: str
-    origin: str
-    vkey: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """A row of `batches`; `root` 32 bytes, `checkpoint` the signed note, `keys` entries applied."""
-
-    collector: str
-    number: int
-    start: int
-    size: int
-    root: bytes
-    checkpoint: bytes
-    keys: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key entry that a collector applied, `number` from 0."""
-
-    collector: str
-    number: int
-    hash: bytes
-    entry: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """A row of `messages`, every column as stored, unchecked: an attacker may have written it."""
-
-    collector: str
-    position: int
-    received_at: int
-    original_at: int | None
-    topic: str
-    payload: bytes | None
-    properties: str | None
-    device: str | None
-    session: str | None
-    seq: int | None
-    time: int | None
-    status: str
-    key: str | None
-    keys: int
-    entry: bytes | None
-    payload_hash: bytes
-    body_hash: bytes | None
+from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 
 
 class Batches(Protocol):
@@ -79,7 +25,9 @@ class Batches(Protocol):
 class Ledger(Batches, Protocol):
     """What `prove` and `audit` read beside."""
 
-    def messages(self, collector: str, start: int = 0, stop: int | None = None) -> Iterator[MessageRow]:
+    def messages(
+        self, collector: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[MessageRow]:
         """Rows by position, start inclusive, stop exclusive; streamed."""
 
     def find(self, device: str, session: str, seq: int) -> MessageRow | None:
