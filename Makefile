@@ -1,0 +1,113 @@
+# The two commands of a fresh machine are `make demo` and `make test`; each makes the
+# environment that it needs. Wants Python 3.11 to 3.13 with pip, and make; nothing else.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.PHONY: help demo test check lint format environment oracles broker bench lock clean
+
+ARGS ?=
+PYTEST_ARGS ?=
+VENV ?= .venv
+VENV_ORACLES ?= .venv-oracles
+
+# Debian's python3 may come without ensurepip: the environment is made without pip and
+# filled by the pip of the Python that made it.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null; then echo $$name; break; fi; done)
+VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)
+INSTALL = PIP_NO_COLOR=1 $(PYTHON) -m pip --disable-pip-version-check --python $(1) install \
+	--quiet --no-warn-script-location --no-deps --root-user-action ignore
+
+# A stamp is named after what it stands for, so a second call does nothing and a changed
+# lock, Python or place of the checkout installs again.
+key = $(shell { echo "$(VERSION) $(CURDIR)"; cat $(1); } | cksum | tr ' ' -)
+DEFAULT_FILES := requirements/default.lock requirements/build.lock pyproject.toml
+DEFAULT := $(VENV)/.default-$(call key,$(DEFAULT_FILES))
+DEV := $(VENV)/.dev-$(call key,requirements/dev.lock $(DEFAULT_FILES))
+ORACLES := $(VENV_ORACLES)/.oracles-$(call key,requirements/oracles.lock)
+
+help: ## What there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'make demo ARGS="--duration 20 --data DIR" passes options on to the demo'
+
+demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and verifies it
+	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
+	@$(VENV)/bin/factoryledger demo $(ARGS)
+
+test: environment oracles broker check ## Everything that must hold, from an empty machine
+
+check: $(DEV) ## Format, lint, types, imports, tests
+	@$(MAKE) lint
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV) ## Format, lint, types, imports
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(DEV) ## Put every file into its one format
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+environment: $(DEV) ## .venv, with what the tests need
+
+oracles: $(ORACLES) ## .venv-oracles: strangers' verifiers, for tests
+
+broker: ## Mosquitto, which the tests need
+	@.ci/get-mosquitto
+
+bench: $(DEFAULT) broker ## Every figure that the documents name
+	@set -e; for file in benchmarks/*.py; do \
+		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
+		echo "== $$file"; $(VENV)/bin/python "$$file"; done
+
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
+	$(COMPILE) --upgrade pyproject.toml --output-file requirements/default.lock
+	$(COMPILE) --upgrade --extra dev --constraint requirements/default.lock pyproject.toml \
+		--output-file requirements/dev.lock
+	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.lock
+	$(COMPILE) --upgrade requirements/oracles.in --output-file requirements/oracles.lock
+
+clean: ## Remove what make made; data folders stay
+	rm -rf $(VENV) $(VENV_ORACLES) build dist .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- environments -----------------------------------------------------------------------
+
+define python_needed
+@test -n "$(VERSION)" || { echo "No Python 3.11, 3.12 or 3.13 with pip was found:" \
+	"install one (Debian: apt-get install python3 python3-pip)" \
+	"or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+endef
+
+# An environment of another Python is no use to this one: make it anew.
+define environment_made
+@$(1)/bin/python -c 'import sys; sys.exit(str(sys.version_info[:2]) != "$(VERSION)")' \
+	2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(1)
+endef
+
+$(DEFAULT):
+	$(python_needed)
+	@echo "Making $(VENV)" >&2
+	$(call environment_made,$(VENV))
+	@$(call INSTALL,$(VENV)) --require-hashes -r requirements/default.lock -r requirements/build.lock
+	@$(call INSTALL,$(VENV)) --no-build-isolation --editable .
+	@rm -f $(VENV)/.default-* && touch $@
+
+$(DEV): $(DEFAULT)
+	@$(call INSTALL,$(VENV)) --require-hashes -r requirements/dev.lock
+	@rm -f $(VENV)/.dev-* && touch $@
+
+$(ORACLES):
+	$(python_needed)
+	@echo "Making $(VENV_ORACLES)" >&2
+	$(call environment_made,$(VENV_ORACLES))
+	@$(call INSTALL,$(VENV_ORACLES)) --require-hashes -r requirements/oracles.lock
+	@rm -f $(VENV_ORACLES)/.oracles-* && touch $@
