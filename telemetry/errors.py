@@ -1,0 +1,45 @@
+"""The errors of the ground, by what the reader can do about them.
+
+Malformed input, a weak key and a lost broker are different types under one root.
+"""
+
+
+class TelemetryError(Exception):
+    """Root of every error that `telemetry` raises."""
+
+
+class NotCanonical(TelemetryError, ValueError):  # noqa: N818 - says what the value is
+    """A value or its spelling is not the one that the writer would write."""
+
+
+class MalformedMessage(TelemetryError, ValueError):  # noqa: N818 - says what the message is
+    """A payload fails the strict parse, or what is to be composed could not pass it."""
+
+
+class MalformedRecording(TelemetryError, ValueError):  # noqa: N818 - says what the file is
+    """A line of a recording that no reader can take: `file`, `line` (from 1), `reason`."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        super().__init__(file, line, reason)
+        self.file = file
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}: {self.reason}"
+
+
+class WeakKey(TelemetryError, ValueError):  # noqa: N818 - says what the key is
+    """A public key of small order, or not the canonical encoding of a point."""
+
+
+class ContradictoryStatement(TelemetryError, ValueError):  # noqa: N818 - says what it is
+    """A key statement that contradicts what the keyring already holds."""
+
+
+class BrokerUnavailable(TelemetryError):  # noqa: N818 - says what the broker is
+    """No broker answered, or it refused the connection: names the address and what to try."""
+
+
+class LinkLost(TelemetryError):  # noqa: N818 - says what happened to the link
+    """The connection went before the broker answered for what was sent."""

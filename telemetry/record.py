@@ -1,0 +1,168 @@
+"""The record: what was received, when, and how it was judged; a leaf of a collector's log.
+
+One canonical encoding; nothing else is read (docs/formats.md, Record). Pure.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from telemetry.canonical import END_OF_TIME, b64, is_segment, quote, unb64
+from telemetry.errors import NotCanonical
+from telemetry.properties import Properties
+
+STATUSES: Final = (
+    "accepted",
+    "unsigned",
+    "bad-signature",
+    "unknown-device",
+    "revoked",
+    "malformed",
+    "conflict",
+)
+# Only these have been shown to be the device's own, so only these name it.
+NAMED_STATUSES: Final = frozenset({"accepted", "conflict", "revoked"})
+# No key matters to these: they read the same in every store.
+KEYLESS_STATUSES: Final = frozenset({"unsigned", "malformed"})
+MAX_SEQ: Final = 2**63 - 1
+
+_HASH_LENGTH: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as a collector recorded it.
+
+    `received` and `original` are microseconds since the epoch, `properties` the canonical
+    text, `entry` the hash of the key entry that the judgement rests on, `payload` and
+    `body` the SHA-256 of each (32 bytes).
+    """
+
+    received: int
+    original: int | None
+    topic: str
+    properties: str | None
+    status: str
+    device: str | None
+    session: str | None
+    seq: int | None
+    key: str | None
+    keys: int
+    entry: bytes | None
+    payload: bytes
+    body: bytes | None
+
+    def to_bytes(self) -> bytes:
+        """Write the leaf; NotCanonical where the parts contradict each other."""
+        _check(self)
+        return (
+            f'{{"record":1,"received":{self.received},"original":{_number(self.original)}'
+            f',"topic":{quote(self.topic)},"properties":{_text(self.properties)}'
+            f',"status":"{self.status}","device":{_text(self.device)}'
+            f',"session":{_text(self.session)},"seq":{_number(self.seq)}'
+            f',"key":{_text(self.key)},"keys":{self.keys},"entry":{_hash(self.entry)}'
+            f',"payload":{_hash(self.payload)},"body":{_hash(self.body)}}}'
+        ).encode("ascii")
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "Record":
+        """Read a leaf; NotCanonical for anything that `to_bytes` would not write."""
+        try:
+            record = _WIRE.decode(data).record_of()
+            Properties.from_text(record.properties)
+            written = record.to_bytes()
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise NotCanonical(f"not a record: {error}") from None
+        if written != data:
+            raise NotCanonical("a record is not in its canonical spelling")
+        return record
+
+
+class _Wire(msgspec.Struct, forbid_unknown_fields=True):
+    record: int
+    received: int
+    original: int | None
+    topic: str
+    properties: str | None
+    status: str
+    device: str | None
+    session: str | None
+    seq: int | None
+    key: str | None
+    keys: int
+    entry: str | None
+    payload: str
+    body: str | None
+
+    def record_of(self) -> Record:
+        return Record(
+            received=self.received,
+            original=self.original,
+            topic=self.topic,
+            properties=self.properties,
+            status=self.status,
+            device=self.device,
+            session=self.session,
+            seq=self.seq,
+            key=self.key,
+            keys=self.keys,
+            entry=None if self.entry is None else unb64(self.entry),
+            payload=unb64(self.payload),
+            body=None if self.body is None else unb64(self.body),
+        )
+
+
+_WIRE: Final = msgspec.json.Decoder(_Wire)
+
+
+def _check(record: Record) -> None:
+    if record.status not in STATUSES:
+        raise NotCanonical(f"a record of no known status: {record.status!r}")
+    if not 0 <= record.received < END_OF_TIME:
+        raise NotCanonical("a record received outside of the years 1970 to 9999")
+    if record.original is not None and not 0 <= record.original < record.received:
+        raise NotCanonical("a record's original time is not before the one it was lifted to")
+    _check_hash("payload", record.payload)
+    if (record.body is None) != (record.status == "unsigned"):
+        raise NotCanonical("a record has a body hash, and only then, if it was signed")
+    if record.body is not None:
+        _check_hash("body", record.body)
+    if record.keys < 0 or (record.keys and record.status in KEYLESS_STATUSES):
+        raise NotCanonical("a record counts keys though none mattered")
+    if record.status in NAMED_STATUSES:
+        _check_named(record)
+    elif any(
+        value is not None
+        for value in (record.device, record.session, record.seq, record.key, record.entry)
+    ):
+        raise NotCanonical(f"a record of status {record.status} names a device")
+
+
+def _check_named(record: Record) -> None:
+    if record.device is None or record.session is None or record.key is None:
+        raise NotCanonical(f"a record of status {record.status} lacks device, session or key")
+    if not (is_segment(record.device) and is_segment(record.session)):
+        raise NotCanonical("a record's device or session is no segment")
+    if record.seq is None or not 0 <= record.seq <= MAX_SEQ:
+        raise NotCanonical("a record's seq is missing or outside of 0 to 2^63-1")
+    if record.entry is None:
+        raise NotCanonical("a record lacks the key entry that its judgement rests on")
+    _check_hash("entry", record.entry)
+
+
+def _check_hash(name: str, value: bytes) -> None:
+    if len(value) != _HASH_LENGTH:
+        raise NotCanonical(f"a record's {name} is not a hash of {_HASH_LENGTH} bytes")
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else quote(value)
+
+
+def _hash(value: bytes | None) -> str:
+    return "null" if value is None else f'"{b64(value)}"'

@@ -1,0 +1,122 @@
+"""Topics and topic filters: ISA-95 levels, the ledger's own topics, MQTT's matching.
+
+A machine's topic is its last six levels, whatever stands before them. Pure.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from telemetry.canonical import is_segment
+
+KINDS: Final = ("telemetry", "birth", "state", "death", "event", "receipt")
+SIGNED_KINDS: Final = ("telemetry", "birth", "state", "event")
+
+_LEVELS: Final = 6
+# Longer topics are parsed each time, so that strangers cannot fill memory with them.
+_CACHED_LENGTH: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTopic:
+    """`[<prefix>/]<enterprise>/<site>/<area>/<line>/<machine>/<kind>`.
+
+    `prefix` is without its last slash; only one that ends in an empty level keeps it, so
+    that every topic parses to exactly one value and back.
+    """
+
+    prefix: str
+    enterprise: str
+    site: str
+    area: str
+    line: str
+    machine: str
+    kind: str
+
+    @staticmethod
+    def parse(topic: str) -> "MachineTopic | None":
+        """Read a topic; None where it is not a machine's."""
+        if len(topic) > _CACHED_LENGTH:
+            return _parse(topic)
+        return _parse_cached(topic)
+
+    def __str__(self) -> str:
+        return _under(self.prefix, self.unprefixed)
+
+    @property
+    def unprefixed(self) -> str:
+        """The last six levels: what signatures cover."""
+        return f"{self.enterprise}/{self.site}/{self.area}/{self.line}/{self.machine}/{self.kind}"
+
+    def with_kind(self, kind: str) -> "MachineTopic":
+        """Give the same machine's topic of another kind; ValueError for no kind."""
+        if kind not in KINDS:
+            raise ValueError(f"no kind of topic: {kind!r}; one of {', '.join(KINDS)}")
+        return replace(self, kind=kind)
+
+
+def is_own(topic: str) -> bool:
+    """Whether the topic is one that the ledger itself writes, which no collector stores."""
+    levels = topic.rsplit("/", 3)
+    if levels[-2:] == ["ledger", "checkpoint"]:
+        return True
+    if levels[-3:-1] == ["ledger", "collector"]:
+        return is_segment(levels[-1])
+    if levels[-1] != "receipt":
+        return False
+    return MachineTopic.parse(topic) is not None
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a topic filter matches a topic (MQTT 5, section 4.7).
+
+    A leading `$share/<group>/` is stripped; wildcards in first place match no `$` topic.
+    """
+    if pattern.startswith("$share/"):
+        pattern = pattern.split("/", 2)[-1]
+    wanted = pattern.split("/")
+    levels = topic.split("/")
+    if topic.startswith("$") and wanted[0] in {"+", "#"}:
+        return False
+    for place, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if place == len(levels) or level not in {"+", levels[place]}:
+            return False
+    return len(wanted) == len(levels)
+
+
+def factory_filters(prefix: str = "") -> list[str]:
+    """Give the filters of the factory's own topics: all kinds that machines publish."""
+    return [_under(prefix, "+/" * (_LEVELS - 1) + kind) for kind in KINDS if kind != "receipt"]
+
+
+def checkpoint_topic(prefix: str) -> str:
+    """Give the retained topic of the newest cosigned checkpoint."""
+    return _under(prefix, "ledger/checkpoint")
+
+
+def collector_topic(prefix: str, collector: str) -> str:
+    """Give the retained topic of a collector's key entry."""
+    return _under(prefix, f"ledger/collector/{collector}")
+
+
+def _under(prefix: str, rest: str) -> str:
+    return prefix + rest if not prefix or prefix.endswith("/") else f"{prefix}/{rest}"
+
+
+def _parse(topic: str) -> MachineTopic | None:
+    *before, enterprise, site, area, line, machine, kind = ["?"] * _LEVELS + topic.split("/")
+    levels = (enterprise, site, area, line, machine, kind)
+    if kind not in KINDS or not all(map(is_segment, levels)):
+        return None
+    return MachineTopic(_prefix(before[_LEVELS:]), *levels)
+
+
+def _prefix(levels: list[str]) -> str:
+    joined = "/".join(levels)
+    # An empty last level is no prefix's end: keep its slash, or "/a/b" would read as "a/b".
+    return f"{joined}/" if levels and not levels[-1] else joined
+
+
+_parse_cached = lru_cache(maxsize=4096)(_parse)
