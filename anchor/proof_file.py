@@ -1,0 +1,124 @@
+"""The proof file: everything that shows what one message said and when (docs/formats.md).
+
+Nothing in it is trusted for being there. One spelling: it is read by writing it again.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from anchor.errors import Malformed
+from anchor.merkle import HASH
+from anchor.spelling import decoded, octets
+from anchor.tlog_proof import TlogProof
+from telemetry.canonical import b64, quote
+
+VERSION = 1
+MAX_FILE = 1 << 29
+"""MQTT carries payloads of up to 256 MiB, which base64 makes a third longer."""
+
+_MEMBERS = (
+    "factoryledger",
+    "version",
+    "payload",
+    "record",
+    "message_proof",
+    "checkpoint_proof",
+    "keys",
+    "cited",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncludedEntry:
+    """A key entry and its path in the tree of the checkpoint inside `checkpoint_proof`."""
+
+    entry: bytes
+    index: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofFile:
+    """A message (None once erased), its record, both proofs, key entries, what it cites.
+
+    `record` is the collector's leaf; `keys` holds the collector's entry first, then those
+    that the judgement rests on; `cited` is the cosigned checkpoint that the message names.
+    """
+
+    payload: bytes | None
+    record: bytes
+    message_proof: TlogProof
+    checkpoint_proof: TlogProof
+    keys: tuple[IncludedEntry, ...]
+    cited: bytes | None
+
+    def to_bytes(self) -> bytes:
+        """The file: compact JSON and a newline."""
+        values = (
+            quote("proof"),
+            str(VERSION),
+            "null" if self.payload is None else f'"{b64(self.payload)}"',
+            _text(self.record),
+            _text(self.message_proof.to_bytes()),
+            _text(self.checkpoint_proof.to_bytes()),
+            f"[{','.join(map(_entry, self.keys))}]",
+            "null" if self.cited is None else _text(self.cited),
+        )
+        members = (f'"{name}":{value}' for name, value in zip(_MEMBERS, values, strict=True))
+        return f"{{{','.join(members)}}}\n".encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read a proof file, nothing in it checked; Malformed unless `to_bytes` writes it."""
+        if len(data) > MAX_FILE:
+            raise Malformed(f"a proof file of {len(data)} bytes; at most {MAX_FILE} are read")
+        members = _parse(data)
+        try:
+            proof = cls._from_members(members)
+        except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as error:
+            raise Malformed(f"a member of the proof file has the wrong form: {error}") from error
+        if proof.to_bytes() != data:
+            raise Malformed("the proof file is not in the one spelling that `prove` writes")
+        return proof
+
+    @classmethod
+    def _from_members(cls, members: dict[str, Any]) -> Self:
+        payload, cited = members["payload"], members["cited"]
+        return cls(
+            payload=None if payload is None else octets(payload, "payload"),
+            record=members["record"].encode(),
+            message_proof=TlogProof.from_bytes(members["message_proof"].encode()),
+            checkpoint_proof=TlogProof.from_bytes(members["checkpoint_proof"].encode()),
+            keys=tuple(map(_included, members["keys"])),
+            cited=None if cited is None else cited.encode(),
+        )
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(decoded(data, "a proof file"))
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not a proof file: {error}") from error
+    if not isinstance(members, dict) or members.get("factoryledger") != "proof":
+        raise Malformed('not a proof file: it has no "factoryledger":"proof"')
+    if members.get("version") != VERSION:
+        raise Malformed(f"proof file of version {members.get('version')!r}; this reads {VERSION}")
+    return members
+
+
+def _included(member: dict[str, Any]) -> IncludedEntry:
+    index = member["index"]
+    if type(index) is not int or index < 0:
+        raise Malformed(f"index {index!r} of a key entry is not a number from 0")
+    path = tuple(octets(step, "hash in the path of a key entry", HASH) for step in member["path"])
+    return IncludedEntry(member["entry"].encode(), index, path)
+
+
+def _entry(included: IncludedEntry) -> str:
+    path = ",".join(f'"{b64(step)}"' for step in included.path)
+    return f'{{"entry":{_text(included.entry)},"index":{included.index},"path":[{path}]}}'
+
+
+def _text(data: bytes) -> str:
+    return quote(decoded(data, "a part of a proof file"))

@@ -1,0 +1,149 @@
+"""Receipts: one signature for all of a commit, a path for each machine (docs/formats.md).
+
+`ReceiptTree` is the collector's side, `ReceiptVerifier` the machine's, which trusts only
+keys that the pinned operator certified.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchor.errors import Malformed, Refused
+from anchor.key_entry import OperatorAuthority
+from anchor.merkle import HASH, check_inclusion, leaf_hash, parents
+from anchor.note import ED25519, Note, SignerKey, VerifierKey, sign_note
+from anchor.spelling import number, octets
+from telemetry.canonical import b64
+from telemetry.errors import TelemetryError
+from telemetry.receipt import Receipt, ReceiptLeaf
+
+FIRST_LINE = "factoryledger receipts v1"
+_LINES = 4
+_KEPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptHead:
+    """What a receipts note says: the collector's origin, how many leaves, their root."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def to_text(self) -> str:
+        """The note's text."""
+        return f"{FIRST_LINE}\n{self.origin}\n{self.size}\n{b64(self.root)}\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> "ReceiptHead":
+        """Read the text; Malformed unless `to_text` would write it."""
+        lines = text.split("\n")
+        if len(lines) != _LINES + 1 or lines[0] != FIRST_LINE or lines[-1]:
+            raise Malformed("not the head of a tree of receipts")
+        size = number(lines[2], "number of receipts")
+        return cls(lines[1], size, octets(lines[3], "root of receipts", HASH))
+
+
+class ReceiptTree:
+    """Seals the receipts of one commit with one signature by the collector's key."""
+
+    def __init__(self, key: SignerKey) -> None:
+        self._key = key
+
+    def seal(self, leaves: Sequence[bytes]) -> list[bytes]:
+        """For each leaf, in the order given, the payload for its machine; [] for none."""
+        if not leaves:
+            return []
+        rows = _rows([leaf_hash(leaf) for leaf in leaves])
+        head = ReceiptHead(self._key.name, len(leaves), rows[-1][0])
+        note = sign_note(head.to_text(), self._key)
+        return [
+            Receipt(leaf=leaf, index=index, path=_path(rows, index), note=note).to_bytes()
+            for index, leaf in enumerate(leaves)
+        ]
+
+
+class ReceiptVerifier:
+    """Checks receipts against collectors' keys that the operator's entries enrol.
+
+    `origin` is the anchor's; collector `<id>` signs as `<origin>/collector/<id>`. Heads are
+    kept by their exact bytes, so one signature is verified a commit, not one a receipt.
+    """
+
+    def __init__(self, operator: VerifierKey, origin: str) -> None:
+        self._authority = OperatorAuthority(operator)
+        self._prefix = f"{origin}/collector/"
+        # By the hash of the entry that enrolled it, so that revocation finds it.
+        self._keys: dict[bytes, VerifierKey] = {}
+        self._ended: set[bytes] = set()
+        self._heads: OrderedDict[bytes, ReceiptHead] = OrderedDict()
+
+    def admit(self, entry: bytes) -> None:
+        """Take a collector's key entry (enrolment or revocation); Malformed or Refused if bad."""
+        statement = self._authority.read(entry)
+        if statement.kind != "collector":
+            raise Refused(f"a key entry for a {statement.kind}, not for a collector")
+        if statement.prior is not None:
+            self._ended.add(statement.prior)
+            self._keys.pop(statement.prior, None)
+            self._heads.clear()
+        elif statement.key is not None and statement.hash not in self._ended:
+            name = self._prefix + statement.name
+            self._keys[statement.hash] = VerifierKey(name, ED25519, statement.key)
+
+    def check(self, payload: bytes) -> ReceiptLeaf:
+        """The leaf of a receipt; Malformed or Refused unless signature and path hold."""
+        try:
+            receipt = Receipt.from_bytes(payload)
+            leaf = ReceiptLeaf.from_bytes(receipt.leaf)
+        except TelemetryError as error:
+            raise Malformed(f"not a receipt: {error}") from error
+        head = self._head(receipt.note)
+        if head.origin != self._prefix + leaf.collector:
+            raise Refused(f"a receipt of collector {leaf.collector!r} signed by {head.origin!r}")
+        check_inclusion(
+            leaf=leaf_hash(receipt.leaf),
+            index=receipt.index,
+            size=head.size,
+            path=receipt.path,
+            root=head.root,
+        )
+        return leaf
+
+    def _head(self, data: bytes) -> ReceiptHead:
+        known = self._heads.get(data)
+        if known is not None:
+            return known
+        note = Note.from_bytes(data)
+        head = ReceiptHead.from_text(note.text)
+        keys = [key for key in self._keys.values() if key.name == head.origin]
+        signing = [key for key in keys if note.line_of(key)]
+        if not signing:
+            raise Refused(
+                f"receipts signed by {head.origin!r}, whose key no entry has certified here; "
+                "its key entry is on the topic ledger/collector/<id>"
+            )
+        for key in signing:
+            note.signed_by(key)
+        self._heads[data] = head
+        if len(self._heads) > _KEPT:
+            self._heads.popitem(last=False)
+        return head
+
+
+def _rows(hashes: list[bytes]) -> list[list[bytes]]:
+    """All rows of the tree, leaves first; a last node without partner is lifted as it is."""
+    rows = [hashes]
+    while len(rows[-1]) > 1:
+        row = rows[-1]
+        rows.append(parents(row) + (row[-1:] if len(row) % 2 else []))
+    return rows
+
+
+def _path(rows: list[list[bytes]], index: int) -> tuple[bytes, ...]:
+    path = list[bytes]()
+    for row in rows[:-1]:
+        if index ^ 1 < len(row):
+            path.append(row[index ^ 1])
+        index >>= 1
+    return tuple(path)
