@@ -1,0 +1,283 @@
+"""The anchor log's one writer: entries in, a checkpoint out that can never be taken back.
+
+Order is all: bundles and tiles on the disk, then the head in anchor.db, only then a
+signature, and that over a root recomputed from what the disk gives back. One size never
+gets two roots.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from anchor.anchor_db import AnchorDb, Head, IndexRow
+from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.contents import describe
+from anchor.errors import Diverged, Malformed, Missing, Refused
+from anchor.log_folder import LogFolder
+from anchor.merkle import (
+    TILE_WIDTH,
+    check_consistency,
+    consistency_from_tiles,
+    leaf_hash,
+    root_from_tiles,
+)
+from anchor.note import SignerKey
+from anchor.policy import Policy
+from anchor.right_edge import grow
+from anchor.tile import entries_path, pack_entries
+
+_RESTORE = "Put back the newest copy of the log folder and anchor.db; never let an older copy sign"
+# What one transaction of a recovery holds at most: a full tile of full tiles.
+_ADOPT = TILE_WIDTH * TILE_WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The checkpoint that the folder shows: its exact bytes and what it says."""
+
+    note: bytes
+    checkpoint: Checkpoint
+
+
+class Writer:
+    """Appends, signs and publishes; call `recover` first, and again after any error.
+
+    Hold `folder.lock()` all the while. The key's name is the log's origin.
+    """
+
+    def __init__(self, folder: LogFolder, db: AnchorDb, key: SignerKey) -> None:
+        self._folder = folder
+        self._db = db
+        self._key = key
+        self._head = Head()
+        self._ends: dict[str, int] = {}
+        self._clean = False
+        self._reread = 0
+        self.published: Published | None = None
+
+    @property
+    def origin(self) -> str:
+        """The log's origin."""
+        return self._key.name
+
+    @property
+    def size(self) -> int:
+        """Entries committed."""
+        return self._head.size
+
+    # -- start ----------------------------------------------------------------------
+
+    def recover(self, admit: Callable[[bytes], None], time: int) -> None:
+        """Compare folder and anchor.db and bring the one that is behind forward.
+
+        `admit` judges each entry that the folder holds beyond the database (a crash came
+        between, or the database is lost) and raises for what no tail would have appended.
+        `time` (microseconds) stands for that of a publication which was never noted.
+        Diverged when the folder is behind, or holds what cannot be: nothing is signed then.
+        """
+        self._clean = False
+        self._folder.settle()
+        head = self._db.head()
+        self._head = head or Head()
+        if head is not None:
+            self._check_head(head)
+        self._ends = {name: number for name, (number, _) in self._db.ends().items()}
+        while entries := self._beyond():
+            self._admit_all(entries, admit)
+            self._commit(entries)
+        self.published = self._check_published()
+        self._reread = 0
+        if self.published is not None:
+            note, size = self.published.note, self.published.checkpoint.size
+            self._db.add_cosigned(sha256(note).digest(), size, time)
+
+    def _beyond(self) -> list[bytes]:
+        try:
+            limit = _ADOPT - self._head.size % _ADOPT
+            return self._folder.entries_beyond(self._head.size, limit)
+        except Malformed as error:
+            raise Diverged(f"the log in {self._folder.path}: {error}. {_RESTORE}") from error
+
+    def _check_head(self, head: Head) -> None:
+        """The folder must hold what anchor.db says was committed."""
+        try:
+            root = root_from_tiles(head.size, self._folder.tile)
+            if head.size:
+                number, width = divmod(head.size - 1, TILE_WIDTH)
+                self._folder.bundle(number, width + 1)
+        except (Missing, Malformed) as error:
+            raise Diverged(
+                f"anchor.db knows {head.size} entries, the folder {self._folder.path} does not "
+                f"hold them: {error}. {_RESTORE}"
+            ) from error
+        if root != head.root:
+            raise Diverged(
+                f"the tiles in {self._folder.path} have another root at size {head.size} than "
+                f"anchor.db. {_RESTORE}"
+            )
+
+    def _admit_all(self, entries: Sequence[bytes], admit: Callable[[bytes], None]) -> None:
+        for position, entry in enumerate(entries, self._head.size):
+            try:
+                admit(entry)
+            except (Malformed, Refused) as error:
+                raise Diverged(
+                    f"entry {position} in {self._folder.path} is not in anchor.db and may not be "
+                    f"in this log: {error}. Something else wrote it; {_RESTORE.lower()}"
+                ) from error
+
+    def _check_published(self) -> Published | None:
+        note = self._folder.checkpoint()
+        if note is None:
+            return None
+        where = self._folder.path / "checkpoint"
+        try:
+            checkpoint = open_checkpoint(note, self._key.verifier)
+        except (Malformed, Refused) as error:
+            raise Diverged(f"{where} is not signed by this log's key: {error}") from error
+        if checkpoint.size > self._head.size:
+            raise Diverged(
+                f"{where} states {checkpoint.size} entries, {self._head.size} are there. {_RESTORE}"
+            )
+        if self.root_at(checkpoint.size) != checkpoint.root:
+            raise Diverged(f"{where} states another root than the tiles have. {_RESTORE}")
+        return Published(note, checkpoint)
+
+    # -- append ---------------------------------------------------------------------
+
+    def append(self, entries: Sequence[bytes]) -> Checkpoint:
+        """Append entries durably; the head after them, not yet signed.
+
+        Malformed, and nothing appended, for one that is no entry of this log or larger than
+        65,535 bytes. After any other error call `recover` before anything else.
+        """
+        if entries:
+            for entry in entries:
+                describe(self.origin, entry)
+            if not self._clean:
+                # Files of an append that was never committed, behind a gap that a power cut
+                # left: nobody was ever told of them, and they would stand in the way.
+                self._folder.remove(self._folder.leftovers(self._head.size))
+                self._clean = True
+            self._commit(entries)
+        return self.checkpoint()
+
+    def checkpoint(self) -> Checkpoint:
+        """The committed head, as the checkpoint that may be signed."""
+        return Checkpoint(self.origin, self._head.size, self._head.root)
+
+    def _commit(self, entries: Sequence[bytes]) -> None:
+        size = self._head.size + len(entries)
+        rows = self._rows(entries)
+        leaves = [leaf_hash(entry) for entry in entries]
+        tiles = grow(self._head.size, leaves, self._folder.tile)
+        files = self._bundles(entries) + [(tile.path, data) for tile, data in tiles]
+        self._folder.put(files)
+        # Crash here: the entries are found in the folder and taken on at the next start.
+        head = Head(size, root_from_tiles(size, self._folder.tile))
+        self._db.extend(rows, head)
+        # Crash here: the head is committed, the next start signs exactly this root.
+        self._head = head
+        for row in rows:
+            if row.collector is not None and row.number is not None:
+                self._ends[row.collector] = row.number + 1
+
+    def _rows(self, entries: Sequence[bytes]) -> list[IndexRow]:
+        rows, numbers = list[IndexRow](), dict[str, int]()
+        for position, entry in enumerate(entries, self._head.size):
+            found = describe(self.origin, entry)
+            number = None
+            if found.collector is not None:
+                known = self._ends.get(found.collector, 0)
+                number = numbers.get(found.collector, known)
+                numbers[found.collector] = number + 1
+            digest = sha256(entry).digest()
+            rows.append(IndexRow(position, digest, found.kind, found.collector, number, found.size))
+        return rows
+
+    def _bundles(self, entries: Sequence[bytes]) -> list[tuple[str, bytes]]:
+        number, width = divmod(self._head.size, TILE_WIDTH)
+        row = (self._folder.bundle(number, width) if width else []) + list(entries)
+        files = list[tuple[str, bytes]]()
+        for offset in range(0, len(row), TILE_WIDTH):
+            chunk = row[offset : offset + TILE_WIDTH]
+            path = entries_path(number + offset // TILE_WIDTH, len(chunk))
+            files.append((path, pack_entries(chunk)))
+        return files
+
+    # -- sign and publish -------------------------------------------------------------
+
+    def is_due(self, policy: Policy) -> bool:
+        """Whether a checkpoint must be signed and published: new entries, or a new policy."""
+        if self.published is None or self.published.checkpoint.size < self.size:
+            return self.size > 0
+        try:
+            policy.open(self.published.note)
+        except Refused:
+            return True
+        return False
+
+    def sign(self) -> bytes:
+        """Sign the committed head, over what the disk gives back; the same head, the same bytes.
+
+        Diverged, and no signature, when the disk gives back anything but what was committed.
+        """
+        self._read_back()
+        return sign_checkpoint(self.checkpoint(), self._key)
+
+    def _read_back(self) -> None:
+        shown = self.published.checkpoint.size if self.published else 0
+        since = max(self._reread, shown)
+        try:
+            entries = self._folder.entries(since, self.size)
+            leaves = [leaf_hash(entry) for entry in entries]
+            for tile, data in grow(since, leaves, self._folder.tile):
+                if self._folder.tile(tile.level, tile.number, tile.width) != data:
+                    raise Diverged(self._changed(f"{tile.path} does not follow from its entries"))
+            root = root_from_tiles(self.size, self._folder.tile)
+        except (Missing, Malformed) as error:
+            raise Diverged(self._changed(str(error))) from error
+        if root != self._head.root:
+            raise Diverged(self._changed(f"another root at size {self.size} than was committed"))
+        self._reread = self.size
+
+    def _changed(self, what: str) -> str:
+        return f"the log in {self._folder.path} changed under the writer: {what}. {_RESTORE}"
+
+    def root_at(self, size: int) -> bytes:
+        """The root of this log's first `size` entries, from the tiles."""
+        return root_from_tiles(size, self._folder.tile)
+
+    def consistency(self, old: int, size: int) -> tuple[bytes, ...]:
+        """The path from the tree of `old` entries to that of `size`, both this log's own.
+
+        Checked before it is given; Refused if the tiles do not bear it out.
+        """
+        path = consistency_from_tiles(old, size, self._folder.tile)
+        check_consistency(
+            old_size=old,
+            old_root=self.root_at(old),
+            size=size,
+            root=self.root_at(size),
+            path=path,
+        )
+        return path
+
+    def publish(self, note: bytes, policy: Policy, time: int) -> None:
+        """Let a checkpoint that meets the policy be the log's; `time` in microseconds.
+
+        Refused, and nothing published, if it does not meet the policy, is not of this
+        tree, or is older than the published one.
+        """
+        checkpoint = policy.open(note).checkpoint
+        if checkpoint.size > self.size or self.root_at(checkpoint.size) != checkpoint.root:
+            raise Refused(f"the checkpoint at size {checkpoint.size} is not one of this log")
+        before = self.published.checkpoint.size if self.published else 0
+        if checkpoint.size < before:
+            raise Refused(f"size {checkpoint.size} is older than the published {before}")
+        self._folder.publish(note)
+        # Crash here: it is published; the next start notes it in anchor.db.
+        self.published = Published(note, checkpoint)
+        self._db.add_cosigned(sha256(note).digest(), checkpoint.size, time)
+        if checkpoint.size // TILE_WIDTH > before // TILE_WIDTH:
+            self._folder.sweep()
