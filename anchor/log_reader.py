@@ -1,0 +1,86 @@
+"""Reads any C2SP tiled log, ours or a stranger's, from a folder or over HTTP.
+
+A checkpoint counts once the pinned key's signature on it holds; whatever else the log says
+counts once it leads to that checkpoint's root (`anchor.log_view`).
+"""
+
+from collections.abc import Iterator
+
+from anchor.checkpoint import open_checkpoint
+from anchor.log_files import C2SP, Layout, LogFiles
+from anchor.log_source import FolderSource, HttpSource, LogSource, open_source
+from anchor.log_view import LogView
+from anchor.note import VerifierKey
+from anchor.tree_head import Checkpoint
+
+__all__ = [
+    "C2SP",
+    "FolderSource",
+    "HttpSource",
+    "Layout",
+    "LogReader",
+    "LogSource",
+    "LogView",
+    "open_source",
+]
+
+
+class LogReader:
+    """A tiled log whose key is known.
+
+    `origin` is what its checkpoints must say, by default the key's name. Raises what
+    `LogView` raises.
+    """
+
+    def __init__(
+        self,
+        source: LogSource,
+        key: VerifierKey,
+        *,
+        layout: Layout = C2SP,
+        origin: str | None = None,
+    ) -> None:
+        self.source = source
+        self.key = key
+        self.files = LogFiles(source, layout)
+        self._origin = origin
+        self._view: LogView | None = None
+
+    def checkpoint(self) -> tuple[bytes, Checkpoint]:
+        """Read the newest checkpoint: its bytes, and what the log's signature vouches for.
+
+        Missing where the log has none yet; Malformed or Refused where it does not hold.
+        """
+        note = self.files.checkpoint()
+        return note, self.open(note)
+
+    def open(self, note: bytes) -> Checkpoint:
+        """Check a checkpoint's signature by this log's key."""
+        return open_checkpoint(note, self.key, origin=self._origin)
+
+    def at(self, checkpoint: Checkpoint) -> LogView:
+        """The log's tree at a checkpoint that was opened."""
+        return LogView(self.files, checkpoint)
+
+    @property
+    def view(self) -> LogView:
+        """The tree at the checkpoint that the log had when it was first asked for."""
+        if self._view is None:
+            self._view = self.at(self.checkpoint()[1])
+        return self._view
+
+    def entry(self, index: int) -> bytes:
+        """One entry, checked."""
+        return self.view.entry(index)
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Entries, start inclusive, stop exclusive, each checked; streamed."""
+        return self.view.entries(start, stop)
+
+    def inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
+        """The path of entry `index` in the tree of `size`."""
+        return self.view.inclusion(index, size)
+
+    def consistency(self, old: int, size: int | None = None) -> tuple[bytes, ...]:
+        """The path from the tree of `old` entries to that of `size`."""
+        return self.view.consistency(old, size)
