@@ -1,0 +1,34 @@
+# One image for every part: `docker run IMAGE COMMAND` is `factoryledger COMMAND`.
+ARG PYTHON=3.11-slim-bookworm
+
+FROM python:${PYTHON} AS build
+WORKDIR /build
+COPY requirements/ requirements/
+# Without pip inside: what runs needs none.
+RUN python3 -m venv --without-pip /opt/factoryledger \
+    && python3 -m venv --without-pip /opt/build
+RUN python3 -m pip --python /opt/factoryledger install --no-cache-dir --no-deps \
+        --require-hashes -r requirements/default.lock \
+    && python3 -m pip --python /opt/build install --no-cache-dir --no-deps \
+        --require-hashes -r requirements/build.lock
+COPY . .
+RUN python3 -m pip --python /opt/build wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
+    && python3 -m pip --python /opt/factoryledger install --no-cache-dir --no-deps /wheel/*.whl
+
+FROM python:${PYTHON}
+# The folders get the user's ownership here, and volumes mounted on them inherit it.
+RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ledger \
+    && install -d -o ledger -g ledger -m 0750 /data /outbox /witness \
+    && install -d -o ledger -g ledger -m 0755 /secrets
+COPY --from=build /opt/factoryledger /opt/factoryledger
+ENV PATH=/opt/factoryledger/bin:$PATH \
+    FACTORYLEDGER_DATA=/data \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER ledger
+WORKDIR /data
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["factoryledger"]
+CMD ["--help"]
+# For a container that runs by itself; docker-compose.yml has a closer one for each part.
+HEALTHCHECK --interval=30s --timeout=10s CMD ["factoryledger", "stats", "--json"]

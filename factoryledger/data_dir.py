@@ -1,0 +1,216 @@
+"""The data folder: where everything of one ledger is, and how its keys come to be.
+
+Rule: keys are made once, under a lock, each file whole, the policy last. So a folder with a
+policy is complete, one without it is completed by the next call, and a key that a policy
+names is never made a second time: a lost key is an error, not a new ledger.
+"""
+
+import secrets
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from anchor.errors import Malformed
+from anchor.note import COSIGNATURE, ED25519, SignerKey, VerifierKey
+from anchor.policy import Policy, Witness, write_policy
+from factoryledger.errors import NotThere, WrongUsage
+from factoryledger.files import locked, write_whole
+from factoryledger.requests import RequestFolder
+from factoryledger.witness_choice import WitnessChoice
+from telemetry.signature import SigningKey
+
+_FOLDERS = ("log", "requests", "proofs")
+_ORIGIN_ROOT = "factoryledger.local"
+
+
+class DataDir:
+    """One ledger's folder. Making one touches nothing; `create` and the key methods do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.log = self.path / "log"
+        self.proofs = self.path / "proofs"
+        self.outboxes = self.path / "outbox"
+        self.policy_file = self.path / "policy"
+        self.anchor_db = self.path / "anchor.db"
+        self.witness_db = self.path / "witness.db"
+        self.requests = RequestFolder(self.path / "requests")
+        self._keys = self.path / "keys"
+
+    @property
+    def database_url(self) -> str:
+        """The default store, as SQLAlchemy spells it."""
+        return f"sqlite:///{self.path / 'ledger.db'}"
+
+    def create(self, origin: str | None = None, witnesses: Sequence[WitnessChoice] = ()) -> bool:
+        """Complete the folder: keys, policy, folders. False if it was complete already.
+
+        WrongUsage when `origin` or `witnesses` are others than those of its policy.
+        """
+        if not self.policy_file.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            with locked(self.path / ".lock"):
+                if not self.policy_file.exists():
+                    self._complete(origin, witnesses)
+                    return True
+        self._check_same(origin, witnesses)
+        return False
+
+    def _check_same(self, origin: str | None, witnesses: Sequence[WitnessChoice]) -> None:
+        """WrongUsage unless a complete folder is the one that was asked for."""
+        if origin not in (None, self.origin):
+            raise WrongUsage(f"{self.path} has the origin {self.origin}, not {origin}")
+        there = {name: (w.url, w.key) for name, w in self.policy().witnesses.items()}
+        for choice in witnesses:
+            url, key = there.get(choice.name, (None, None))
+            if key is None or url != choice.url or choice.vkey not in (None, key):
+                raise WrongUsage(
+                    f"{self.policy_file} does not name the witness {choice.name} that way; "
+                    "edit it, or start a new ledger with another --data"
+                )
+
+    def _complete(self, origin: str | None, witnesses: Sequence[WitnessChoice]) -> None:
+        """Make what is missing; the policy comes last, so its presence says that all is there."""
+        self._keys.mkdir(mode=0o700, exist_ok=True)
+        self._keys.chmod(0o700)
+        for name in _FOLDERS:
+            (self.path / name).mkdir(exist_ok=True)
+        # What a call that was cut short has made is taken up as it is.
+        anchor = self._stored("anchor") or SignerKey.generate(origin or _random_origin())
+        if origin is not None and anchor.name != origin:
+            raise WrongUsage(f"{self.path} already has the origin {anchor.name}, not {origin}")
+        operator = self._stored("operator") or SignerKey.generate(f"{anchor.name}/operator")
+        self._store("anchor", anchor)
+        self._store("operator", operator)
+        chosen = [self._witness(anchor.name, witness) for witness in witnesses]
+        self.write_policy(anchor.verifier, operator.verifier, chosen)
+
+    def write_policy(
+        self, log: VerifierKey, operator: VerifierKey, witnesses: Sequence[Witness]
+    ) -> None:
+        """Write the policy: every witness of it has to cosign."""
+        quorum = "all" if len(witnesses) > 1 else witnesses[0].name if witnesses else "none"
+        policy = write_policy(log=log, operator=operator, witnesses=witnesses, quorum=quorum)
+        write_whole(self.policy_file, policy)
+
+    def _witness(self, origin: str, choice: WitnessChoice) -> Witness:
+        """The policy's line for a witness, its key made here unless it was given."""
+        vkey = choice.vkey
+        if vkey is None:
+            stem = f"witness-{choice.name}"
+            key = self._stored(stem) or SignerKey.generate(f"{origin}/{stem}", COSIGNATURE)
+            self._store(stem, key)
+            vkey = key.verifier
+        return Witness(name=choice.name, key=vkey, url=choice.url)
+
+    def policy(self, file: Path | None = None) -> Policy:
+        """Read the policy (this folder's, unless a file is named)."""
+        path = file or self.policy_file
+        try:
+            return Policy.from_bytes(path.read_bytes())
+        except FileNotFoundError as error:
+            raise WrongUsage(f"{path}: no policy there; name one by --policy or --data") from error
+        except Malformed as error:
+            raise WrongUsage(f"{path}: {error}") from error
+
+    @cached_property
+    def operator(self) -> SignerKey:
+        """The operator's key, which signs key entries."""
+        return self._needed("operator")
+
+    @cached_property
+    def anchor(self) -> SignerKey:
+        """The anchor log's key; its name is the log's origin."""
+        return self._needed("anchor")
+
+    def witness(self, name: str) -> SignerKey:
+        """A witness's cosigning key."""
+        return self._needed(f"witness-{name}")
+
+    def collector(self, identity: str) -> SignerKey:
+        """The key of a collector's log, made if it is not there; its name is the log's origin."""
+        origin = f"{self.origin}/collector/{identity}"
+        return self._made(f"collector-{identity}", origin)
+
+    def device(self, device: str) -> SigningKey:
+        """A machine's key, made if it is not there."""
+        return bare(self._made(f"device-{device}", f"{self.origin}/device/{device}"))
+
+    def device_key_is_here(self, device: str) -> bool:
+        """Whether this folder holds the machine's key."""
+        return self._key_file(f"device-{device}").exists()
+
+    def replace_device(self, device: str, key: SigningKey) -> None:
+        """Make `key` the machine's key from now on."""
+        signer = SignerKey.from_seed(f"{self.origin}/device/{device}", key.seed)
+        self._write(f"device-{device}", signer)
+
+    @cached_property
+    def origin(self) -> str:
+        """The anchor log's origin, as the policy says it."""
+        return self.policy().log.name
+
+    def private_keys(self) -> list[tuple[str, VerifierKey]]:
+        """Every private key that is here, by its file's stem, with its public half."""
+        if not self._keys.is_dir():
+            return []
+        found = []
+        for path in sorted(self._keys.glob("*.key")):
+            found.append((path.stem, self._needed(path.stem).verifier))
+        return found
+
+    def _key_file(self, stem: str) -> Path:
+        return self._keys / f"{stem}.key"
+
+    def _stored(self, stem: str) -> SignerKey | None:
+        """A key that is here, or None."""
+        path = self._key_file(stem)
+        try:
+            text = path.read_text("ascii")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise WrongUsage(f"{path}: not a private key") from error
+        try:
+            return SignerKey.from_text(text.removesuffix("\n"))
+        except Malformed as error:
+            raise WrongUsage(f"{path}: {error}") from error
+
+    def _needed(self, stem: str) -> SignerKey:
+        key = self._stored(stem)
+        if key is None:
+            raise NotThere(
+                f"{self._key_file(stem)}: no key there; a key that was lost is not made again "
+                "(restore it, or start a new ledger with another --data)"
+            )
+        return key
+
+    def _made(self, stem: str, name: str) -> SignerKey:
+        """A key that is here, made under the lock if it is not."""
+        key = self._stored(stem)
+        if key is None:
+            with locked(self.path / ".lock"):
+                key = self._stored(stem) or SignerKey.generate(name, ED25519)
+                self._store(stem, key)
+        if key.name != name:
+            raise WrongUsage(f"{self._key_file(stem)}: key of {key.name}, not of {name}")
+        return key
+
+    def _store(self, stem: str, key: SignerKey) -> None:
+        """Write a key unless it is there; durable on return."""
+        if not self._key_file(stem).exists():
+            self._write(stem, key)
+
+    def _write(self, stem: str, key: SignerKey) -> None:
+        write_whole(self._key_file(stem), f"{key.to_text()}\n".encode("ascii"), mode=0o600)
+
+
+def bare(key: SignerKey) -> SigningKey:
+    """The plain Ed25519 key inside a note's key."""
+    if not isinstance(key.raw, SigningKey):
+        raise WrongUsage(f"{key.name}: not an Ed25519 key")
+    return key.raw
+
+
+def _random_origin() -> str:
+    return f"{_ORIGIN_ROOT}/{secrets.token_hex(8)}"

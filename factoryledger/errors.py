@@ -1,0 +1,20 @@
+"""What the command itself can refuse, by what its reader can do about it.
+
+The parts have roots of their own; `factoryledger.exits` turns all of them into exit codes.
+"""
+
+
+class FactoryledgerError(Exception):
+    """Root of the command's own errors; each message is one sentence for a person."""
+
+
+class WrongUsage(FactoryledgerError):
+    """An option, a setting or an input file is not what the command can use."""
+
+
+class NotThere(FactoryledgerError):
+    """Something that the command needs is not there: a key, a broker, a database."""
+
+
+class FoundFalse(FactoryledgerError):
+    """Something was checked, and it does not hold."""

@@ -1,0 +1,69 @@
+"""From an exception to an exit code and one sentence: the only place that knows both.
+
+0 good; 1 checked and found false; 2 wrong usage or unreadable input; 3 something it needs
+is not there. 70 (as in sysexits.h) is a fault of this program, never of what it read.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from factoryledger.errors import FoundFalse, NotThere, WrongUsage
+
+
+class Exit(IntEnum):
+    """Exit codes of the command."""
+
+    GOOD = 0
+    FALSE = 1
+    USAGE = 2
+    MISSING = 3
+    FAULT = 70
+    INTERRUPTED = 130
+
+
+def exit_for(error: BaseException) -> tuple[Exit, str]:
+    """Give the exit code of an error and the sentence that goes with it."""
+    for kind, code in _table():
+        if isinstance(error, kind):
+            return code, _sentence(error)
+    if isinstance(error, ExceptionGroup):
+        return exit_for(error.exceptions[0])
+    name = type(error).__name__
+    return Exit.FAULT, (
+        f"unexpected {name}: {_sentence(error)} (a fault of factoryledger: run it again with "
+        "FACTORYLEDGER_TRACEBACK=1 and report what it prints)"
+    )
+
+
+def _table() -> Iterator[tuple[type[BaseException], Exit]]:
+    """Every kind of error and its code, the more special first."""
+    # Imported only once something failed: a command that succeeds pays for none of them.
+    from anchor import errors as anchor  # noqa: PLC0415
+    from collector import errors as collector  # noqa: PLC0415
+    from telemetry import errors as telemetry  # noqa: PLC0415
+
+    yield FoundFalse, Exit.FALSE
+    yield WrongUsage, Exit.USAGE
+    yield NotThere, Exit.MISSING
+    yield KeyboardInterrupt, Exit.INTERRUPTED
+    yield telemetry.BrokerUnavailable, Exit.MISSING
+    yield telemetry.LinkLost, Exit.MISSING
+    yield telemetry.TelemetryError, Exit.USAGE
+    yield anchor.Refused, Exit.FALSE
+    yield anchor.Diverged, Exit.FALSE
+    yield anchor.Malformed, Exit.USAGE
+    yield anchor.AnchorError, Exit.MISSING
+    yield collector.CollectorError, Exit.MISSING
+    yield FileNotFoundError, Exit.USAGE
+    yield IsADirectoryError, Exit.USAGE
+    yield NotADirectoryError, Exit.USAGE
+    yield PermissionError, Exit.USAGE
+    yield OSError, Exit.MISSING
+
+
+def _sentence(error: BaseException) -> str:
+    """Give the error's message on one line; for the system's errors, with the file's name."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,76 @@
+"""What the settings name: data folder, store, log, policy and broker, each opened on demand."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factoryledger.data_dir import DataDir
+from factoryledger.errors import WrongUsage
+from factoryledger.settings import Settings, read_settings
+from telemetry.address import Address, Credentials
+
+if TYPE_CHECKING:
+    # For the types alone: a command loads only the parts that it uses.
+    from anchor.log_reader import LogReader
+    from anchor.policy import Policy
+    from collector.store_reader import LedgerReader
+
+
+class Installation:
+    """One ledger as the settings describe it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.data = DataDir(settings.data)
+
+    @property
+    def database_url(self) -> str:
+        """The store, as SQLAlchemy spells it."""
+        return self.settings.database or self.data.database_url
+
+    @property
+    def log(self) -> Path:
+        """The anchor log's folder."""
+        return self.settings.log or self.data.log
+
+    @cached_property
+    def policy(self) -> "Policy":
+        """The pinned keys; WrongUsage when there are none."""
+        return self.data.policy(self.settings.policy)
+
+    @cached_property
+    def ledger(self) -> "LedgerReader":
+        """The store, read only; StoreUnavailable when it is not there."""
+        from collector.store_reader import LedgerReader  # noqa: PLC0415 - SQLAlchemy is slow
+
+        return LedgerReader(self.database_url)
+
+    @cached_property
+    def log_reader(self) -> "LogReader":
+        """The anchor log, every hash of it checked against its signed checkpoint."""
+        from anchor.log_reader import FolderSource, LogReader  # noqa: PLC0415 - on demand
+
+        return LogReader(FolderSource(self.log), self.policy.log)
+
+    @property
+    def has_log(self) -> bool:
+        """Whether the anchor has ever published."""
+        return (self.log / "checkpoint").exists()
+
+    @cached_property
+    def broker(self) -> Address:
+        """The broker's address."""
+        try:
+            return Address.parse(self.settings.broker)
+        except ValueError as error:
+            raise WrongUsage(f"--broker: {error}") from error
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Who we are at the broker."""
+        return self.settings.credentials
+
+
+def installation(**flags: object) -> Installation:
+    """Read the settings under these flags and give what they name."""
+    return Installation(read_settings(**flags))

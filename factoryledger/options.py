@@ -1,0 +1,78 @@
+"""Options that mean the same in every command, each spelled once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder of store, log, keys and policy. [default: ./factoryledger-data]",
+        show_default=False,
+    ),
+]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        metavar="mqtt://HOST[:PORT]",
+        help="The broker. [default: mqtt://127.0.0.1:1883]",
+        show_default=False,
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="The store, as SQLAlchemy spells it. [default: ledger.db in the data folder]",
+        show_default=False,
+    ),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="DIR",
+        help="Folder of the anchor log. [default: log in the data folder]",
+        show_default=False,
+    ),
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="Whose keys to trust. [default: policy in the data folder]",
+        show_default=False,
+    ),
+]
+Prefix = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        metavar="LEVELS",
+        help="Topic levels in front of the factory's own.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", metavar="N", help="Seed of all chance. [default: 1]", show_default=False
+    ),
+]
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        "--duration", metavar="S", min=0.0, help="End after so many seconds.", show_default=False
+    ),
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TOPIC]…", help="Topic filters. [default: #]", show_default=False),
+]

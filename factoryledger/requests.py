@@ -1,0 +1,54 @@
+"""The folder of key entries that wait to be applied (docs/formats.md, Key entry).
+
+Rule: a name never sorts before one that was there already, so a collector that asks for
+what comes after the last name it applied misses nothing, whoever writes at the same time.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from factoryledger.files import locked, write_whole
+
+_NAME = re.compile(r"([0-9]{16})-[0-9a-f]{16}\.entry")
+
+
+class RequestFolder:
+    """Key entries as files, in the order in which they were written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, entry: bytes) -> str:
+        """Put an entry into the folder and give its file's name; durable on return.
+
+        An entry that is there already keeps its place.
+        """
+        self._path.mkdir(parents=True, exist_ok=True)
+        digest = sha256(entry).hexdigest()[:16]
+        with locked(self._path / ".lock"):
+            names = self._names()
+            for name in names:
+                if name.endswith(f"-{digest}.entry"):
+                    return name
+            newest = int(names[-1][:16]) if names else 0
+            # Lifted above the newest: a clock that went back must not hide the entry from a
+            # collector that is past that name.
+            at = max(time.time_ns() // 1000, newest + 1)
+            name = f"{at:016d}-{digest}.entry"
+            write_whole(self._path / name, entry)
+        return name
+
+    def after(self, name: str) -> Sequence[tuple[str, bytes]]:
+        """Give all whole entries whose file name sorts after `name`, in that order."""
+        return [
+            (found, (self._path / found).read_bytes()) for found in self._names() if found > name
+        ]
+
+    def _names(self) -> list[str]:
+        """Names of whole entries, oldest first."""
+        if not self._path.is_dir():
+            return []
+        return sorted(path.name for path in self._path.iterdir() if _NAME.fullmatch(path.name))

@@ -1,0 +1,93 @@
+"""Settings: flags, then FACTORYLEDGER_*, then factoryledger.toml, then the defaults here.
+
+Read once, at the start of a command, into a frozen model; nothing reads them at import.
+A broker's user and password come from settings or a file, never from the command line,
+where every user of the machine could see them.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from factoryledger.errors import WrongUsage
+from telemetry.address import Credentials
+
+SETTINGS_FILE = Path("factoryledger.toml")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; a command uses what concerns it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FACTORYLEDGER_", toml_file=SETTINGS_FILE, frozen=True, extra="forbid"
+    )
+
+    data: Path = Path("factoryledger-data")
+    broker: str = "mqtt://127.0.0.1:1883"
+    broker_user: str | None = None
+    broker_password_file: Path | None = None
+    database: str | None = None
+    log: Path | None = None
+    policy: Path | None = None
+    prefix: str = ""
+    seed: int = Field(default=1, ge=0)
+    machines: int = Field(default=20, ge=1, le=100_000)
+    interval: float = Field(default=1.0, gt=0)
+    drain: float = Field(default=30.0, ge=0)
+    flush_count: int = Field(default=2000, ge=1)
+    flush_seconds: float = Field(default=1.0, gt=0)
+    anchored_within: float = Field(default=3600.0, gt=0)
+    every: float = Field(default=5.0, gt=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, the environment over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The broker's user and password, the latter from the first line of its file."""
+        if self.broker_password_file is None:
+            return Credentials(self.broker_user)
+        lines = self.broker_password_file.read_text("utf-8").splitlines()
+        if not lines or not lines[0]:
+            raise WrongUsage(f"{self.broker_password_file}: no password on its first line")
+        return Credentials(self.broker_user, lines[0])
+
+
+def read_settings(**flags: object) -> Settings:
+    """Read the settings under these flags; a flag that is None was not given.
+
+    Raises WrongUsage naming the setting and where it comes from being wrong.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each of them
+    except ValidationError as error:
+        raise WrongUsage(_first_complaint(error, given)) from error
+    except ValueError as error:  # what tomllib says of a broken file
+        raise WrongUsage(f"{SETTINGS_FILE}: {error}") from error
+
+
+def _first_complaint(error: ValidationError, given: dict[str, object]) -> str:
+    """Say which setting is wrong, how, and by which names it can be set."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    if first["type"] == "extra_forbidden":
+        return f"{SETTINGS_FILE}: there is no setting {name}"
+    variable = f"FACTORYLEDGER_{name.upper()}"
+    source = f"--{name.replace('_', '-')}" if name in given else f"{variable} or {SETTINGS_FILE}"
+    return f"{source}: {first['msg'].lower()}, not {first['input']!r}"
