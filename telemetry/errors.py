@@ -12,6 +12,10 @@ class NotCanonical(TelemetryError, ValueError):  # noqa: N818 - says what the va
     """A value or its spelling is not the one that the writer would write."""
 
 
+class NotStrictJson(TelemetryError, ValueError):  # noqa: N818 - says what the text is
+    """A text is not JSON, or JSON that two readers could take for two different values."""
+
+
 class MalformedMessage(TelemetryError, ValueError):  # noqa: N818 - says what the message is
     """A payload fails the strict parse, or what is to be composed could not pass it."""
 
@@ -43,3 +47,15 @@ class BrokerUnavailable(TelemetryError):  # noqa: N818 - says what the broker is
 
 class LinkLost(TelemetryError):  # noqa: N818 - says what happened to the link
     """The connection went before the broker answered for what was sent."""
+
+
+class SessionTakenOver(LinkLost):
+    """Another client with our client id took the session: two of us run at once."""
+
+
+class PacketTooLarge(TelemetryError, ValueError):  # noqa: N818 - says what the packet is
+    """A message over the largest packet that the broker takes; nothing of it was sent."""
+
+
+class NotOffered(TelemetryError, ValueError):  # noqa: N818 - says what the service is
+    """A message needs a QoS or retaining, which the broker says it does not offer."""

@@ -1,0 +1,124 @@
+"""Bodies for those who make messages: the canonical order and spelling of the members.
+
+Gives nothing that `telemetry.message.parse` would refuse once it is sealed. Pure.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from telemetry import strict_json
+from telemetry.canonical import b64, time_text
+from telemetry.errors import MalformedMessage, NotCanonical, NotStrictJson
+from telemetry.members import Cited, Scan, check_content, count_of, key_id_of, segment_of
+from telemetry.signature import SUFFIX_LENGTH
+
+MAX_LENGTH: Final = 1 << 20
+
+_HASH_LENGTH: Final = 32
+
+
+def compose(  # noqa: PLR0913 - one argument a member
+    *,
+    kind: str,
+    device: str,
+    session: str,
+    seq: int,
+    prev: bytes | None,
+    anchor: Cited | None,
+    time: int,
+    key: str,
+    readings: Mapping[str, float] | None = None,
+    scans: Sequence[Scan] | None = None,
+    content: Mapping[str, Any] | BaseModel | None = None,
+) -> bytes:
+    """Write a body: the JSON object without its closing brace.
+
+    Telemetry takes exactly one of `readings` and `scans`, the other kinds `content`.
+    MalformedMessage where a reader would refuse what would come of it.
+    """
+    try:
+        body = (
+            f'{{"device":"{segment_of("device", device)}"'
+            f',"session":"{segment_of("session", session)}"'
+            f',"seq":{count_of("seq", seq)},"prev":{_hash(prev)},"anchor":{_anchor(anchor)}'
+            f',"time":"{time_text(time)}",{_content(kind, readings, scans, content)}'
+            f',"key":"{key_id_of(key)}"'
+        ).encode("ascii")
+    except (NotCanonical, NotStrictJson) as error:
+        raise MalformedMessage(str(error)) from None
+    if len(body) + SUFFIX_LENGTH > MAX_LENGTH:
+        raise MalformedMessage(f"a message has at most {MAX_LENGTH} bytes; send fewer scans")
+    return body
+
+
+def _content(
+    kind: str,
+    readings: Mapping[str, float] | None,
+    scans: Sequence[Scan] | None,
+    content: Mapping[str, Any] | BaseModel | None,
+) -> str:
+    if kind == "telemetry":
+        if content is not None or (readings is None) == (scans is None):
+            raise MalformedMessage("telemetry takes exactly one of readings and scans")
+        return _scans(scans) if readings is None else f'"readings":{_readings(readings)}'
+    if readings is not None or scans is not None or content is None:
+        raise MalformedMessage(f"{kind} takes its content alone")
+    if kind not in {"birth", "state", "event"}:
+        raise MalformedMessage(f"{kind} is no kind of signed message")
+    return f'"{kind}":{_object(kind, content)}'
+
+
+def _scans(scans: Sequence[Scan] | None) -> str:
+    if not scans:
+        raise MalformedMessage("scans is not a list of at least one scan")
+    parts = (
+        f'{{"time":"{time_text(scan.time)}","readings":{_readings(scan.readings)}}}'
+        for scan in scans
+    )
+    return f'"scans":[{",".join(parts)}]'
+
+
+def _readings(readings: Mapping[str, float]) -> str:
+    for name, value in readings.items():
+        if type(value) not in {int, float} or not math.isfinite(value):
+            raise MalformedMessage(f"reading {name!r} is not a finite number: {value!r}")
+    # The encoder would make a name of a number.
+    if not set(map(type, readings)) <= {str}:
+        raise MalformedMessage("a reading's name is a string")
+    text = _ENCODER.encode(dict(readings))
+    # Only odd names and large integers need the strict reader's look.
+    if "\\" in text or any(type(value) is int for value in readings.values()):
+        strict_json.loads(text)
+    return text
+
+
+def _object(kind: str, content: Mapping[str, Any] | BaseModel) -> str:
+    value = content.model_dump() if isinstance(content, BaseModel) else dict(content)
+    try:
+        text = _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MalformedMessage(f"the content of a {kind} is no JSON: {error}") from None
+    # One level is the message's own.
+    check_content(kind, strict_json.loads(text, max_depth=strict_json.MAX_DEPTH - 1))
+    return text
+
+
+def _hash(value: bytes | None) -> str:
+    if value is None:
+        return "null"
+    if len(value) != _HASH_LENGTH:
+        raise MalformedMessage(f"prev and anchor.note are hashes of {_HASH_LENGTH} bytes")
+    return f'"{b64(value)}"'
+
+
+def _anchor(anchor: Cited | None) -> str:
+    if anchor is None:
+        return "null"
+    return f'{{"size":{count_of("anchor.size", anchor.size)},"note":{_hash(anchor.note)}}}'
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
