@@ -1,0 +1,303 @@
+"""MQTT 5 as a client speaks it, over one network connection: bytes to events, calls to bytes.
+
+Sans-I/O: no socket, no clock, no chance; `receive` and `beat` are told the time in seconds.
+One object serves one connection and is thrown away with it: a packet id belongs to its
+connection, so none can ever be used on another. Source: OASIS MQTT 5.0.
+"""
+
+import enum
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Final, Generic
+
+import mqtt5
+
+from telemetry.errors import LinkLost, NotOffered, PacketTooLarge
+from telemetry.keep_alive import KeepAlive
+from telemetry.mqtt_events import Arrived, Closed, Event, Opened, Settled, Subscribed, Token
+from telemetry.mqtt_framer import Framer, PacketBroken
+from telemetry.mqtt_packets import (
+    LARGEST_PACKET,
+    Arrival,
+    Opening,
+    Outgoing,
+    arrival,
+    words,
+)
+from telemetry.unacknowledged import Unacknowledged
+
+_FAILED: Final = 0x80  # reason codes from here on are failures, section 2.4
+_MALFORMED: Final = mqtt5.DisconnectReasonCode.MALFORMED_PACKET
+_SUBSCRIBING: Final = 65_535  # the packet id of SUBSCRIBE; PUBLISH takes those below
+
+
+class State(enum.Enum):
+    """Where a connection stands; `_HEARD` says what the broker may send in each."""
+
+    OPENING = enum.auto()  # CONNECT is out; nothing but CONNACK, or DISCONNECT, may come
+    OPEN = enum.auto()
+    CLOSED = enum.auto()  # ended by either side: nothing is read or sent any more
+
+
+class MqttSession(Generic[Token]):
+    """One connection's rules. After any call, `outgoing` gives bytes and `events` what happened.
+
+    `post` keeps messages waiting, in order, while the broker's Receive Maximum is used up or
+    the transport is held; `token` comes back in `Settled`.
+    """
+
+    def __init__(self, opening: Opening, *, epoch: int, now: float) -> None:
+        self.opening = opening
+        self.epoch = epoch
+        self.state = State.OPENING
+        self._alive = KeepAlive(opening.keep_alive, heard=now, said=now)
+        self._framer = Framer(opening.maximum_packet_size)
+        self._outgoing: list[bytes] = [opening.connect()]
+        self._events: list[Event[Token]] = []
+        self._arrivals: list[Arrival] = []
+        self._waiting: deque[tuple[Outgoing, Token]] = deque()
+        self._flying: dict[int, Token] = {}
+        self._last_id = 0
+        self._window = 0
+        self._largest = LARGEST_PACKET
+        self._best_qos = 2
+        self._may_retain = True
+        self._held = False
+        self._unacknowledged = Unacknowledged()
+
+    def outgoing(self, now: float) -> bytes:
+        """Give the bytes to send, once."""
+        if not self._outgoing:
+            return b""
+        self._alive.said = now
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        return data
+
+    def events(self) -> list[Event[Token]]:
+        """Give what happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended; `Closed` says why."""
+        return self.state is State.CLOSED
+
+    @property
+    def unsettled(self) -> list[Token]:
+        """Tokens of what is in flight or waits: lost, once the connection is."""
+        return [*self._flying.values(), *(token for _, token in self._waiting)]
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take bytes from the broker, chopped anywhere."""
+        if self.closed:
+            return
+        self._alive.heard = now
+        try:
+            for packet in self._framer.packets(data):
+                if not self._hear(packet):
+                    break
+        except PacketBroken as error:
+            self._abandon(f"the broker sent {error}")
+        if self._arrivals:
+            self._events.append(Arrived(self._arrivals))
+            self._arrivals = []
+
+    def post(self, message: Outgoing, token: Token) -> None:
+        """Send a message as soon as it may go.
+
+        PacketTooLarge, NotOffered and ValueError say that it never can; LinkLost that there
+        is no open connection.
+        """
+        if self.state is not State.OPEN:
+            raise LinkLost("not connected")
+        if message.qos > self._best_qos or (message.retain and not self._may_retain):
+            raise NotOffered(
+                f"{message.topic!r} at QoS {message.qos}, retain {message.retain}: the broker "
+                f"offers QoS {self._best_qos} at most, retain {self._may_retain}"
+            )
+        if self._waiting or not self._may_go(message):
+            self._sized(message, 1)  # what can never go must not wait
+            self._waiting.append((message, token))
+        else:
+            self._send(message, token)
+
+    def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
+        """Acknowledge, in order of arrival: what is left out holds back what came after it.
+
+        What came on another connection, at QoS 0, or is acknowledged already is passed over.
+        """
+        if self.state is not State.OPEN:
+            return
+        for one in self._unacknowledged.acknowledge(arrivals):
+            answer = mqtt5.PubAckPacket if one.qos == 1 else mqtt5.PubRecPacket
+            self._outgoing.append(answer(one.packet_id or 0).write())
+
+    def hold(self) -> None:
+        """Send no message for now: the transport's buffer is full."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send again."""
+        self._held = False
+        self._send_waiting()
+
+    def disconnect(self, *, end_session: bool = False) -> None:
+        """Say goodbye: the broker drops the will, and the session too with `end_session`."""
+        if self.state is State.OPEN:
+            # A session that was to end with the connection must not be given an expiry here.
+            expiry = 0 if end_session and self.opening.session_expiry else None
+            self._outgoing.append(mqtt5.DisconnectPacket(session_expiry_interval=expiry).write())
+        self._close(Closed("we disconnected"))
+
+    def lost(self) -> None:
+        """Take note that the connection is gone; no event comes of it."""
+        self.state = State.CLOSED
+
+    def beat(self, now: float, *, listening: bool = True) -> float | None:
+        """Keep alive: PINGREQ when either side was silent; give seconds until the next call.
+
+        None when nothing is left to watch.
+        """
+        if self.state is not State.OPEN:
+            return None
+        if not listening:  # an answer may lie unread: that is no silence of the broker's
+            self._alive.heard = now
+        verdict = self._alive.judge(now)
+        if verdict == "gone":
+            self._close(Closed(f"no answer to PINGREQ for {self._alive.patience:g} s"))
+            return None
+        if verdict == "ping":
+            self._outgoing.append(mqtt5.PingReqPacket().write())
+        return self._alive.next(now)
+
+    def _hear(self, packet: mqtt5.Packet) -> bool:
+        """Do what the packet asks; say whether to go on."""
+        hear = self._HEARD[self.state].get(type(packet))
+        if hear is None:
+            raise PacketBroken(f"{type(packet).__name__} while {self.state.name.lower()}")
+        hear(self, packet)
+        return not self.closed
+
+    def _may_go(self, message: Outgoing) -> bool:
+        return not self._held and (message.qos == 0 or len(self._flying) < self._window)
+
+    def _sized(self, message: Outgoing, number: int | None) -> bytes:
+        if len(message.payload) <= LARGEST_PACKET:  # beyond, the codec panics
+            data = message.encode(number)
+            if len(data) <= self._largest:
+                return data
+        raise PacketTooLarge(
+            f"{message.topic!r}: {len(message.payload)} bytes of payload make a packet over "
+            f"{self._largest} bytes, the broker's limit; send less, or raise max_packet_size there"
+        )
+
+    def _send(self, message: Outgoing, token: Token) -> None:
+        number = self._free_id() if message.qos else None
+        self._outgoing.append(self._sized(message, number))
+        if number is None:
+            self._events.append(Settled(token, 0))
+        else:
+            self._flying[number] = token
+
+    def _send_waiting(self) -> None:
+        while self._waiting and self._may_go(self._waiting[0][0]):
+            self._send(*self._waiting.popleft())
+
+    def _free_id(self) -> int:
+        """Give the next packet id that is not in flight; the window leaves one free."""
+        number = self._last_id % (_SUBSCRIBING - 1) + 1
+        while number in self._flying:
+            number = number % (_SUBSCRIBING - 1) + 1
+        self._last_id = number
+        return number
+
+    def _abandon(self, reason: str) -> None:
+        if self.state is State.OPEN:
+            self._outgoing.append(mqtt5.DisconnectPacket(reason_code=_MALFORMED).write())
+        self._close(Closed(reason))
+
+    def _close(self, closed: Closed) -> None:
+        if not self.closed:
+            self.state = State.CLOSED
+            self._events.append(closed)
+
+    def _hear_connack(self, packet: mqtt5.ConnAckPacket) -> None:
+        code = int(packet.reason_code)
+        if code >= _FAILED:
+            said = words(packet.reason_code, packet.reason_str)
+            self._close(Closed(f"the broker refused the connection, {said}", code, refused=True))
+            return
+        self.state = State.OPEN
+        self._window = min(packet.receive_max, _SUBSCRIBING - 1)
+        self._largest = packet.max_packet_size or LARGEST_PACKET
+        self._best_qos = int(packet.max_qos)
+        self._may_retain = packet.retain_available
+        if packet.server_keep_alive is not None:
+            self._alive.interval = packet.server_keep_alive
+        self._events.append(Opened(packet.session_present))
+        if self.opening.subscriptions:
+            self._outgoing.append(self.opening.subscribe(_SUBSCRIBING))
+        else:
+            self._events.append(Subscribed())
+
+    def _hear_suback(self, packet: mqtt5.SubAckPacket) -> None:
+        asked = self.opening.subscriptions
+        if packet.packet_id != _SUBSCRIBING or len(packet.reason_codes) != len(asked):
+            raise PacketBroken("a SUBACK that answers no SUBSCRIBE of ours")
+        for one, code in zip(asked, packet.reason_codes, strict=True):
+            if int(code) >= _FAILED:
+                said = words(code, packet.reason_str)
+                reason = f"the broker refused the subscription to {one.pattern!r}, {said}"
+                self._outgoing.append(mqtt5.DisconnectPacket().write())
+                self._close(Closed(reason, int(code), refused=True))
+                return
+        self._events.append(Subscribed())
+
+    def _hear_publish(self, packet: mqtt5.PublishPacket) -> None:
+        one = arrival(packet, self.epoch)
+        self._unacknowledged.add(one)
+        self._arrivals.append(one)
+
+    def _hear_puback(self, packet: mqtt5.PubAckPacket | mqtt5.PubCompPacket) -> None:
+        number = packet.packet_id
+        if number in self._flying:
+            self._events.append(Settled(self._flying.pop(number), int(packet.reason_code)))
+            self._send_waiting()
+
+    def _hear_pubrec(self, packet: mqtt5.PubRecPacket) -> None:
+        if int(packet.reason_code) < _FAILED:
+            self._outgoing.append(mqtt5.PubRelPacket(packet.packet_id).write())
+        elif packet.packet_id in self._flying:
+            token = self._flying.pop(packet.packet_id)
+            self._events.append(Settled(token, int(packet.reason_code)))
+            self._send_waiting()
+
+    def _hear_pubrel(self, packet: mqtt5.PubRelPacket) -> None:
+        self._outgoing.append(mqtt5.PubCompPacket(packet.packet_id).write())
+
+    def _hear_disconnect(self, packet: mqtt5.DisconnectPacket) -> None:
+        said = words(packet.reason_code, packet.reason_str)
+        self._close(Closed(f"the broker disconnected us, {said}", int(packet.reason_code)))
+
+    def _hear_pong(self, packet: mqtt5.PingRespPacket) -> None:
+        """That it came is enough: `receive` noted when."""
+
+    _HEARD: ClassVar[dict[State, dict[type, Callable[..., None]]]] = {
+        State.OPENING: {
+            mqtt5.ConnAckPacket: _hear_connack,
+            mqtt5.DisconnectPacket: _hear_disconnect,
+        },
+        State.OPEN: {
+            mqtt5.PublishPacket: _hear_publish,
+            mqtt5.PubAckPacket: _hear_puback,
+            mqtt5.PubRecPacket: _hear_pubrec,
+            mqtt5.PubRelPacket: _hear_pubrel,
+            mqtt5.PubCompPacket: _hear_puback,
+            mqtt5.SubAckPacket: _hear_suback,
+            mqtt5.PingRespPacket: _hear_pong,
+            mqtt5.DisconnectPacket: _hear_disconnect,
+        },
+        State.CLOSED: {},
+    }
