@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Final
 
 from telemetry.canonical import is_segment
+from telemetry.errors import NotCanonical
 
 KINDS: Final = ("telemetry", "birth", "state", "death", "event", "receipt")
 SIGNED_KINDS: Final = ("telemetry", "birth", "state", "event")
 
 _LEVELS: Final = 6
+_MAX_LENGTH: Final = 65_535
 # Longer topics are parsed each time, so that strangers cannot fill memory with them.
 _CACHED_LENGTH: Final = 512
 
@@ -53,6 +55,14 @@ class MachineTopic:
         if kind not in KINDS:
             raise ValueError(f"no kind of topic: {kind!r}; one of {', '.join(KINDS)}")
         return replace(self, kind=kind)
+
+
+def check_name(topic: str) -> None:
+    """Refuse with NotCanonical what no message can be published on (MQTT 5, section 4.7)."""
+    if not topic or len(topic) > _MAX_LENGTH or len(topic.encode(errors="replace")) > _MAX_LENGTH:
+        raise NotCanonical(f"a topic has 1 to {_MAX_LENGTH} bytes")
+    if "+" in topic or "#" in topic or "\0" in topic:
+        raise NotCanonical(f"a topic holds no wildcard and no U+0000: {topic[:40]!r}")
 
 
 def is_own(topic: str) -> bool:
