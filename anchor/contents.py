@@ -116,10 +116,6 @@ class Contents:
             )
         self.ends[collector] = End(end.number + 1, size)
 
-    def replay_key(self, entry: bytes) -> None:
-        """Take a key entry that was admitted in an earlier run."""
-        self.admit_key(entry)
-
     def _collector_key(self, collector: str) -> VerifierKey:
         enrolment = self.keyring.collector_key(collector)
         if enrolment is None:

@@ -140,6 +140,7 @@ class LogFolder:
         and yet not be on the disk.
         """
         self.durable.make_folders(self.path)
+        self.durable.sync_folder(self.path.parent)
         for folder, _, names in os.walk(self.path):
             for name in names:
                 if name.startswith(".") and name.endswith(TEMPORARY):

@@ -33,10 +33,6 @@ class Refusal:
     reason: str
 
 
-class _Full(Exception):  # noqa: N818 - ends a round, is no error
-    """The round has as many entries as were asked for."""
-
-
 @dataclass
 class Tail:
     """Follows collectors and requests; `contents` is what the log holds already.
@@ -48,7 +44,7 @@ class Tail:
     contents: Contents
     report: Callable[[Refusal], None]
     _reported: set[tuple[str | None, str, str]] = field(default_factory=set)
-    _seen: set[str] = field(default_factory=set)
+    _last: str = ""
     _waiting: dict[str, bytes] = field(default_factory=dict)
     _keys: dict[str, int] = field(default_factory=dict)
 
@@ -134,11 +130,9 @@ class Tail:
         self.contents.admit_checkpoint(collector, batch.checkpoint, start=batch.start)
 
     def _requests(self, requests: Requests, found: list[bytes]) -> list[Refusal]:
-        # From the beginning each time: a name may come in late and sort before others.
-        for name, entry in requests.after(""):
-            if name not in self._seen:
-                self._seen.add(name)
-                self._waiting[name] = entry
+        for name, entry in requests.after(self._last):
+            self._waiting[name] = entry
+            self._last = name
         refusals = list[Refusal]()
         for name in sorted(self._waiting):
             entry = self._waiting[name]

@@ -5,13 +5,13 @@ signature, and that over a root recomputed from what the disk gives back. One si
 gets two roots.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from anchor.anchor_db import AnchorDb, Head, IndexRow
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from anchor.contents import describe
+from anchor.contents import Contents, End, KeyAuthority, describe
 from anchor.errors import Diverged, Malformed, Missing, Refused
 from anchor.log_folder import LogFolder
 from anchor.merkle import (
@@ -67,29 +67,48 @@ class Writer:
 
     # -- start ----------------------------------------------------------------------
 
-    def recover(self, admit: Callable[[bytes], None], time: int) -> None:
-        """Compare folder and anchor.db and bring the one that is behind forward.
+    def recover(self, authority: KeyAuthority, time: int) -> Contents:
+        """Compare folder and anchor.db, bring the one that is behind forward, give what is there.
 
-        `admit` judges each entry that the folder holds beyond the database (a crash came
-        between, or the database is lost) and raises for what no tail would have appended.
-        `time` (microseconds) stands for that of a publication which was never noted.
-        Diverged when the folder is behind, or holds what cannot be: nothing is signed then.
+        Entries that the folder holds beyond the database (a crash came between, or the
+        database is lost) are judged as new ones are. Diverged when the folder is behind,
+        or holds what cannot be: nothing is signed then. `time` (microseconds) stands for
+        that of a publication which was never noted.
         """
         self._clean = False
+        self._reread = 0
         self._folder.settle()
         head = self._db.head()
         self._head = head or Head()
         if head is not None:
             self._check_head(head)
-        self._ends = {name: number for name, (number, _) in self._db.ends().items()}
+        contents = self._contents(authority)
         while entries := self._beyond():
-            self._admit_all(entries, admit)
+            self._admit_all(entries, contents)
             self._commit(entries)
         self.published = self._check_published()
-        self._reread = 0
         if self.published is not None:
             note, size = self.published.note, self.published.checkpoint.size
             self._db.add_cosigned(sha256(note).digest(), size, time)
+        return contents
+
+    def _contents(self, authority: KeyAuthority) -> Contents:
+        """What anchor.db says the log holds; key entries from the folder, checked again."""
+        ends = {name: End(number, size) for name, (number, size) in self._db.ends().items()}
+        self._ends = {name: end.number for name, end in ends.items()}
+        contents = Contents(self.origin, authority, ends=ends)
+        for row in self._db.index("key"):
+            entry = self._entry(row.position)
+            if sha256(entry).digest() != row.hash:
+                raise Diverged(self._changed(f"entry {row.position} is not what anchor.db knows"))
+            contents.admit_key(entry)
+        return contents
+
+    def _entry(self, position: int) -> bytes:
+        try:
+            return next(self._folder.entries(position, position + 1))
+        except (Missing, Malformed) as error:
+            raise Diverged(self._changed(str(error))) from error
 
     def _beyond(self) -> list[bytes]:
         try:
@@ -116,10 +135,10 @@ class Writer:
                 f"anchor.db. {_RESTORE}"
             )
 
-    def _admit_all(self, entries: Sequence[bytes], admit: Callable[[bytes], None]) -> None:
+    def _admit_all(self, entries: Sequence[bytes], contents: Contents) -> None:
         for position, entry in enumerate(entries, self._head.size):
             try:
-                admit(entry)
+                contents.admit(entry)
             except (Malformed, Refused) as error:
                 raise Diverged(
                     f"entry {position} in {self._folder.path} is not in anchor.db and may not be "

@@ -1,0 +1,246 @@
+"""The anchor and the witness as long-running services.
+
+Here the clock, sockets and processes come in; the rules are in the modules it wires.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import structlog
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+
+from anchor.anchor_db import AnchorDb
+from anchor.durable import Durable, held
+from anchor.errors import Malformed, Missing
+from anchor.key_entry import OperatorAuthority
+from anchor.log_folder import LogFolder
+from anchor.note import SignerKey, VerifierKey
+from anchor.policy import Policy
+from anchor.ports import Batches
+from anchor.publisher import Announce, Clocks, Publisher
+from anchor.tail import Refusal, Requests, Tail
+from anchor.witness import create_app
+from anchor.witness_client import WitnessClient
+from anchor.witness_db import WitnessState
+from anchor.writer import Writer
+from telemetry.backoff import Backoff
+
+_TRIES_ONCE = 4
+_log = structlog.get_logger("anchor")
+
+
+async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
+    *,
+    batches: Batches,
+    requests: Requests,
+    folder: Path,
+    db: Path,
+    key: SignerKey,
+    policy: Policy,
+    stop: asyncio.Event,
+    every: float = 1.0,
+    once: bool = False,
+    publish: Announce | None = None,
+    on_ready: Callable[[], None] | None = None,
+    durable: Durable | None = None,
+    http: httpx.AsyncClient | None = None,
+) -> None:
+    """Append what collectors committed and operators requested; publish cosigned checkpoints.
+
+    Runs until `stop` is set, or with `once` until nothing is left to do; looks again after
+    `every` seconds when there was nothing. `publish` is told of every published checkpoint,
+    after a start of the last one again. Errors: Locked when another anchor writes the log,
+    Diverged when an older copy of it would fork, Malformed for a policy of another log,
+    Missing with `once` when a quorum cannot be had.
+    """
+    authority = OperatorAuthority(_operator(policy, key))
+    async with AsyncExitStack() as stack:
+        log = LogFolder(folder, durable)
+        stack.enter_context(log.lock())
+        database = AnchorDb(db, key.name, durable)
+        stack.callback(database.close)
+        if http is None:
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0))
+        writer = Writer(log, database, key)
+        clients = [
+            WitnessClient(witness=witness, log=key.verifier, tree=writer, http=http)
+            for witness in policy.witnesses.values()
+            if witness.url is not None
+        ]
+        clocks = Clocks(_microseconds, time.monotonic)
+        publisher = Publisher(writer, policy, clients, clocks, publish)
+        anchor = _Anchor(batches, requests, writer, authority, publisher)
+        await anchor.start()
+        if on_ready is not None:
+            on_ready()
+        await anchor.run(every=every, once=once, stop=stop)
+
+
+class _Anchor:
+    """The loop: what is new is appended, then published."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        requests: Requests,
+        writer: Writer,
+        authority: OperatorAuthority,
+        publisher: Publisher,
+    ) -> None:
+        self._batches = batches
+        self._requests = requests
+        self._writer = writer
+        self._authority = authority
+        self._publisher = publisher
+        self._tail: Tail | None = None
+        self._delays: Iterator[float] | None = None
+
+    async def start(self) -> None:
+        """Recover, and ask the witnesses before anything is signed."""
+        await asyncio.to_thread(self._recover)
+        await self._publisher.hear()
+
+    async def run(self, *, every: float, once: bool, stop: asyncio.Event) -> None:
+        """Go on until told to stop, or with `once` until nothing is left."""
+        tries = 0
+        while not stop.is_set():
+            try:
+                appended = await asyncio.to_thread(self._step)
+                settled = await self._publisher.advance()
+            except (OSError, SQLAlchemyError) as error:
+                if once:
+                    raise
+                wait = self._failed(error)
+            else:
+                self._delays = None
+                if once and settled and not appended:
+                    return
+                tries = tries + 1 if self._publisher.failure else 0
+                if once and tries >= _TRIES_ONCE:
+                    raise Missing(f"no checkpoint was published: {self._publisher.failure}")
+                wait = 0 if appended else every if settled else self._publisher.wait
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), min(wait, max(every, 0.05)))
+
+    def _failed(self, error: Exception) -> float:
+        # What reached the disk is unknown: the next step starts from a recovery.
+        self._tail = None
+        self._delays = self._delays or Backoff(first=0.5, limit=30.0).delays()
+        delay = next(self._delays)
+        _log.error("anchor-interrupted", reason=str(error), again_in=round(delay, 1))
+        return delay
+
+    def _step(self) -> int:
+        if self._tail is None:
+            self._recover()
+        assert self._tail is not None
+        entries = self._tail.next(self._batches, self._requests)
+        if entries:
+            self._writer.append(entries)
+            _log.info("appended", entries=len(entries), size=self._writer.size)
+        return len(entries)
+
+    def _recover(self) -> None:
+        contents = self._writer.recover(self._authority, _microseconds())
+        self._tail = Tail(contents, _report)
+
+
+def _report(refusal: Refusal) -> None:
+    _log.error(
+        "entry-refused", collector=refusal.collector, item=refusal.what, reason=refusal.reason
+    )
+
+
+def _operator(policy: Policy, key: SignerKey) -> VerifierKey:
+    if policy.log != key.verifier:
+        raise Malformed(
+            f"the policy is for the log {policy.log}, the key signs for {key.verifier}: give the "
+            "policy and the key of one log"
+        )
+    if policy.operator is None:
+        raise Malformed("the policy names no operator, so no key entry can be checked")
+    return policy.operator
+
+
+async def run_witness(  # noqa: PLR0913 - the roof names every part that it wires
+    *,
+    db: Path,
+    key: SignerKey,
+    logs: Sequence[VerifierKey],
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] | None = None,
+    more_keys: Sequence[SignerKey] = (),
+    sockets: Sequence[socket.socket] | None = None,
+) -> None:
+    """Serve a witness for `logs` (each key's name is its origin) until `stop` is set.
+
+    `more_keys` (of ML-DSA-44, say) cosign beside `key`; `sockets` that listen already take
+    the place of host and port. Errors: Locked when another witness has this database,
+    OSError when the address cannot be had.
+    """
+    origins: dict[str, list[VerifierKey]] = {}
+    for log in logs:
+        origins.setdefault(log.name, []).append(log)
+    with ExitStack() as stack:
+        stack.enter_context(held(db.with_name(f"{db.name}.lock"), f"the witness state {db}"))
+        state = WitnessState(db)
+        stack.callback(state.close)
+        app = create_app(
+            keys=[key, *more_keys], logs=origins, state=state, clock=lambda: int(time.time())
+        )
+        if sockets is None:
+            sockets = [stack.enter_context(_listen(host, port))]
+        await _serve(app, list(sockets), stop, on_ready)
+
+
+async def _serve(
+    app: Starlette,
+    sockets: list[socket.socket],
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] | None,
+) -> None:
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    server = _Server(config, on_ready)
+    stopping = asyncio.create_task(stop.wait())
+    serving = asyncio.create_task(server.serve(sockets))
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens and leaves signals to whoever runs it."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,144 @@
+"""A witness over HTTP: C2SP tlog-witness v1, for any number of logs.
+
+It cosigns a checkpoint only if it continues the one cosigned before, and keeps it before
+it answers. State is keyed by the pinned origin, never by anything a request says.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from anchor.add_checkpoint import (
+    MAX_BODY,
+    SIZE_TYPE,
+    AddCheckpoint,
+    Answer,
+    Conflict,
+    Seen,
+    check_growth,
+    origin_hash,
+    read_request,
+)
+from anchor.checkpoint import Checkpoint
+from anchor.cosignature import cosign
+from anchor.note import Note, Signature, SignerKey, VerifierKey
+from anchor.witness_db import WitnessState
+
+T = TypeVar("T")
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+class Witness:
+    """Decides and cosigns; `logs` are the pinned keys of each origin, `clock` POSIX seconds.
+
+    Several keys (Ed25519, ML-DSA-44) cosign together.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Sequence[SignerKey],
+        logs: Mapping[str, Sequence[VerifierKey]],
+        state: WitnessState,
+        clock: Callable[[], int],
+    ) -> None:
+        self._keys = keys
+        self._logs = logs
+        self._state = state
+        self._clock = clock
+        self._origins = {origin_hash(origin): origin for origin in logs}
+
+    def add_checkpoint(self, body: bytes) -> bytes:
+        """Answer one request with cosignature lines; Answer says with which status it refuses."""
+        request, note, checkpoint = read_request(body, self._logs)
+        seen = self._state.advance(
+            checkpoint.origin, lambda last: self._cosign(request, note, checkpoint, last)
+        )
+        # Only now, after the commit, a cosignature may leave.
+        ours = {(key.name, key.verifier.id) for key in self._keys}
+        lines = [s for s in Note.from_bytes(seen.note).signatures if (s.name, s.id) in ours]
+        return _lines(lines)
+
+    def latest(self, hashed: str) -> bytes:
+        """The checkpoint cosigned last for the origin of this hash; Answer 404 if none was."""
+        origin = self._origins.get(hashed)
+        seen = None if origin is None else self._state.latest(origin)
+        if seen is None:
+            raise Answer(404, "no checkpoint of this log was cosigned\n")
+        return seen.note
+
+    def _cosign(
+        self, request: AddCheckpoint, note: Note, checkpoint: Checkpoint, last: Seen
+    ) -> Seen:
+        check_growth(request, checkpoint, last)
+        now = self._clock()
+        pinned = {(key.name, key.id) for key in self._logs[checkpoint.origin]}
+        # Lines by unknown keys were not checked: they are not handed on.
+        kept = Note(note.text, tuple(s for s in note.signatures if (s.name, s.id) in pinned))
+        cosigned = kept.with_signatures(*(cosign(key, note.text, now) for key in self._keys))
+        return Seen(checkpoint.size, checkpoint.root, cosigned.to_bytes())
+
+
+def create_app(
+    *,
+    keys: Sequence[SignerKey],
+    logs: Mapping[str, Sequence[VerifierKey]],
+    state: WitnessState,
+    clock: Callable[[], int],
+    lifespan: Lifespan | None = None,
+) -> Starlette:
+    """The witness's web application; submission and monitoring prefix are both its root."""
+    witness = Witness(keys=keys, logs=logs, state=state, clock=clock)
+
+    async def add_checkpoint(request: Request) -> Response:
+        body = await _read_body(request)
+        if body is None:
+            return PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
+        return await _answer(witness.add_checkpoint, body)
+
+    async def latest(request: Request) -> Response:
+        return await _answer(witness.latest, request.path_params["origin"])
+
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    return Starlette(
+        routes=[
+            Route("/add-checkpoint", add_checkpoint, methods=["POST"]),
+            Route("/healthz", healthz),
+            Route("/{origin}/checkpoint", latest),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _answer(decide: Callable[[T], bytes], value: T) -> Response:
+    try:
+        return PlainTextResponse(await run_in_threadpool(decide, value))
+    except Conflict as conflict:
+        headers = {"content-type": SIZE_TYPE}
+        return Response(conflict.reason, conflict.status, headers=headers)
+    except Answer as refusal:
+        return PlainTextResponse(refusal.reason, refusal.status)
+
+
+async def _read_body(request: Request) -> bytes | None:
+    """The body, or None as soon as it is larger than a request may be."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)
+
+
+def _lines(signatures: Sequence[Signature]) -> bytes:
+    """Signature lines as a note has them, without its text."""
+    note = Note("\n", tuple(signatures)).to_bytes()
+    return note.removeprefix(b"\n\n")
