@@ -1,0 +1,83 @@
+"""A machine's chain of messages: next number, hash of the one before, signature.
+
+Pure: a content and a time go in, a sealed entry comes out. One chain has one session; what
+came before it is only the last body hash. Who keeps entries, and who sends them, is not
+decided here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.message import Cited, compose
+from telemetry.signature import SigningKey, body_hash, seal
+from telemetry.topic import MachineTopic
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sealed message: where it stands in its machine's chain, and the exact payload."""
+
+    kind: str
+    session: str
+    seq: int
+    payload: bytes
+    body_hash: bytes
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Session and number: what names it among its machine's messages."""
+        return self.session, self.seq
+
+
+class Chain:
+    """One session of one machine's messages."""
+
+    def __init__(
+        self, *, key: SigningKey, topic: MachineTopic, session: str, prev: bytes | None
+    ) -> None:
+        """Start at number 0 after `prev`, the last body hash before (None where lost)."""
+        self._key = key
+        self._topic = topic
+        self.session = session
+        self.seq = 0
+        self.prev = prev
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that its signatures verify with."""
+        return self._key.public_key
+
+    def seal(
+        self,
+        kind: str,
+        *,
+        time: int,
+        readings: Mapping[str, float] | None = None,
+        content: dict[str, Any] | None = None,
+        anchor: Cited | None = None,
+    ) -> Entry:
+        """Make, number and sign a message; the chain goes on only with `advance`.
+
+        `readings` for telemetry, `content` for birth, state and event; `time` in µs.
+        """
+        body = compose(
+            kind=kind,
+            device=self._topic.machine,
+            session=self.session,
+            seq=self.seq,
+            prev=self.prev,
+            anchor=anchor,
+            time=time,
+            key=self._key.key_id,
+            readings=readings,
+            content=content,
+        )
+        payload = seal(self._key, self._topic.with_kind(kind), body)
+        return Entry(kind, self.session, self.seq, payload, body_hash(body))
+
+    def advance(self, entry: Entry) -> None:
+        """Go on after an entry of this chain that has been kept."""
+        assert entry.place == (self.session, self.seq), "entries are kept in order"
+        self.seq += 1
+        self.prev = entry.body_hash

@@ -1,0 +1,205 @@
+"""The fleet: machines that step, sign, keep and publish, until told to stop.
+
+Readings go into the outboxes at the beat of the clock whether a broker is there or not; one
+thread makes them durable, many with each round; couriers carry them. At the end no reading
+is made any more and the fleet waits for receipts.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from simulator.courier import Courier, Wire
+from simulator.machine import Machine, RunningMachine, state_content
+from simulator.outbox import Outbox
+from simulator.ports import CheckpointChecker, ReceiptChecker
+from simulator.trust import Trust
+from telemetry.address import NOBODY, Address, Credentials
+
+# A beat missed by more than this (a laptop that slept) is not made up for.
+CATCH_UP: Final = 5.0  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the messages, counted since the outboxes began.
+
+    `recorded` = `receipted` + `held` + `evicted`; `delivered` are those that a receipt or a
+    good PUBACK speaks for. `refused` PUBACKs and `resent` publications are this run's.
+    """
+
+    recorded: int
+    delivered: int
+    receipted: int
+    held: int
+    evicted: int = 0
+    refused: int = 0
+    resent: int = 0
+
+
+class Station:
+    """A running machine with its outbox: what it does at a beat."""
+
+    def __init__(self, machine: Machine, outbox: Outbox, clock: Callable[[], int]) -> None:
+        """`clock` gives microseconds since the epoch."""
+        self.machine = machine
+        self.outbox = outbox
+        self._running: RunningMachine = machine.start()
+        self._clock = clock
+        self._last = 0
+
+    def open(self, trust: Trust) -> None:
+        """Record what a session begins with: birth, and the state it is in."""
+        birth = self.machine.birth(self.outbox.public_key)
+        now = self._now()
+        self.outbox.record("birth", time=now, content=birth, anchor=trust.cited)
+        state = state_content(self._running.state)
+        self.outbox.record("state", time=now, content=state, anchor=trust.cited)
+
+    def beat(self, dt: float, trust: Trust) -> None:
+        """Let `dt` seconds pass in the machine, and record what came of it."""
+        scan, now, cited = self._running.step(dt), self._now(), trust.cited
+        for state in scan.entered:
+            content = state_content(state)
+            self.outbox.record("state", time=now, content=content, anchor=cited)
+        self.outbox.record("telemetry", time=now, readings=scan.readings, anchor=cited)
+
+    def _now(self) -> int:
+        """The time, never back within a session."""
+        self._last = max(self._last, self._clock())
+        return self._last
+
+
+async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
+    *,
+    address: Address,
+    machines: Sequence[Machine],
+    outboxes: Mapping[str, Outbox],
+    receipts: ReceiptChecker,
+    checkpoints: CheckpointChecker,
+    credentials: Credentials = NOBODY,
+    prefix: str = "",
+    interval: float = 1.0,
+    duration: float | None = None,
+    drain: float = 30.0,
+    stop: asyncio.Event | None = None,
+    on_ready: Callable[[], None] | None = None,
+    clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+) -> Tally:
+    """Run the machines for `duration` seconds (None: until `stop`), then drain.
+
+    `outboxes` by device name; the caller opened them and closes them. BrokerUnavailable
+    where no broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
+    """
+    stopped = asyncio.Event() if stop is None else stop
+    trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix)
+    stations = [Station(machine, outboxes[machine.name], clock) for machine in machines]
+    couriers = [
+        Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)
+        for station in stations
+    ]
+    async with _connected(couriers), _carried(couriers) as dirty:
+        for station in stations:
+            station.open(trust)
+        dirty.set()
+        if on_ready is not None:
+            on_ready()
+        async for _ in _beats(interval, duration, stopped):
+            for station in stations:
+                station.beat(interval, trust)
+            dirty.set()
+        await _drained(couriers, drain)
+    return _tally(couriers)
+
+
+async def _beats(
+    interval: float, duration: float | None, stopped: asyncio.Event
+) -> AsyncIterator[int]:
+    """Beat every `interval` seconds, the first at once, as long as it shall last."""
+    begun, number = time.monotonic(), 0
+    while not stopped.is_set() and (duration is None or number * interval < duration):
+        yield number
+        number += 1
+        late = time.monotonic() - (begun + number * interval)
+        if late > CATCH_UP:
+            begun += late
+        try:
+            async with asyncio.timeout(max(0.0, -late)):
+                await stopped.wait()
+        except TimeoutError:
+            continue
+
+
+async def _keep_durable(couriers: Sequence[Courier], dirty: asyncio.Event) -> None:
+    """Put on the disk what was recorded, and hand it to the couriers.
+
+    What is recorded while a round is on the disk goes with the next one: a slow disk makes
+    rounds longer, not more.
+    """
+    while True:
+        await dirty.wait()
+        dirty.clear()
+        await asyncio.to_thread(_sync, [courier.outbox for courier in couriers])
+        for courier in couriers:
+            courier.send_ready()
+
+
+def _sync(outboxes: Iterable[Outbox]) -> None:
+    for outbox in outboxes:
+        outbox.sync()
+
+
+async def _drained(couriers: Sequence[Courier], drain: float) -> None:
+    """Wait until no outbox holds anything, at most `drain` seconds."""
+    end = time.monotonic() + drain
+    while any(c.outbox.held for c in couriers) and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def _connected(couriers: Sequence[Courier]) -> AsyncIterator[None]:
+    """Connect all; if one cannot, all that did are closed and its error is raised."""
+    async with AsyncExitStack() as stack:
+        entering = (stack.enter_async_context(courier.link) for courier in couriers)
+        outcomes = await asyncio.gather(*entering, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        yield
+
+
+@asynccontextmanager
+async def _carried(couriers: Sequence[Courier]) -> AsyncIterator[asyncio.Event]:
+    """Make durable and carry, in the background; the event says that something is recorded.
+
+    What a task group gathers is raised as the one error that it was.
+    """
+    dirty = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(courier.run()) for courier in couriers]
+            tasks.append(group.create_task(_keep_durable(couriers, dirty)))
+            yield dirty
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+
+
+def _tally(couriers: Sequence[Courier]) -> Tally:
+    boxes = [courier.outbox for courier in couriers]
+    return Tally(
+        recorded=sum(box.recorded for box in boxes),
+        delivered=sum(courier.delivered for courier in couriers),
+        receipted=sum(box.receipted for box in boxes),
+        held=sum(box.held for box in boxes),
+        evicted=sum(box.evicted for box in boxes),
+        refused=sum(courier.refused for courier in couriers),
+        resent=sum(courier.resent for courier in couriers),
+    )

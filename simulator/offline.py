@@ -1,0 +1,117 @@
+"""A recording of the fleet without a broker: simulated clock, everything from the seed.
+
+The same machines, seed, duration and interval give the same bytes. Start time, sessions and
+keys come from the seed too: whoever reads the seed can sign as these machines, so the
+recording's origin says that its keys are for tests.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from simulator.chain import Chain, Entry
+from simulator.courier import RETAINED
+from simulator.fleet import Tally
+from simulator.machine import Machine, state_content
+from telemetry.recording import Header, Line, Writer
+from telemetry.signature import SigningKey
+from telemetry.topic import factory_filters
+
+START: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z, microseconds since the epoch
+
+
+def test_key(seed: int, device: str) -> SigningKey:
+    """The key of a device in a recording made from this seed: anyone can derive it."""
+    return SigningKey.from_seed(_derived("key", seed, device))
+
+
+test_key.__test__ = False  # type: ignore[attr-defined]  # for pytest: a key, not a test
+
+
+def _session(seed: int, device: str) -> str:
+    """The session of a device in a recording made from this seed."""
+    return _derived("session", seed, device).hex()[:16]
+
+
+def write_recording(  # noqa: PLR0913 - all keywords
+    *,
+    machines: Sequence[Machine],
+    seed: int,
+    duration: float,
+    out: Path,
+    interval: float = 1.0,
+    on_message: Callable[[int], None] | None = None,
+) -> Tally:
+    """Write `duration` simulated seconds to the file `out`.
+
+    All that was recorded counts as delivered: the recording has it. `on_message` gets the
+    running count. OSError from the disk, as it is.
+    """
+    header = Header(
+        origin=f"simulated, test keys, seed {seed}",
+        topics=tuple(factory_filters()),
+        clock="simulated",
+        started=START,
+    )
+    count = 0
+    with out.open("wb") as file:
+        writer = Writer(file, header)
+        for line in _lines(machines, seed, duration, interval):
+            writer.write(line)
+            count += 1
+            if on_message is not None:
+                on_message(count)
+        writer.close()
+    return Tally(recorded=count, delivered=count, receipted=0, held=0)
+
+
+def _lines(
+    machines: Sequence[Machine], seed: int, duration: float, interval: float
+) -> Iterator[Line]:
+    recorders = [_Recorder(machine, seed) for machine in machines]
+    for recorder in recorders:
+        yield from recorder.opening()
+    number = 0
+    while number * interval < duration:
+        now = START + round(number * interval * 1_000_000)
+        for recorder in recorders:
+            yield from recorder.beat(interval, now)
+        number += 1
+
+
+class _Recorder:
+    """A running machine whose messages go straight into a recording."""
+
+    def __init__(self, machine: Machine, seed: int) -> None:
+        self._machine = machine
+        self._running = machine.start()
+        key, session = test_key(seed, machine.name), _session(seed, machine.name)
+        self._chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
+
+    def opening(self) -> Iterator[Line]:
+        birth = self._machine.birth(self._chain.public_key)
+        yield self._line(self._chain.seal("birth", time=START, content=birth), START)
+        state = state_content(self._running.state)
+        yield self._line(self._chain.seal("state", time=START, content=state), START)
+
+    def beat(self, dt: float, now: int) -> Iterator[Line]:
+        scan = self._running.step(dt)
+        for state in scan.entered:
+            entry = self._chain.seal("state", time=now, content=state_content(state))
+            yield self._line(entry, now)
+        yield self._line(self._chain.seal("telemetry", time=now, readings=scan.readings), now)
+
+    def _line(self, entry: Entry, now: int) -> Line:
+        self._chain.advance(entry)
+        return Line(
+            received=now,
+            topic=str(self._machine.topic.with_kind(entry.kind)),
+            payload=entry.payload,
+            qos=1,
+            retain=entry.kind in RETAINED,
+        )
+
+
+def _derived(purpose: str, seed: int, device: str) -> bytes:
+    return hashlib.sha256(f"factoryledger/test-{purpose}/{seed}/{device}".encode()).digest()

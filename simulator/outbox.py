@@ -1,0 +1,272 @@
+"""The outbox: gives a message its number, signs it, keeps it until a receipt frees it.
+
+Nothing is published before it is durable, and a PUBACK frees nothing: only a receipt whose
+digest equals what the outbox computes from its own bytes does. It is bounded: when full,
+the oldest are evicted, counted, and announced in a signed `event`.
+"""
+
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from simulator.chain import Chain, Entry
+from simulator.errors import OutboxDamaged
+from simulator.outbox_file import FileJournal, Journal, MemoryJournal
+from simulator.outbox_frame import Content, Gone, Head
+from telemetry.message import Cited
+from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
+from telemetry.signature import SigningKey
+from telemetry.topic import MachineTopic
+
+LIMIT: Final = 100_000
+LIMIT_BYTES: Final = 64 * 1024 * 1024
+COMPACT_AT: Final = 1024 * 1024
+# Hashes of messages that are gone already. A resend that crosses with a receipt is
+# receipted again, together with what is still held: without them that could not be checked.
+REMEMBERED: Final = 8192
+
+Place = tuple[str, int]
+
+
+class Outbox:
+    """One machine's outbox, in a file under `directory`, or in memory where that is None.
+
+    Every opening is a new session; its first `prev` is the last body hash of the one before.
+    `sync` may run in another thread; all else belongs to one.
+    """
+
+    def __init__(  # noqa: PLR0913 - limits are arguments, so that tests reach them
+        self,
+        device: str,
+        key: SigningKey,
+        topic: MachineTopic,
+        directory: Path | None = None,
+        *,
+        session: str | None = None,
+        limit: int = LIMIT,
+        limit_bytes: int = LIMIT_BYTES,
+        compact_at: int = COMPACT_AT,
+    ) -> None:
+        """Open it; OutboxInUse, OutboxDamaged or OutboxUnwritable say why that failed."""
+        self.device = device
+        self.evicted = 0
+        self.recorded = 0
+        self._limit, self._limit_bytes, self._compact_at = limit, limit_bytes, compact_at
+        self._lock = Lock()
+        self._held: OrderedDict[Place, Entry] = OrderedDict()
+        self._held_bytes = 0
+        self._gone: OrderedDict[Place, bytes] = OrderedDict()
+        self._fresh: deque[tuple[int, Entry]] = deque()
+        self._journal: Journal = (
+            MemoryJournal() if directory is None else FileJournal(device, directory)
+        )
+        try:
+            last = self._load()
+        except BaseException:
+            self._journal.close()
+            raise
+        self._durable = self.recorded
+        chosen = secrets.token_hex(8) if session is None else session
+        self._chain = Chain(key=key, topic=topic, session=chosen, prev=last)
+
+    @property
+    def session(self) -> str:
+        """The session of what it records now."""
+        return self._chain.session
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that its messages verify with."""
+        return self._chain.public_key
+
+    @property
+    def held(self) -> int:
+        """Messages that no receipt has freed."""
+        return len(self._held)
+
+    @property
+    def receipted(self) -> int:
+        """Messages that receipts freed, since the outbox began."""
+        return self.recorded - self.evicted - len(self._held)
+
+    def record(
+        self,
+        kind: str,
+        *,
+        time: int,
+        readings: Mapping[str, float] | None = None,
+        content: dict[str, Any] | None = None,
+        anchor: Cited | None = None,
+    ) -> Entry:
+        """Seal and keep a message; not to be published before `ready` gives it.
+
+        `time` in µs. OutboxUnwritable where the disk did not take it: then it is not recorded.
+        """
+        with self._lock:
+            if len(self._held) >= self._limit or self._held_bytes >= self._limit_bytes:
+                self._evict(time, anchor)
+            entry = self._chain.seal(
+                kind, time=time, readings=readings, content=content, anchor=anchor
+            )
+            self._keep(entry, [entry])
+            return entry
+
+    def sync(self) -> None:
+        """Make all that is recorded durable, and compact the file where that pays.
+
+        Blocks on the disk: call it from a thread. `ready` then gives the messages.
+        """
+        with self._lock:
+            recorded = self.recorded
+        self._journal.sync()
+        with self._lock:
+            self._durable = max(self._durable, recorded)
+            size = self._journal.size
+            if size > self._compact_at and size > 2 * self._held_bytes:
+                self._compact()
+
+    def ready(self) -> list[Entry]:
+        """Messages that became durable since the last call, oldest first."""
+        taken = []
+        while self._fresh and self._fresh[0][0] <= self._durable:
+            entry = self._fresh.popleft()[1]
+            if entry.place in self._held:
+                taken.append(entry)
+        return taken
+
+    def waiting(self) -> Iterator[Entry]:
+        """Every durable message that no receipt has freed, oldest first."""
+        unsafe = {entry.place for _, entry in self._fresh}
+        return iter([e for e in self._held.values() if e.place not in unsafe])
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether this message is still waiting for its receipt."""
+        return entry.place in self._held
+
+    def release(self, leaf: ReceiptLeaf) -> Sequence[Entry]:
+        """Let go of what a checked receipt covers; nothing unless all of it matches."""
+        if leaf.device != self.device or not self._matches(leaf):
+            return ()
+        with self._lock:
+            freed = [self._held[p] for p in _places(leaf) if p in self._held]
+            if freed:
+                # Not synced: lost, it is only sent and receipted once more.
+                self._journal.append([Gone(leaf.session, as_ranges(e.seq for e in freed))])
+                self._forget(freed)
+            return freed
+
+    def close(self) -> None:
+        """Make what is recorded durable and close the file."""
+        try:
+            self._journal.sync()
+        finally:
+            self._journal.close()
+
+    def _load(self) -> bytes | None:
+        """Take over what the file holds; gives the last body hash."""
+        framed = self._journal.load()
+        if not framed:
+            return None
+        head = framed[0].content
+        assert isinstance(head, Head)
+        if head.device != self.device:
+            raise OutboxDamaged(f"the outbox file of {self.device} is that of {head.device}")
+        self.recorded, self.evicted, last = head.recorded, head.evicted, head.last
+        for one in framed[1:]:
+            if isinstance(one.content, Gone):
+                self._leave(one.content)
+            elif isinstance(one.content, Entry):
+                self._hold(one.content)
+                if one.end > framed[0].durable:
+                    self.recorded, last = self.recorded + 1, one.content.body_hash
+        return last
+
+    def _keep(self, entry: Entry, contents: list[Content]) -> None:
+        """Write contents down with `entry` among them, and go on after it.
+
+        First the journal: if that fails, number and hash are still free for the next try.
+        """
+        self._journal.append(contents)
+        self._chain.advance(entry)
+        self._hold(entry)
+        self.recorded += 1
+        self._fresh.append((self.recorded, entry))
+
+    def _evict(self, time: int, anchor: Cited | None) -> None:
+        """Make room: the oldest sixteenth goes, and an event says which.
+
+        Event and eviction are one write, the event first: torn between the two, the
+        messages are still held, so the event says too much, never too little.
+        """
+        # Two at the least: the event takes a place itself, and so does what comes after it.
+        oldest = list(islice(self._held.values(), 2 + self._limit // 16))
+        sessions = list(dict.fromkeys(entry.session for entry in oldest))
+        gone = [
+            Gone(s, as_ranges(e.seq for e in oldest if e.session == s), evicted=True)
+            for s in sessions
+        ]
+        announced = [{"session": g.session, "ranges": [list(r) for r in g.ranges]} for g in gone]
+        content = {"name": "evicted", "count": len(oldest), "evicted": announced}
+        event = self._chain.seal("event", time=time, content=content, anchor=anchor)
+        self._keep(event, [event, *gone])
+        self._forget(oldest)
+        self.evicted += len(oldest)
+
+    def _compact(self) -> None:
+        head = Head(self.device, self.recorded, self.evicted, self._chain.prev)
+        self._journal.rewrite(head, self._held.values())
+        self._durable = self.recorded
+
+    def _matches(self, leaf: ReceiptLeaf) -> bool:
+        """Whether the leaf's digest is that of our own bytes."""
+        covered = sum(last - first + 1 for first, last in leaf.ranges)
+        if covered > len(self._held) + len(self._gone):
+            return False
+        hashes = [self._hash(place) for place in _places(leaf)]
+        known = [one for one in hashes if one is not None]
+        return len(known) == len(hashes) and bodies_digest(known) == leaf.bodies
+
+    def _hash(self, place: Place) -> bytes | None:
+        entry = self._held.get(place)
+        return self._gone.get(place) if entry is None else entry.body_hash
+
+    def _hold(self, entry: Entry) -> None:
+        self._held[entry.place] = entry
+        self._held_bytes += len(entry.payload)
+
+    def _forget(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            del self._held[entry.place]
+            self._held_bytes -= len(entry.payload)
+            self._gone[entry.place] = entry.body_hash
+        while len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
+
+    def _leave(self, gone: Gone) -> None:
+        places = [(gone.session, n) for first, last in gone.ranges for n in range(first, last + 1)]
+        left = [self._held[place] for place in places if place in self._held]
+        self._forget(left)
+        self.evicted += len(left) if gone.evicted else 0
+
+
+def _places(leaf: ReceiptLeaf) -> Iterator[Place]:
+    return ((leaf.session, n) for first, last in leaf.ranges for n in range(first, last + 1))
+
+
+def open_outboxes(
+    topics: Mapping[str, MachineTopic], keys: Mapping[str, SigningKey], directory: Path | None
+) -> dict[str, Outbox]:
+    """Open the outbox of every device; on an error those opened already are closed."""
+    opened: dict[str, Outbox] = {}
+    try:
+        for device, topic in topics.items():
+            opened[device] = Outbox(device, keys[device], topic, directory)
+    except BaseException:
+        for outbox in opened.values():
+            outbox.close()
+        raise
+    return opened
