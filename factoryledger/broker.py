@@ -181,7 +181,8 @@ def _check_free(port: int) -> None:
 
 def _answers(port: int) -> bool:
     """Whether an MQTT 5 broker accepts a connection there: a CONNACK, not just a socket."""
-    connect = mqtt5.ConnectPacket("factoryledger-probe", clean_start=True).write()
+    # rumqttd takes nobody without keep-alive.
+    connect = mqtt5.ConnectPacket("factoryledger-probe", clean_start=True, keep_alive=10).write()
     try:
         with socket.create_connection((_HOST, port), timeout=1.0) as link:
             link.sendall(connect)

@@ -6,18 +6,16 @@ connection, so none can ever be used on another. Source: OASIS MQTT 5.0.
 """
 
 import enum
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Final, Generic
 
 import mqtt5
 
-from telemetry.errors import LinkLost, NotOffered, PacketTooLarge
+from telemetry.errors import LinkLost
 from telemetry.keep_alive import KeepAlive
 from telemetry.mqtt_events import Arrived, Closed, Event, Opened, Settled, Subscribed, Token
 from telemetry.mqtt_framer import Framer, PacketBroken
 from telemetry.mqtt_packets import (
-    LARGEST_PACKET,
     Arrival,
     Opening,
     Outgoing,
@@ -25,10 +23,11 @@ from telemetry.mqtt_packets import (
     words,
 )
 from telemetry.unacknowledged import Unacknowledged
+from telemetry.unsettled import HIGHEST_ID, Unsettled
 
 _FAILED: Final = 0x80  # reason codes from here on are failures, section 2.4
 _MALFORMED: Final = mqtt5.DisconnectReasonCode.MALFORMED_PACKET
-_SUBSCRIBING: Final = 65_535  # the packet id of SUBSCRIBE; PUBLISH takes those below
+_SUBSCRIBING: Final = HIGHEST_ID + 1  # SUBSCRIBE's packet id, no PUBLISH has it
 
 
 class State(enum.Enum):
@@ -55,15 +54,9 @@ class MqttSession(Generic[Token]):
         self._outgoing: list[bytes] = [opening.connect()]
         self._events: list[Event[Token]] = []
         self._arrivals: list[Arrival] = []
-        self._waiting: deque[tuple[Outgoing, Token]] = deque()
-        self._flying: dict[int, Token] = {}
-        self._last_id = 0
-        self._window = 0
-        self._largest = LARGEST_PACKET
-        self._best_qos = 2
-        self._may_retain = True
-        self._held = False
+        self._unsettled: Unsettled[Token] = Unsettled()
         self._unacknowledged = Unacknowledged()
+        self._asked = opening.subscriptions  # until SUBACK answers, which it does once
 
     def outgoing(self, now: float) -> bytes:
         """Give the bytes to send, once."""
@@ -87,7 +80,7 @@ class MqttSession(Generic[Token]):
     @property
     def unsettled(self) -> list[Token]:
         """Tokens of what is in flight or waits: lost, once the connection is."""
-        return [*self._flying.values(), *(token for _, token in self._waiting)]
+        return self._unsettled.tokens
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the broker, chopped anywhere."""
@@ -100,9 +93,7 @@ class MqttSession(Generic[Token]):
                     break
         except PacketBroken as error:
             self._abandon(f"the broker sent {error}")
-        if self._arrivals:
-            self._events.append(Arrived(self._arrivals))
-            self._arrivals = []
+        self._gather()
 
     def post(self, message: Outgoing, token: Token) -> None:
         """Send a message as soon as it may go.
@@ -112,16 +103,7 @@ class MqttSession(Generic[Token]):
         """
         if self.state is not State.OPEN:
             raise LinkLost("not connected")
-        if message.qos > self._best_qos or (message.retain and not self._may_retain):
-            raise NotOffered(
-                f"{message.topic!r} at QoS {message.qos}, retain {message.retain}: the broker "
-                f"offers QoS {self._best_qos} at most, retain {self._may_retain}"
-            )
-        if self._waiting or not self._may_go(message):
-            self._sized(message, 1)  # what can never go must not wait
-            self._waiting.append((message, token))
-        else:
-            self._send(message, token)
+        self._put(self._unsettled.add(message, token))
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Acknowledge, in order of arrival: what is left out holds back what came after it.
@@ -136,12 +118,13 @@ class MqttSession(Generic[Token]):
 
     def hold(self) -> None:
         """Send no message for now: the transport's buffer is full."""
-        self._held = True
+        self._unsettled.held = True
 
     def release(self) -> None:
         """Send again."""
-        self._held = False
-        self._send_waiting()
+        self._unsettled.held = False
+        if self.state is State.OPEN:
+            self._put(self._unsettled.due())
 
     def disconnect(self, *, end_session: bool = False) -> None:
         """Say goodbye: the broker drops the will, and the session too with `end_session`."""
@@ -180,38 +163,22 @@ class MqttSession(Generic[Token]):
         hear(self, packet)
         return not self.closed
 
-    def _may_go(self, message: Outgoing) -> bool:
-        return not self._held and (message.qos == 0 or len(self._flying) < self._window)
+    def _gather(self) -> None:
+        if self._arrivals:
+            self._events.append(Arrived(self._arrivals))
+            self._arrivals = []
 
-    def _sized(self, message: Outgoing, number: int | None) -> bytes:
-        if len(message.payload) <= LARGEST_PACKET:  # beyond, the codec panics
-            data = message.encode(number)
-            if len(data) <= self._largest:
-                return data
-        raise PacketTooLarge(
-            f"{message.topic!r}: {len(message.payload)} bytes of payload make a packet over "
-            f"{self._largest} bytes, the broker's limit; send less, or raise max_packet_size there"
-        )
+    def _put(self, packets: Iterable[tuple[bytes, Token | None]]) -> None:
+        for data, settled in packets:
+            self._outgoing.append(data)
+            if settled is not None:
+                self._events.append(Settled(settled, 0))
 
-    def _send(self, message: Outgoing, token: Token) -> None:
-        number = self._free_id() if message.qos else None
-        self._outgoing.append(self._sized(message, number))
-        if number is None:
-            self._events.append(Settled(token, 0))
-        else:
-            self._flying[number] = token
-
-    def _send_waiting(self) -> None:
-        while self._waiting and self._may_go(self._waiting[0][0]):
-            self._send(*self._waiting.popleft())
-
-    def _free_id(self) -> int:
-        """Give the next packet id that is not in flight; the window leaves one free."""
-        number = self._last_id % (_SUBSCRIBING - 1) + 1
-        while number in self._flying:
-            number = number % (_SUBSCRIBING - 1) + 1
-        self._last_id = number
-        return number
+    def _settle(self, number: int, code: int) -> None:
+        token = self._unsettled.settle(number)
+        if token is not None:
+            self._events.append(Settled(token, code))
+            self._put(self._unsettled.due())
 
     def _abandon(self, reason: str) -> None:
         if self.state is State.OPEN:
@@ -220,6 +187,7 @@ class MqttSession(Generic[Token]):
 
     def _close(self, closed: Closed) -> None:
         if not self.closed:
+            self._gather()  # what came before the end is told before it
             self.state = State.CLOSED
             self._events.append(closed)
 
@@ -230,10 +198,7 @@ class MqttSession(Generic[Token]):
             self._close(Closed(f"the broker refused the connection, {said}", code, refused=True))
             return
         self.state = State.OPEN
-        self._window = min(packet.receive_max, _SUBSCRIBING - 1)
-        self._largest = packet.max_packet_size or LARGEST_PACKET
-        self._best_qos = int(packet.max_qos)
-        self._may_retain = packet.retain_available
+        self._unsettled.limit(packet)
         if packet.server_keep_alive is not None:
             self._alive.interval = packet.server_keep_alive
         self._events.append(Opened(packet.session_present))
@@ -243,8 +208,8 @@ class MqttSession(Generic[Token]):
             self._events.append(Subscribed())
 
     def _hear_suback(self, packet: mqtt5.SubAckPacket) -> None:
-        asked = self.opening.subscriptions
-        if packet.packet_id != _SUBSCRIBING or len(packet.reason_codes) != len(asked):
+        asked, self._asked = self._asked, ()
+        if packet.packet_id != _SUBSCRIBING or not asked or len(packet.reason_codes) != len(asked):
             raise PacketBroken("a SUBACK that answers no SUBSCRIBE of ours")
         for one, code in zip(asked, packet.reason_codes, strict=True):
             if int(code) >= _FAILED:
@@ -261,18 +226,13 @@ class MqttSession(Generic[Token]):
         self._arrivals.append(one)
 
     def _hear_puback(self, packet: mqtt5.PubAckPacket | mqtt5.PubCompPacket) -> None:
-        number = packet.packet_id
-        if number in self._flying:
-            self._events.append(Settled(self._flying.pop(number), int(packet.reason_code)))
-            self._send_waiting()
+        self._settle(packet.packet_id, int(packet.reason_code))
 
     def _hear_pubrec(self, packet: mqtt5.PubRecPacket) -> None:
         if int(packet.reason_code) < _FAILED:
             self._outgoing.append(mqtt5.PubRelPacket(packet.packet_id).write())
-        elif packet.packet_id in self._flying:
-            token = self._flying.pop(packet.packet_id)
-            self._events.append(Settled(token, int(packet.reason_code)))
-            self._send_waiting()
+        else:
+            self._settle(packet.packet_id, int(packet.reason_code))
 
     def _hear_pubrel(self, packet: mqtt5.PubRelPacket) -> None:
         self._outgoing.append(mqtt5.PubCompPacket(packet.packet_id).write())
