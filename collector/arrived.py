@@ -1,0 +1,16 @@
+"""A message as it reached the collector, whichever way: off the wire or out of a recording."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What the store keeps of an arrival; `received` in microseconds since the epoch.
+
+    `properties` is their one text (docs/formats.md, Properties), or None.
+    """
+
+    topic: str
+    payload: bytes
+    properties: str | None
+    received: int

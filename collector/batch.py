@@ -1,0 +1,212 @@
+"""From judged arrivals to one batch: what is stored, as which record, and what is receipted.
+
+Pure. The judging of single messages is `telemetry.judgement`'s; what needs the store (numbers
+taken, bodies seen) comes through `Taken`. Nothing here counts before it is committed.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Protocol
+
+from collector.arrived import Arrived
+from telemetry.judgement import Judgement
+from telemetry.record import NAMED_STATUSES, Record
+
+Number = tuple[str, str, int]
+"""Device, session, seq."""
+
+Sighting = tuple[bytes, str]
+"""Body hash and status."""
+
+ONCE = frozenset({"unknown-device", "revoked", "conflict"})
+"""Statuses stored once for each body: their senders resend, having no receipt."""
+
+
+class Taken(Protocol):
+    """What the store knows already."""
+
+    def numbers(self, wanted: Collection[Number]) -> Mapping[Number, bytes]:
+        """Which of these are claimed, and by the message of which body hash."""
+
+    def sightings(self, wanted: Collection[Sighting]) -> AbstractSet[Sighting]:
+        """Which of these are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An arrival and the judgement on it."""
+
+    arrived: Arrived
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """A committed message that its machine is to hear of."""
+
+    topic: str
+    number: Number
+    body_hash: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch's rows (columns as in docs/formats.md, Store) and records, in one order."""
+
+    start: int
+    floor: int
+    messages: list[tuple[Any, ...]] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    claims: list[tuple[Any, ...]] = field(default_factory=list)
+    sightings: list[tuple[Any, ...]] = field(default_factory=list)
+    scans: list[tuple[Any, ...]] = field(default_factory=list)
+    receipted: list[Receipted] = field(default_factory=list)
+    duplicates: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    refused: list["Refused"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that this release failed on, and how: kept whole beside the log.
+
+    Never a message's fault that a status names; giving it one would mislabel evidence.
+    """
+
+    arrived: Arrived
+    reason: str
+
+
+def build_batch(
+    judged: Sequence[Judged], *, taken: Taken, collector: str, start: int, floor: int
+) -> Batch:
+    """Settle each arrival, in order, and build rows and records of those that are stored.
+
+    `start` is the position of the first record, `floor` the receive time of the record
+    before it: no record of this batch goes below.
+    """
+    batch = Batch(start, floor)
+    settled = _settle(judged, taken.numbers(_numbers(judged)))
+    seen = set(taken.sightings(_sightings(settled)))
+    for item, status in settled:
+        judgement = item.judgement
+        if status == "duplicate":
+            batch.duplicates += 1
+            batch.receipted.append(_receipted(item))
+            continue
+        if status in ONCE:
+            sighting = (judgement.body_hash or b"", status)
+            if sighting in seen:
+                batch.duplicates += 1
+                continue
+            seen.add(sighting)
+        try:
+            _store(batch, item, status, collector)
+        except Exception as error:  # noqa: BLE001 - one message must not hold up the others
+            batch.refused.append(Refused(item.arrived, f"{type(error).__name__}: {error}"))
+    return batch
+
+
+def _numbers(judged: Iterable[Judged]) -> set[Number]:
+    return {
+        _number(item.judgement)
+        for item in judged
+        if item.judgement.status in {"accepted", "revoked"}
+    }
+
+
+def _settle(judged: Sequence[Judged], taken: Mapping[Number, bytes]) -> list[tuple[Judged, str]]:
+    """Give each its final status; `duplicate` for what is in the store, or here, already.
+
+    What was accepted once stays accepted: a resend of it is a duplicate even when its key
+    has been revoked since, so that a lost receipt never leaves a machine waiting.
+    """
+    claimed = dict(taken)
+    settled: list[tuple[Judged, str]] = []
+    for item in judged:
+        judgement, status = item.judgement, item.judgement.status
+        if status in {"accepted", "revoked"}:
+            owner = claimed.get(_number(judgement))
+            if owner == judgement.body_hash:
+                status = "duplicate"
+            elif status == "accepted" and owner is not None:
+                status = "conflict"
+            elif status == "accepted":
+                claimed[_number(judgement)] = judgement.body_hash or b""
+        settled.append((item, status))
+    return settled
+
+
+def _sightings(settled: Iterable[tuple[Judged, str]]) -> set[Sighting]:
+    return {(item.judgement.body_hash or b"", status) for item, status in settled if status in ONCE}
+
+
+def _number(judgement: Judgement) -> Number:
+    device, session, seq = judgement.device, judgement.session, judgement.seq
+    assert device is not None
+    assert session is not None
+    assert seq is not None
+    return device, session, seq
+
+
+def _receipted(item: Judged) -> Receipted:
+    return Receipted(item.arrived.topic, _number(item.judgement), item.judgement.body_hash or b"")
+
+
+def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
+    """Add one stored message: its row, its record and whatever it claims."""
+    arrived, judgement = item.arrived, item.judgement
+    position = batch.start + len(batch.messages)
+    original = arrived.received if arrived.received < batch.floor else None
+    filled = status in NAMED_STATUSES
+    record = Record(
+        received=max(batch.floor, arrived.received),
+        original=original,
+        topic=arrived.topic,
+        properties=arrived.properties,
+        status=status,
+        device=judgement.device if filled else None,
+        session=judgement.session if filled else None,
+        seq=judgement.seq if filled else None,
+        key=judgement.key if filled else None,
+        keys=judgement.keys,
+        entry=judgement.entry,
+        payload=sha256(arrived.payload).digest(),
+        body=judgement.body_hash,
+    )
+    encoded, scans = record.to_bytes(), _scans(judgement, collector, position)
+    # Nothing below fails: a message is stored whole or refused whole.
+    batch.records.append(encoded)
+    batch.floor = record.received
+    seen = (collector, position, record.received, original)
+    sent = (arrived.topic, arrived.payload, arrived.properties)
+    named = (record.device, record.session, record.seq, judgement.time if filled else None)
+    judged = (status, record.key, record.keys, record.entry)
+    batch.messages.append((*seen, *sent, *named, *judged, record.payload, record.body))
+    batch.statuses[status] += 1
+    if status == "accepted":
+        batch.claims.append((*_number(judgement), collector, position, record.body))
+        batch.receipted.append(_receipted(item))
+        batch.scans.extend(scans)
+    elif status in ONCE:
+        batch.sightings.append(
+            (record.body, status, record.device, record.session, record.seq, collector, position)
+        )
+
+
+def _scans(judgement: Judgement, collector: str, position: int) -> list[tuple[Any, ...]]:
+    """Give a row for each of the message's scans; a message with `readings` has none."""
+    message = judgement.message
+    if (
+        judgement.status != "accepted"
+        or message is None
+        or (len(message.scans) == 1 and b'"scans"' not in message.body)
+    ):
+        return []
+    return [
+        (collector, position, number, judgement.device, scan.time)
+        for number, scan in enumerate(message.scans)
+    ]

@@ -1,0 +1,80 @@
+"""The key entries that one collector has applied, and those waiting in the requests folder.
+
+Entries are applied in the order in which they are found; that order is kept in the store with
+the next batch, for records count on it.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+import structlog
+
+from collector.errors import CollectorError
+from collector.ports import Authority, Requests
+from telemetry.keyring import Keyring
+from telemetry.rows import KeyRow
+
+_log = structlog.get_logger(__name__)
+
+
+class Keys:
+    """A keyring that follows the requests folder; `unsaved` is what no commit has kept yet."""
+
+    def __init__(self, authority: Authority, requests: Requests, *, collector: str) -> None:
+        self.keyring = Keyring()
+        self.unsaved: list[KeyRow] = []
+        self._authority = authority
+        self._requests = requests
+        self._collector = collector
+        self._hashes: set[bytes] = set()
+        self._newest = ""
+
+    def replay(self, rows: Iterable[KeyRow]) -> None:
+        """Take what was applied before a restart; CollectorError where it is not to be read."""
+        for row in rows:
+            try:
+                statement = self._authority.read(row.entry)
+                self.keyring.apply(statement)
+            except ValueError as error:
+                raise CollectorError(
+                    f"key entry {row.number} of collector {row.collector} in the store is "
+                    f"refused: {error}; was the policy's operator changed? Run `audit`"
+                ) from error
+            self._hashes.add(statement.hash)
+
+    def refresh(self) -> int:
+        """Apply what has come into the requests folder; give the number of new entries."""
+        try:
+            found = self._requests.after(self._newest)
+        except OSError as error:
+            _log.warning("requests folder cannot be read", error=str(error))
+            return 0
+        return sum(self._apply(name, entry) for name, entry in found)
+
+    def saved(self, rows: Iterable[KeyRow]) -> None:
+        """Take note that a commit has kept these."""
+        kept = {row.number for row in rows}
+        self.unsaved = [row for row in self.unsaved if row.number not in kept]
+
+    def _apply(self, name: str, entry: bytes) -> bool:
+        """Apply one entry unless it is refused, or applied already."""
+        self._newest = max(self._newest, name)
+        if sha256(entry).digest() in self._hashes:
+            return False
+        number = self.keyring.applied
+        try:
+            statement = self._authority.read(entry)
+            self.keyring.apply(statement)
+        except ValueError as error:
+            _log.warning("key entry refused", request=name, error=str(error))
+            return False
+        self._hashes.add(statement.hash)
+        self.unsaved.append(KeyRow(self._collector, number, statement.hash, entry))
+        _log.info(
+            "key entry applied",
+            request=name,
+            action=statement.action,
+            kind=statement.kind,
+            name=statement.name,
+        )
+        return True

@@ -1,0 +1,193 @@
+"""One collector at work: arrivals in, committed rows and receipts out.
+
+Not thread-safe, and may block on the disk: one worker thread runs it. What `take` has
+returned for is committed; when it raises, nothing of that call may be acknowledged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from collector.arrived import Arrived
+from collector.batch import Batch, Refused, build_batch
+from collector.claims import StoredClaims
+from collector.commit import Commit, Shelf, put_surely
+from collector.counting import Counts, Door
+from collector.judging import Docket, Judge, judge_all
+from collector.keys import Keys
+from collector.ports import Extension, GrowingLog, Receipts
+from collector.receipting import owed
+from telemetry.judgement import judge
+from telemetry.rows import BatchRow
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How far a collector has committed.
+
+    `number` is that of its next batch, `floor` the receive time of its last record
+    (microseconds), `source_line` the line of an ingested file that was committed last.
+    """
+
+    collector: str
+    log: GrowingLog
+    number: int
+    floor: int
+    source_line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one `take` did; `receipts` are topics and payloads, to be published now."""
+
+    batch: BatchRow | None
+    stored: int
+    duplicates: int
+    own: int
+    refused: int
+    receipts: Sequence[tuple[str, bytes]] = ()
+
+
+class Ledger:
+    """Judges, batches and commits for one collector."""
+
+    def __init__(  # noqa: PLR0913 - its parts, each replaceable in a test
+        self,
+        head: Head,
+        counts: Counts,
+        *,
+        shelf: Shelf,
+        claims: StoredClaims,
+        keys: Keys,
+        receipts: Receipts,
+        judge: Judge = judge,
+    ) -> None:
+        self.head = head
+        self._counts = counts
+        self._shelf = shelf
+        self._claims = claims
+        self._keys = keys
+        self._receipts = receipts
+        self._judge = judge
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """The counters as committed last; 0 for a name that is not there."""
+        return self._counts.stored
+
+    def take(
+        self,
+        arrivals: Sequence[Arrived],
+        door: Door,
+        *,
+        anchored_by: int | None = None,
+        source_line: int | None = None,
+    ) -> Taken:
+        """Commit these arrivals as one batch, or only count them where none is new.
+
+        `anchored_by` (microseconds) goes into the receipts; without it there are none.
+        CommitFailed when they are not in the store and cannot be put there.
+        """
+        docket = judge_all(arrivals, judge=self._judge, keys=self._keys)
+        batch = build_batch(
+            docket.judged,
+            taken=self._claims,
+            collector=self.head.collector,
+            start=self.head.log.size,
+            floor=self.head.floor,
+        )
+        docket.refused += batch.refused
+        extension = self.head.log.extend(batch.records) if batch.records else None
+        commit = self._commit(batch, docket, extension, door, source_line)
+        put_surely(self._shelf, commit)
+        # Committed: only from here on may the process rely on it, or tell anyone.
+        self._advance(batch, extension, commit)
+        return Taken(
+            batch=commit.batch,
+            stored=len(batch.records),
+            duplicates=batch.duplicates,
+            own=docket.own,
+            refused=len(docket.refused),
+            receipts=() if anchored_by is None else self._sealed(batch, anchored_by),
+        )
+
+    def refresh_keys(self) -> int:
+        """Apply the key entries that wait in the requests folder; give their number."""
+        return self._keys.refresh()
+
+    def _commit(
+        self,
+        batch: Batch,
+        docket: Docket,
+        extension: Extension | None,
+        door: Door,
+        source_line: int | None,
+    ) -> Commit:
+        row = None if extension is None else self._row(extension)
+        counters = self._counts.with_batch(
+            door=door,
+            statuses=batch.statuses,
+            duplicates=batch.duplicates,
+            own=docket.own,
+            refused=len(docket.refused),
+        )
+        return Commit(
+            collector=self.head.collector,
+            batch=row,
+            messages=batch.messages,
+            claims=batch.claims,
+            sightings=batch.sightings,
+            scans=batch.scans,
+            tiles=() if extension is None else extension.tiles,
+            key_entries=() if row is None else tuple(self._keys.unsaved),
+            refusals=[_refusal(self.head.collector, refused) for refused in docket.refused],
+            counters=counters,
+            source_line=source_line,
+        )
+
+    def _row(self, extension: Extension) -> BatchRow:
+        return BatchRow(
+            collector=self.head.collector,
+            number=self.head.number,
+            start=extension.start,
+            size=extension.size - extension.start,
+            root=extension.root,
+            checkpoint=extension.checkpoint,
+            keys=self._keys.keyring.applied,
+        )
+
+    def _advance(self, batch: Batch, extension: Extension | None, commit: Commit) -> None:
+        self._counts.committed(commit.counters)
+        self._keys.saved(commit.key_entries)
+        self._claims.committed((row[0], row[1], row[2]) for row in batch.claims)
+        if commit.source_line is not None:
+            self.head = replace(self.head, source_line=commit.source_line)
+        if extension is not None:
+            self.head = replace(
+                self.head, log=extension.log, number=self.head.number + 1, floor=batch.floor
+            )
+            _log.debug("batch committed", number=self.head.number - 1, size=len(batch.records))
+
+    def _sealed(self, batch: Batch, anchored_by: int) -> list[tuple[str, bytes]]:
+        due = owed(batch.receipted, collector=self.head.collector, anchored_by=anchored_by)
+        if not due:
+            return []
+        payloads = self._receipts.seal([receipt.leaf for receipt in due])
+        return [
+            (topic, payload)
+            for receipt, payload in zip(due, payloads, strict=True)
+            for topic in receipt.topics
+        ]
+
+
+def _refusal(collector: str, refused: Refused) -> tuple[Any, ...]:
+    arrived = refused.arrived
+    topic = arrived.topic.encode("utf-8", "surrogatepass")
+    key = sha256(topic + b"\x00" + arrived.payload).digest()
+    kept = (topic, arrived.payload, arrived.properties)
+    return (collector, key, arrived.received, *kept, refused.reason)

@@ -1,0 +1,53 @@
+"""What a collector publishes: receipts and its key entry. None of it is needed to be kept.
+
+A receipt that is lost is sent again when the machine sends its messages again.
+"""
+
+import asyncio
+from functools import partial
+
+import structlog
+
+from telemetry.errors import LinkLost, TelemetryError
+from telemetry.link import Link
+
+_log = structlog.get_logger(__name__)
+
+_WAITING = 10_000  # receipts without an answer; a broker so far behind gets no more
+_REFUSED = 0x80  # reason codes from here on are failures
+_AT_THE_END = 5.0  # seconds
+
+
+class Outgoing:
+    """Posts at QoS 1 and looks at the answers; nothing waits for them but `settle`."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._waiting: set[asyncio.Future[int]] = set()
+
+    def post(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send, or let it be where there is no connection."""
+        if len(self._waiting) >= _WAITING:
+            _log.warning("broker does not answer: not sent", topic=topic)
+            return
+        try:
+            posted = self._link.post(topic, payload, qos=1, retain=retain)
+        except LinkLost:
+            return
+        except (TelemetryError, ValueError) as error:
+            _log.error("cannot be sent", topic=topic, error=str(error))
+            return
+        self._waiting.add(posted)
+        posted.add_done_callback(partial(self._answered, topic))
+
+    async def settle(self) -> None:
+        """Wait a while for the answers that are still out."""
+        if self._waiting:
+            await asyncio.wait(set(self._waiting), timeout=_AT_THE_END)
+
+    def _answered(self, topic: str, posted: asyncio.Future[int]) -> None:
+        self._waiting.discard(posted)
+        if posted.cancelled() or posted.exception() is not None:
+            return
+        if posted.result() >= _REFUSED:
+            _log.warning("the broker refused it", topic=topic, reason=f"{posted.result():#04x}")

@@ -1,0 +1,58 @@
+"""Which receipts a commit owes, one for each device and session (docs/formats.md, Receipt).
+
+Pure. Only for what is committed: whoever publishes these has seen the commit return.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from collector.batch import Receipted
+from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
+from telemetry.topic import MachineTopic
+
+
+@dataclass(slots=True)
+class _Group:
+    bodies: dict[int, bytes] = field(default_factory=dict)
+    topics: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A receipt's leaf, and the topics on which its machine listens for it."""
+
+    leaf: bytes
+    topics: tuple[str, ...]
+
+
+def owed(receipted: Iterable[Receipted], *, collector: str, anchored_by: int) -> list[Owed]:
+    """Give the leaves in order of (device, session); `anchored_by` in microseconds."""
+    groups: dict[tuple[str, str], _Group] = {}
+    for item in receipted:
+        device, session, seq = item.number
+        group = groups.setdefault((device, session), _Group())
+        group.bodies[seq] = item.body_hash
+        group.topics.add(item.topic)
+    return [
+        _owed(collector, device, session, groups[device, session], anchored_by)
+        for device, session in sorted(groups)
+    ]
+
+
+def _owed(collector: str, device: str, session: str, group: _Group, anchored_by: int) -> Owed:
+    seqs = sorted(group.bodies)
+    leaf = ReceiptLeaf(
+        collector=collector,
+        device=device,
+        session=session,
+        ranges=as_ranges(seqs),
+        bodies=bodies_digest(group.bodies[seq] for seq in seqs),
+        anchored_by=anchored_by,
+    )
+    return Owed(leaf.to_bytes(), tuple(sorted({_receipt_topic(topic) for topic in group.topics})))
+
+
+def _receipt_topic(topic: str) -> str:
+    machine = MachineTopic.parse(topic)
+    assert machine is not None  # an accepted message came on a machine's topic
+    return str(machine.with_kind("receipt"))

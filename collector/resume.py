@@ -1,0 +1,200 @@
+"""Taking up a collector where the store says it stands, or starting a new one.
+
+Edge. A log is never continued on doubt: where the anchored log, the key or the tiles differ
+from what the store says, a new collector id begins, and the old log stays as it is for `audit`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from collector.claims import StoredClaims
+from collector.commit import Shelf, StoreShelf, key_values
+from collector.counting import Counts
+from collector.errors import CollectorError, LogInDoubt
+from collector.judging import Judge
+from collector.keys import Keys
+from collector.ledger import Head, Ledger
+from collector.ports import AnchoredSize, Authority, Identity, IdentityFor, Requests
+from collector.store import Store
+from telemetry.judgement import judge
+from telemetry.rows import BatchRow, KeyRow
+
+_log = structlog.get_logger(__name__)
+
+_COLUMNS = "id, origin, vkey, source_line"
+_NEWEST_LIVE = f"SELECT {_COLUMNS} FROM collectors WHERE kind = 'live' ORDER BY ordinal DESC"  # noqa: S608 - a constant
+_BY_ID = f"SELECT {_COLUMNS} FROM collectors WHERE id = ?"  # noqa: S608 - a constant
+_FIRST_LIVE = "SELECT id FROM collectors WHERE kind = 'live' ORDER BY ordinal LIMIT 1"
+_ADD = (
+    "INSERT INTO collectors (id, ordinal, origin, vkey, kind, source_sha256, source_line) "
+    "SELECT ?, coalesce(max(ordinal), -1) + 1, ?, ?, ?, ?, ? FROM collectors"
+)
+_ADD_ENTRY = "INSERT INTO key_entries (collector, number, hash, entry) VALUES (?, ?, ?, ?)"
+_LAST_BATCH = (
+    "SELECT collector, number, start, size, root, checkpoint, keys FROM batches "
+    "WHERE collector = ? ORDER BY number DESC LIMIT 1"
+)
+_RECEIVED = "SELECT received_at FROM messages WHERE collector = ? AND position = ?"
+_TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number = ?"
+_ENTRIES = (
+    "SELECT collector, number, hash, entry FROM key_entries WHERE collector = ? ORDER BY number"
+)
+_COUNTERS = "SELECT name, value FROM counters WHERE collector = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that a collector ingests: SHA-256 of its bytes."""
+
+    sha256: bytes
+
+    @property
+    def collector(self) -> str:
+        """The id of its collector."""
+        return f"file-{self.sha256.hex()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A collector, ready to take; `key_entry` is the one that enrolled its key.
+
+    `session` is the id of the store's first live collector: the broker keeps one session for
+    the store, whatever collector id goes on.
+    """
+
+    ledger: Ledger
+    key_entry: bytes
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Opens collectors of one store; `shelf` and `judge` only differ in tests."""
+
+    store: Store
+    identity_for: IdentityFor
+    authority: Authority
+    requests: Requests
+    shelf: Shelf | None = None
+    judge: Judge = judge
+
+    def live(self, *, new_id: Callable[[], str], anchored_size: AnchoredSize | None) -> Opened:
+        """Go on with the newest live collector, or start one.
+
+        CollectorError when a new one's key entry is refused or the store's are.
+        """
+        with self.store.reading() as connection:
+            row = connection.exec_driver_sql(_NEWEST_LIVE).first()
+        if row is not None:
+            try:
+                return self._continued(row, anchored_size)
+            except LogInDoubt as doubt:
+                _log.error("a new collector starts", collector=row.id, why=str(doubt))
+        return self._started(new_id(), kind="live", source=None)
+
+    def file(self, source: Source) -> Opened:
+        """Go on with the collector of an ingested file, or start it.
+
+        LogInDoubt where the store's part of its log cannot be gone on with.
+        """
+        with self.store.reading() as connection:
+            row = connection.exec_driver_sql(_BY_ID, (source.collector,)).first()
+        if row is None:
+            return self._started(source.collector, kind="file", source=source)
+        return self._continued(row, None)
+
+    def _continued(self, row: Row[Any], anchored_size: AnchoredSize | None) -> Opened:
+        identity = self.identity_for(row.id)
+        if (identity.origin, identity.vkey) != (row.origin, row.vkey):
+            raise LogInDoubt(
+                f"the key that is there for collector {row.id} is not the one that signed its log"
+            )
+        head = self._head(row.id, identity, row.source_line or 0)
+        if anchored_size is not None and (anchored := anchored_size(row.id)) > head.log.size:
+            raise LogInDoubt(
+                f"the anchored log of collector {row.id} has {anchored} records, the store "
+                f"{head.log.size}: was an old copy of the store put back?"
+            )
+        return self._opened(head, identity)
+
+    def _started(self, collector: str, *, kind: str, source: Source | None) -> Opened:
+        """Write down a new collector and its own key entry, its first, before anything else."""
+        identity = self.identity_for(collector)
+        entry = self._own_entry(collector, identity)
+        sha256, line = (None, None) if source is None else (source.sha256, 0)
+        with self.store.writing() as connection:
+            values = (collector, identity.origin, identity.vkey, kind, sha256, line)
+            connection.exec_driver_sql(_ADD, values)
+            connection.exec_driver_sql(_ADD_ENTRY, key_values(entry))
+        return self._opened(self._head(collector, identity, 0), identity)
+
+    def _own_entry(self, collector: str, identity: Identity) -> KeyRow:
+        try:
+            statement = self.authority.read(identity.key_entry)
+        except ValueError as error:
+            raise CollectorError(
+                f"the key entry of collector {collector} is refused: {error}"
+            ) from error
+        if (statement.action, statement.kind, statement.name) != ("enrol", "collector", collector):
+            raise CollectorError(
+                f"the key entry of collector {collector} says {statement.action} "
+                f"{statement.kind} {statement.name} instead of enrolling it"
+            )
+        return KeyRow(collector, 0, statement.hash, identity.key_entry)
+
+    def _head(self, collector: str, identity: Identity, line: int) -> Head:
+        """Give how far it has committed; LogInDoubt where the tiles do not give that root."""
+        with self.store.reading() as connection:
+            values = connection.exec_driver_sql(_LAST_BATCH, (collector,)).first()
+            last = None if values is None else BatchRow(*values)
+            size = 0 if last is None else last.start + last.size
+            try:
+                log = identity.log(size, lambda *tile: _tile(connection, collector, tile))
+            except ValueError as error:
+                raise LogInDoubt(f"the tiles of collector {collector}: {error}") from error
+            if last is not None and log.root != last.root:
+                raise LogInDoubt(
+                    f"the tiles of collector {collector} do not give the root of its batch "
+                    f"{last.number}: the store was changed"
+                )
+            floor = connection.exec_driver_sql(_RECEIVED, (collector, size - 1)).scalar()
+        return Head(
+            collector=collector,
+            log=log,
+            number=0 if last is None else last.number + 1,
+            floor=floor or 0,
+            source_line=line,
+        )
+
+    def _opened(self, head: Head, identity: Identity) -> Opened:
+        with self.store.reading() as connection:
+            entries = [
+                KeyRow(*row) for row in connection.exec_driver_sql(_ENTRIES, (head.collector,))
+            ]
+            counters = {
+                str(name): int(value)
+                for name, value in connection.exec_driver_sql(_COUNTERS, (head.collector,))
+            }
+            session = connection.exec_driver_sql(_FIRST_LIVE).scalar()
+        keys = Keys(self.authority, self.requests, collector=head.collector)
+        keys.replay(entries)
+        keys.refresh()
+        ledger = Ledger(
+            head,
+            Counts(counters),
+            shelf=self.shelf or StoreShelf(self.store),
+            claims=StoredClaims(self.store),
+            keys=keys,
+            receipts=identity.receipts,
+            judge=self.judge,
+        )
+        return Opened(ledger, entries[0].entry, session or head.collector)
+
+
+def _tile(connection: Connection, collector: str, tile: tuple[int, int]) -> bytes:
+    hashes = connection.exec_driver_sql(_TILE, (collector, *tile)).scalar()
+    return hashes if isinstance(hashes, bytes) else b""

@@ -1,0 +1,192 @@
+"""The live collector: link to intake to ledger, acknowledged after commit.
+
+Edge. The commit runs in a worker thread, one at a time, while the next batch gathers, so that
+the network loop never waits for the disk (docs/decisions/commit-before-acknowledge.md).
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+
+from collector.arrived import Arrived
+from collector.intake import Gathered, Intake
+from collector.ledger import Ledger, Taken
+from collector.outgoing import Outgoing
+from collector.ports import AnchoredSize, Authority, IdentityFor, Requests
+from collector.resume import Opened, Resume
+from collector.stats import Stats
+from collector.store import open_store
+from collector.store_reader import LedgerReader
+from telemetry.link import Arrival, Link, Subscription
+from telemetry.properties import NO_PROPERTIES
+from telemetry.topic import collector_topic
+
+_log = structlog.get_logger(__name__)
+
+LinkFor = Callable[..., Link]
+"""A `Link` with address and credentials filled in; the rest of its arguments are given here."""
+
+_FOR_EVER: Final = 0xFFFFFFFF
+_REQUESTS_EVERY = 1.0  # seconds: how soon a revocation counts
+_IN_FLIGHT_BATCHES = 4  # one in the commit, the others gathering
+_MAX_RECEIVE: Final = 0xFFFF
+
+
+async def collect(  # noqa: PLR0913 - settings of one service, all by name
+    *,
+    store_url: str,
+    link: LinkFor,
+    filters: Sequence[str],
+    identity_for: IdentityFor,
+    authority: Authority,
+    requests: Requests,
+    stop: asyncio.Event,
+    prefix: str = "",
+    flush_count: int = 2000,
+    flush_seconds: float = 0.25,
+    anchored_within: float = 60.0,
+    anchored_size: AnchoredSize | None = None,
+    on_ready: Callable[[], None] | None = None,
+    new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    now: Callable[[], int] = lambda: time.time_ns() // 1000,
+) -> Stats:
+    """Collect until `stop` is set; then drain, commit, acknowledge and disconnect.
+
+    `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
+    what receipts promise. StoreLocked, StoreUnavailable and BrokerUnavailable at the start;
+    CommitFailed when the store cannot be written any more.
+    """
+    with open_store(store_url, create=True) as store, ThreadPoolExecutor(1, "ledger") as worker:
+        opened = Resume(store, identity_for, authority, requests).live(
+            new_id=new_id, anchored_size=anchored_size
+        )
+        service = _Service(
+            opened,
+            link,
+            worker,
+            filters=filters,
+            prefix=prefix,
+            flush_count=flush_count,
+            flush_seconds=flush_seconds,
+            anchored_within=anchored_within,
+            now=now,
+        )
+        await service.run(stop, on_ready)
+    reader = LedgerReader(store_url)
+    try:
+        return reader.stats()
+    finally:
+        reader.close()
+
+
+class _Service:
+    """The parts of one running collector, and who calls whom."""
+
+    def __init__(  # noqa: PLR0913 - settings of one service, all by name
+        self,
+        opened: Opened,
+        link_for: LinkFor,
+        worker: ThreadPoolExecutor,
+        *,
+        filters: Sequence[str],
+        prefix: str,
+        flush_count: int,
+        flush_seconds: float,
+        anchored_within: float,
+        now: Callable[[], int],
+    ) -> None:
+        self._ledger: Ledger = opened.ledger
+        self._key_entry = opened.key_entry
+        self._key_topic = collector_topic(prefix, opened.ledger.head.collector)
+        self._worker = worker
+        self._anchored_within = int(anchored_within * 1_000_000)
+        self._now = now
+        self._refreshed = time.monotonic()
+        self._connected_before = False
+        self._link = link_for(
+            client_id=f"factoryledger-collector-{opened.session}",
+            subscriptions=[_subscription(pattern) for pattern in filters],
+            on_arrivals=self._arrived,
+            on_connected=self._connected,
+            clean_start=False,
+            session_expiry=_FOR_EVER,
+            receive_maximum=min(_IN_FLIGHT_BATCHES * flush_count, _MAX_RECEIVE),
+        )
+        self._outgoing = Outgoing(self._link)
+        self._intake = Intake(
+            count=flush_count,
+            seconds=flush_seconds,
+            now=now,
+            pause=self._link.pause_reading,
+            resume=self._link.resume_reading,
+        )
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None] | None) -> None:
+        """Collect until `stop`, or until the link or the store gives up."""
+        async with self._link:
+            _log.info("collector ready", collector=self._ledger.head.collector)
+            if on_ready is not None:
+                on_ready()
+            flushing = asyncio.create_task(self._flush())
+            watching = asyncio.create_task(self._link.run_until(stop))
+            try:
+                await asyncio.wait((flushing, watching), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                # Also when cancelled: what has arrived is committed and acknowledged first.
+                self._intake.close()
+                watching.cancel()
+                await flushing
+                await self._outgoing.settle()
+            if not watching.cancelled() and (lost := watching.exception()) is not None:
+                raise lost
+        _log.info("collector stopped", collector=self._ledger.head.collector)
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (gathered := await self._intake.gather()) is not None:
+            taken = await loop.run_in_executor(self._worker, self._take, gathered)
+            # Committed. Not a line earlier: an acknowledged message is gone from the broker.
+            self._link.acknowledge([arrival for arrival, _ in gathered.arrivals])
+            for topic, payload in taken.receipts:
+                self._outgoing.post(topic, payload)
+            if taken.refused:
+                _log.error("messages refused and kept aside", count=taken.refused)
+
+    def _take(self, gathered: Gathered) -> Taken:
+        """Commit a batch; in the worker thread."""
+        if time.monotonic() - self._refreshed >= _REQUESTS_EVERY:
+            self._ledger.refresh_keys()
+            self._refreshed = time.monotonic()
+        arrived = [
+            Arrived(
+                arrival.topic,
+                arrival.payload,
+                None if arrival.properties is NO_PROPERTIES else arrival.properties.to_text(),
+                received,
+            )
+            for arrival, received in gathered.arrivals
+        ]
+        anchored_by = self._now() + self._anchored_within
+        return self._ledger.take(arrived, gathered.door, anchored_by=anchored_by)
+
+    def _arrived(self, arrivals: list[Arrival]) -> None:
+        self._intake.arrived(arrivals)
+
+    def _connected(self, session_present: bool) -> None:
+        if self._connected_before and not session_present:
+            _log.warning("the broker has lost this session: what it held for us is gone")
+        self._connected_before = True
+        _log.info("connected", session_present=session_present)
+        self._outgoing.post(self._key_topic, self._key_entry, retain=True)
+
+
+def _subscription(pattern: str) -> Subscription:
+    """Not our own words, retained ones only for a new subscription (MQTT 5 section 3.8.3.1)."""
+    # No Local on a shared subscription is a protocol error.
+    shared = pattern.startswith("$share/")
+    return Subscription(pattern, qos=1, no_local=not shared, retain_handling=1)

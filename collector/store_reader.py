@@ -1,0 +1,200 @@
+"""The store for everyone else: read-only, and every column as it is.
+
+Edge. Whoever reads may be looking for tampering, so nothing here trusts a type: a column that
+was overwritten comes out as whatever stands there now, and no row makes a query fail.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Table, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from collector import tables
+from collector.errors import StoreUnavailable
+from collector.stats import Gap, Stats
+from collector.store import sqlite_path
+from telemetry.record import STATUSES
+from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
+
+_PAGE = 1000
+
+_COLLECTORS = "SELECT id, origin, vkey FROM collectors ORDER BY ordinal, id"
+_TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number = ?"
+_COUNTERS = "SELECT name, sum(value) AS total FROM counters GROUP BY name"
+_STORED = "SELECT count(*) FROM messages"
+_BATCHES = "SELECT count(*) FROM batches"
+_GAPS = """
+    SELECT device, session, before + 1, seq - 1 FROM (
+        SELECT device, session, seq,
+               lag(seq, 1, -1) OVER (PARTITION BY device, session ORDER BY seq) AS before
+        FROM claims WHERE typeof(seq) = 'integer'
+    ) WHERE seq > before + 1 ORDER BY device, session, seq
+"""
+
+
+def _columns(table: Table, alias: str = "") -> str:
+    return ", ".join(f'{alias}"{column.name}"' for column in table.columns)
+
+
+_FIND = (
+    f"SELECT {_columns(tables.messages, 'm.')} FROM claims AS c "  # noqa: S608 - constants
+    "JOIN messages AS m ON m.collector = c.collector AND m.position = c.position "
+    "WHERE c.device = ? AND c.session = ? AND c.seq = ?"
+)
+
+
+class LedgerReader:
+    """What the anchor tails and an auditor reads; safe beside a running collector.
+
+    `url` is SQLAlchemy's (`sqlite:///path`). StoreUnavailable when there is no store.
+    Rows are read in pages, each in a transaction of its own, so that a long reading never
+    holds up the writer's log.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._path = sqlite_path(url)
+        if not self._path.is_file():
+            raise StoreUnavailable(f"no store at {self._path}: has a collector run here?")
+        self._engine = create_engine("sqlite+pysqlite://", creator=self._open)
+        event.listen(self._engine, "begin", _begin)
+        with self._reading() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM messages, batches, collectors LIMIT 0")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def collectors(self) -> list[CollectorRow]:
+        """Every collector of the store, in order of creation."""
+        with self._reading() as connection:
+            return [CollectorRow(*row) for row in connection.exec_driver_sql(_COLLECTORS)]
+
+    def batches(self, collector: str, first: int = 0) -> Iterator[BatchRow]:
+        """A collector's batches from number `first`, in order."""
+        for row in self._paged(tables.batches, "number", collector, first):
+            yield BatchRow(*row)
+
+    def key_entries(self, collector: str, first: int = 0) -> Iterator[KeyRow]:
+        """What a collector applied, from number `first`, in order."""
+        for row in self._paged(tables.key_entries, "number", collector, first):
+            yield KeyRow(*row)
+
+    def messages(
+        self, collector: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[MessageRow]:
+        """Rows by position, start inclusive, stop exclusive; streamed."""
+        for row in self._paged(tables.messages, "position", collector, start, stop):
+            yield MessageRow(*row)
+
+    def find(self, device: str, session: str, seq: int) -> MessageRow | None:
+        """The row that claimed this number, or None."""
+        with self._reading() as connection:
+            row = connection.exec_driver_sql(_FIND, (device, session, seq)).first()
+        return None if row is None else MessageRow(*row)
+
+    def tile(self, collector: str, level: int, number: int) -> bytes | None:
+        """The stored tile's hashes, as stored."""
+        with self._reading() as connection:
+            found: bytes | None = connection.exec_driver_sql(
+                _TILE, (collector, level, number)
+            ).scalar()
+        return found
+
+    def claims(self) -> Iterator[tuple[str, str, int, str, int, bytes]]:
+        """Rows of `claims`: device, session, seq, collector, position, body hash."""
+        query = f"SELECT {_columns(tables.claims)} FROM claims "  # noqa: S608 - constants
+        order = "ORDER BY device, session, seq LIMIT ?"
+        page = self._page(query + order, (_PAGE,))
+        while page:
+            for row in page:
+                yield (row[0], row[1], row[2], row[3], row[4], row[5])
+            after = "WHERE (device, session, seq) > (?, ?, ?) "
+            page = self._page(query + after + order, (*page[-1][:3], _PAGE))
+
+    def stats(self, *, gaps: bool = True) -> Stats:
+        """Count the store, all collectors together; without `gaps` in no time at all."""
+        with self._reading() as connection:
+            counters = {row.name: row.total for row in connection.exec_driver_sql(_COUNTERS)}
+            stored = connection.exec_driver_sql(_STORED).scalar_one()
+            batches = connection.exec_driver_sql(_BATCHES).scalar_one()
+            found = connection.exec_driver_sql(_GAPS).all() if gaps else []
+        return Stats(
+            received=counters.get("received", 0),
+            stored=stored,
+            duplicates=counters.get("duplicates", 0),
+            refused=counters.get("refused", 0),
+            in_flight=counters.get("in_flight", 0),
+            own=counters.get("own", 0),
+            batches=batches,
+            statuses={status: counters.get(status, 0) for status in STATUSES},
+            gaps=tuple(Gap(*row) for row in found),
+        )
+
+    def _paged(
+        self, table: Table, key: str, collector: str, first: int, stop: int | None = None
+    ) -> Iterator[Sequence[Any]]:
+        """Give rows of one collector in order of `key`, whatever type a key has become."""
+        query = f"SELECT {_columns(table)} FROM {table.name} WHERE collector = ? AND {key} "  # noqa: S608 - constants
+        order = f" ORDER BY {key} LIMIT ?"
+        until, bound = ("", ()) if stop is None else (f" AND {key} < ?", (stop,))
+        place = list(table.columns.keys()).index(key)
+        page = self._page(query + ">= ?" + until + order, (collector, first, *bound, _PAGE))
+        while page:
+            yield from page
+            after = (collector, page[-1][place], *bound, _PAGE)
+            page = self._page(query + "> ?" + until + order, after)
+
+    def _page(self, query: str, values: tuple[Any, ...]) -> Sequence[Sequence[Any]]:
+        with self._reading() as connection:
+            return connection.exec_driver_sql(query, values).all()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (DBAPIError, sqlite3.Error) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreUnavailable(f"{self._path} cannot be read as a store: {reason}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        """Open read-only; as immutable where even WAL's shared memory cannot be made."""
+        connection = _connect(self._path, "mode=ro")
+        try:
+            connection.execute("PRAGMA schema_version").close()
+        except sqlite3.OperationalError:
+            # A folder that cannot be written, and no writer: nothing changes under us.
+            connection.close()
+            if Path(f"{self._path}-wal").exists():
+                raise
+            connection = _connect(self._path, "mode=ro&immutable=1")
+        return connection
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?{options}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=10,
+    )
+    connection.text_factory = _text
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _text(data: bytes) -> str | bytes:
+    """Give a TEXT column's value; its bytes where they are no UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -1,0 +1,147 @@
+"""The store's tables (docs/formats.md, Store), for SQLite and ready for PostgreSQL.
+
+Names are fixed: the anchor, auditors and people's own queries rely on them. The view
+`readings` is in the migrations. Nothing here connects to anything.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+collectors = Table(
+    "collectors",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ordinal", Integer, nullable=False, unique=True),  # order of creation, from 0
+    Column("origin", Text, nullable=False),
+    Column("vkey", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("source_sha256", LargeBinary),
+    Column("source_line", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("original_at", BigInteger),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary),
+    Column("properties", Text),
+    Column("device", Text),
+    Column("session", Text),
+    Column("seq", BigInteger),
+    Column("time", BigInteger),
+    Column("status", Text, nullable=False),
+    Column("key", Text),
+    Column("keys", BigInteger, nullable=False),
+    Column("entry", LargeBinary),
+    Column("payload_hash", LargeBinary, nullable=False),
+    Column("body_hash", LargeBinary),
+)
+
+# Partial: foreign messages cost this index nothing.
+Index(
+    "messages_accepted",
+    messages.c.device,
+    messages.c.time,
+    sqlite_where=messages.c.status == "accepted",
+    postgresql_where=messages.c.status == "accepted",
+)
+
+# When each scan of a message with `scans` was made, so that one machine's hour is an index
+# search there too. The view shows a scan only where the payload says the same.
+scans = Table(
+    "scans",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("device", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("scans_device", scans.c.device, scans.c.time)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("checkpoint", LargeBinary, nullable=False),
+    Column("keys", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("collector", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A body hash stands for the device, session and seq inside that body.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("body_hash", LargeBinary, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("device", Text),
+    Column("session", Text),
+    Column("seq", BigInteger),
+    Column("collector", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+key_entries = Table(
+    "key_entries",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Messages that this release failed to judge: kept whole beside the log, never mislabelled.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of topic, 0x00, payload
+    Column("received_at", BigInteger, nullable=False),
+    Column("topic", LargeBinary, nullable=False),  # its UTF-8 bytes, surrogates passed through
+    Column("payload", LargeBinary, nullable=False),
+    Column("properties", Text),
+    Column("reason", Text, nullable=False),
+)
