@@ -117,12 +117,12 @@ def check_consistency(
     """
     if not 0 <= old_size <= size:
         raise Refused(f"a tree of size {size} cannot continue one of size {old_size}")
-    _check_lengths([old_root, root, *path])
     if old_size == size:
         _check_same(size, old_root, root, path)
         return
     if old_size == 0:
         raise Refused("there is no consistency proof from the empty tree")
+    _check_lengths([old_root, root, *path])
     first, second = _consistency_roots(old_size, size, old_root, path)
     if first != old_root:
         raise Refused(f"consistency path does not lead to the root at size {old_size}")
@@ -133,8 +133,8 @@ def check_consistency(
 def _check_same(size: int, old_root: bytes, root: bytes, path: Sequence[bytes]) -> None:
     if path:
         raise Refused(f"consistency path of {len(path)} hashes between trees of one size")
-    if old_root != root:
-        raise Refused(f"two different roots at size {size}")
+    if old_root != root or not root:
+        raise Refused(f"two different roots at size {size}, or none")
     if size == 0 and root != EMPTY_ROOT:
         raise Refused("the root at size 0 is not that of the empty tree")
 

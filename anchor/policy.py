@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Self, TypeAlias
 
-from telemetry.message import Cited
-
 from anchor.checkpoint import Checkpoint, check_log_signature
 from anchor.cosignature import check_cosignature
 from anchor.errors import Malformed, Refused
 from anchor.note import Note, VerifierKey
 from anchor.policy_text import NONE, OPERATOR_COMMENT, Group, Witness, read_policy
+from telemetry.message import Cited
 
 __all__ = ["CheckpointVerifier", "Cosigned", "Group", "Policy", "Witness", "write_policy"]
 

@@ -1,0 +1,37 @@
+"""Fixtures for the formats: vectors beside the project, keys that never change."""
+
+from pathlib import Path
+
+import pytest
+
+from anchor.note import COSIGNATURE, ML_DSA_44, SignerKey
+
+SHARED = Path(__file__).parents[3] / "shared" / "vectors"
+
+
+@pytest.fixture(scope="session")
+def shared_vectors():
+    """The folder of third parties' vectors, which is not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("third parties' vectors are not beside this checkout (../shared/vectors)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def log_key():
+    return SignerKey.from_seed("example.org/log", bytes([1]) * 32)
+
+
+@pytest.fixture(scope="session")
+def operator():
+    return SignerKey.from_seed("example.org/log/operator", bytes([2]) * 32)
+
+
+@pytest.fixture(scope="session")
+def witness_keys():
+    """Three cosigners, the last one with ML-DSA-44."""
+    return (
+        SignerKey.from_seed("witness.example/a", bytes([3]) * 32, COSIGNATURE),
+        SignerKey.from_seed("witness.example/b", bytes([4]) * 32, COSIGNATURE),
+        SignerKey.from_seed("witness.example/pq", bytes([5]) * 32, ML_DSA_44),
+    )
