@@ -125,9 +125,9 @@ class _Anchor:
                 tries = tries + 1 if self._publisher.failure else 0
                 if once and tries >= _TRIES_ONCE:
                     raise Missing(f"no checkpoint was published: {self._publisher.failure}")
-                wait = 0 if appended else every if settled else self._publisher.wait
+                wait = 0 if appended else every if settled else min(every, self._publisher.wait)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), min(wait, max(every, 0.05)))
+                await asyncio.wait_for(stop.wait(), wait)
 
     def _failed(self, error: Exception) -> float:
         # What reached the disk is unknown: the next step starts from a recovery.

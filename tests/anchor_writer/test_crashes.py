@@ -1,0 +1,76 @@
+"""The anchor ends at every durable step in turn: nothing is lost, doubled or signed twice."""
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from crash_scenario import copy, prepare, resume, run
+from faults import BEFORE, LOSE_ALL, LOSE_SOME, Crash, FaultyDurable
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture
+def tell(capsys):
+    """Print past the capture: how much was covered belongs into every test log."""
+
+    def write(text):
+        with capsys.disabled():
+            print(f"\n{text}")  # noqa: T201 - for whoever reads the test log
+
+    return write
+
+
+def count_steps(base, folder):
+    durable = FaultyDurable(0, BEFORE, lambda: None)
+    run(copy(base, folder), durable, partial(durable.step, "witness"))
+    return durable.steps
+
+
+def crash():
+    raise Crash
+
+
+@pytest.mark.parametrize("mode", [LOSE_ALL, LOSE_SOME])
+def test_a_power_cut_at_any_step_loses_and_doubles_nothing(base, tmp_path, mode, tell):
+    """After each step in turn, all or some of the names are lost that were not synced yet."""
+    steps = count_steps(base, tmp_path / "count")
+    covered = 0
+    for at in range(1, steps + 1):
+        folder = copy(base, tmp_path / f"step-{at}")
+        durable = FaultyDurable(at, mode, crash)
+        try:
+            run(folder, durable, partial(durable.step, "witness"))
+        except Crash:
+            resume(folder)
+            covered += 1
+    # Where everything is synced a power cut is a mere end of the process: the test below.
+    assert steps > covered > steps / 3
+    tell(
+        f"power cut, {mode}: resumed after {covered} of {steps} steps that leave something unsynced"
+    )
+
+
+def test_sigkill_at_any_step_loses_and_doubles_nothing(base, tmp_path, tell):
+    """A process that is killed right after each durable step in turn."""
+    script = Path(__file__).with_name("crash_process.py")
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, str(script), str(base), str(out)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    killed = int(done.stdout)
+    assert killed == count_steps(base, tmp_path / "count")
+    for step in range(1, killed + 1):
+        resume(out / str(step))
+    tell(f"SIGKILL: resumed after each of {killed} steps")
