@@ -133,15 +133,15 @@ class Link:
         if self._failure is not None:
             raise self._failure
 
-    async def run_until(self, stop: asyncio.Event, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the end of a recording, not a failure
-        """Wait until `stop` is set or `timeout` seconds are over; raises if the link gave up.
+    async def run_until(self, *stops: asyncio.Event, seconds: float | None = None) -> None:
+        """Wait until one of `stops` is set or `seconds` are over; raises if the link gave up.
 
         A link gives up when its session was taken over or a callback raised; a broker that
         is away is tried for ever.
         """
-        waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._failed)]
+        waits = [asyncio.ensure_future(event.wait()) for event in (*stops, self._failed)]
         try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()

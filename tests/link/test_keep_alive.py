@@ -97,7 +97,7 @@ def test_the_next_look_is_never_late(interval, steps):
         wait = alive.next(now)
         assert 0 < wait <= interval
         # Nobody speaks: whoever looks exactly then never finds us over the interval.
-        assert now + wait - alive.said <= max(interval, step + interval)
+        assert now + wait - alive.said <= max(interval, step + interval) + 0.02
 
 
 @given(st.floats(0, 1))

@@ -1,0 +1,117 @@
+"""From MQTT to a recording: a message is acknowledged when its line is with the system.
+
+A kill leaves a readable recording without an end mark. What a kill or a lost connection
+leaves unacknowledged comes again: recorded at least once, never less (at QoS 1).
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from telemetry.link import NOBODY, Address, Arrival, Credentials, Link, Subscription
+from telemetry.recording import Header, Line, Writer
+
+# The broker keeps for us what comes while the connection is away, this many seconds.
+_AWAY: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many messages a recording holds."""
+
+    count: int
+
+
+def now() -> int:
+    """Read the system's clock, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+async def record(  # noqa: PLR0913 - by keyword, most with a default
+    *,
+    address: Address,
+    filters: Sequence[str],
+    out: BinaryIO,
+    stop: asyncio.Event,
+    credentials: Credentials = NOBODY,
+    duration: float | None = None,
+    count: int | None = None,
+    on_ready: Callable[[], None] | None = None,
+    clock: Callable[[], int] = now,
+) -> Recorded:
+    """Record until `stop`, `count` messages or `duration` seconds, then write the end mark.
+
+    Does not close `out`. BrokerUnavailable: no broker, or it refuses us; OSError: `out`
+    cannot be written, and the recording has no end mark.
+    """
+    header = Header(str(address), tuple(filters), "system", clock())
+    tape = _Tape(out, header, count, clock)
+    link = Link(
+        address,
+        client_id=f"factoryledger-record-{secrets.token_hex(8)}",
+        username=credentials.username,
+        password=credentials.password,
+        subscriptions=[Subscription(pattern) for pattern in filters],
+        on_arrivals=lambda arrivals: link.acknowledge(tape.take(arrivals)),
+        on_connected=lambda _: tape.begin(),
+        clean_start=True,
+        session_expiry=_AWAY,
+        end_session=True,
+    )
+    async with link:
+        if on_ready is not None:
+            on_ready()
+        await link.run_until(stop, tape.full, seconds=duration)
+        tape.full.set()
+    return Recorded(tape.end())
+
+
+class _Tape:
+    """The file being written; takes no more once `full` is set."""
+
+    def __init__(
+        self, out: BinaryIO, header: Header, most: int | None, clock: Callable[[], int]
+    ) -> None:
+        self.full = asyncio.Event()
+        self._out = out
+        self._header = header
+        self._most = most
+        self._clock = clock
+        self._writer: Writer | None = None
+
+    def begin(self) -> None:
+        """Write the header, once there is a broker: without one nothing is recorded."""
+        if self._writer is None:
+            self._writer = Writer(self._out, self._header)
+            self._out.flush()
+            self._fill()
+
+    def take(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+        """Write what there is room for; give what may be acknowledged, flushed by now."""
+        assert self._writer is not None, "messages come after `begin`"
+        if self.full.is_set():
+            return ()
+        room = None if self._most is None else self._most - self._writer.count
+        taken, received = arrivals[:room], self._clock()
+        for one in taken:
+            self._writer.write(
+                Line(received, one.topic, one.payload, one.qos, one.retain, one.properties)
+            )
+        self._out.flush()
+        self._fill()
+        return taken
+
+    def end(self) -> int:
+        """Write the end mark; give the count."""
+        assert self._writer is not None, "the end comes after `begin`"
+        self._writer.close()
+        self._out.flush()
+        return self._writer.count
+
+    def _fill(self) -> None:
+        assert self._writer is not None
+        if self._most is not None and self._writer.count >= self._most:
+            self.full.set()
