@@ -132,16 +132,8 @@ def test_a_cosignature_that_was_touched_is_refused(log_key, witness_keys, which)
     good = cosign(key, note.text, 1679315147).value
     later = (1679315148).to_bytes(8, "big") + good[8:]
     beyond = b"\x80" + good[1:]
-    for value in (
-        later,
-        beyond,
-        good[:-1],
-        good + b"\0",
-        good[:8],
-        good[:7],
-        b"x",
-        bytes(len(good)),
-    ):
+    lengths = (good[:-1], good + b"\0", good[:8], good[:7], b"x")
+    for value in (later, beyond, bytes(len(good)), *lengths):
         bad = note.with_signatures(Signature(key.name, key.verifier.id, value))
         with pytest.raises(Refused):
             check_cosignature(bad, key.verifier)

@@ -156,12 +156,8 @@ def test_an_index_outside_of_the_tree_is_refused(index, size):
 
 def test_only_the_empty_tree_continues_the_empty_tree():
     check_consistency(old_size=0, old_root=EMPTY_ROOT, size=0, root=EMPTY_ROOT, path=())
-    for old, size, root in [
-        (0, 0, ROOTS[1]),
-        (0, 5, ROOTS[5]),
-        (5, 4, ROOTS[4]),
-        (-1, 4, ROOTS[4]),
-    ]:
+    claims = [(0, 0, ROOTS[1]), (0, 5, ROOTS[5]), (5, 4, ROOTS[4]), (-1, 4, ROOTS[4])]
+    for old, size, root in claims:
         with pytest.raises(Refused):
             check_consistency(old_size=old, old_root=EMPTY_ROOT, size=size, root=root, path=())
     with pytest.raises(ValueError, match="no consistency path"):

@@ -192,10 +192,8 @@ def test_neither_log_nor_operator_is_a_witness(key, log_first):
 
 
 def test_the_operator_stands_in_a_comment():
-    assert (
-        policy("# factoryledger-operators x\n#factoryledger-operator x\nquorum none\n").operator
-        is None
-    )
+    comments = "# factoryledger-operators x\n#factoryledger-operator x\n"
+    assert policy(f"{comments}quorum none\n").operator is None
     read = policy(f"# factoryledger-operator {OPERATOR.verifier}\nquorum none\n")
     assert read.operator == OPERATOR.verifier
 

@@ -14,15 +14,14 @@ hashes = st.binary(min_size=32, max_size=32)
 paths = st.lists(hashes, max_size=4).map(tuple)
 octets = st.text(st.characters(codec="utf-8"), max_size=30).map(str.encode)
 proofs = st.builds(TlogProof, st.integers(0, 2**63 - 1), paths, octets.map(lambda c: c + b"\n"))
+included = st.builds(IncludedEntry, octets, st.integers(0, 2**63 - 1), paths)
 files = st.builds(
     ProofFile,
     payload=st.none() | st.binary(max_size=50),
     record=octets,
     message_proof=proofs,
     checkpoint_proof=proofs,
-    keys=st.lists(
-        st.builds(IncludedEntry, octets, st.integers(0, 2**63 - 1), paths), max_size=3
-    ).map(tuple),
+    keys=st.lists(included, max_size=3).map(tuple),
     cited=st.none() | octets,
 )
 FILE = ProofFile(

@@ -3,6 +3,8 @@
 Sources and licences are in the folder's SOURCES.md. Run with `-s` to see the counts.
 """
 
+# ruff: noqa: T201 - the counts of vectors are for people to see
+
 import json
 from base64 import b64decode
 
