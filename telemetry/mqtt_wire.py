@@ -7,6 +7,7 @@ is written in one turn of the loop leaves in one piece.
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.mqtt_events import Arrived, Closed, Event, Opened, Settled, Subscribed
@@ -108,8 +109,8 @@ class MqttWire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not asserted: uvloop's transport behaves as an asyncio.Transport and is none by class.
+        self._transport = cast("asyncio.Transport", transport)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
