@@ -125,5 +125,5 @@ def _read_line(line: str) -> Signature:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not encoded:
         raise Malformed(f"not a signature line: {line[:100]!r}")
-    data = octets(encoded, f"signature by {name!r}")
+    data = octets(encoded, f"signature by {name[:100]!r}")
     return Signature(name, data[:_ID], data[_ID:])

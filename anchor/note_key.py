@@ -37,7 +37,9 @@ def check_key_name(name: str) -> None:
     """Malformed unless a note may carry this key name: no Unicode space, plus or control."""
     bad = [c for c in name if c.isspace() or c == "+" or c < " " or "\ud800" <= c <= "\udfff"]
     if bad or not name:
-        raise Malformed(f"key name {name!r} is empty or holds a space, plus or control character")
+        raise Malformed(
+            f"key name {name[:100]!r} is empty or holds a space, plus or control character"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,9 @@ class VerifierKey:
         key_id, _, material = rest.partition("+")
         if not _KEY_ID.fullmatch(key_id):
             raise Malformed(f"not a vkey (name+hex id+base64 key): {vkey[:200]!r}")
-        data = octets(material, f"key of vkey {name!r}")
+        data = octets(material, f"key of vkey {name[:100]!r}")
         if not data:
-            raise Malformed(f"vkey {name!r} has no key")
+            raise Malformed(f"vkey {name[:100]!r} has no key")
         key = cls(name, data[0], data[1:])
         if key.id.hex() != key_id:
             raise Malformed(f"vkey {name!r} has id {key_id}, its key has {key.id.hex()}")
@@ -154,7 +156,7 @@ class SignerKey:
         # The key itself stays out of every message.
         if not text.startswith(_PRIVATE):
             raise Malformed("not a private key: it does not start with PRIVATE+KEY+")
-        data = octets(material, f"private key {name!r}", 1 + _SEED)
+        data = octets(material, f"private key {name[:100]!r}", 1 + _SEED)
         key = cls(name, data[1:], data[0])
         if key.verifier.id.hex() != key_id:
             raise Malformed(f"private key {name!r} has another id than its text says")

@@ -5,7 +5,7 @@ and from the witnesses' times what they bound. No trust comes from anywhere else
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Self, TypeAlias
 
@@ -156,7 +156,7 @@ def write_policy(
 
     `quorum` is `none`, a witness's name, `any`, `all`, or how many of the witnesses.
     """
-    known = list(witnesses)
+    known = [replace(witness, url=witness.url or None) for witness in witnesses]
     lines = [] if operator is None else [f"# {OPERATOR_COMMENT} {operator}"]
     lines.append(f"log {log}")
     lines += [f"witness {w.name} {w.key}{f' {w.url}' if w.url else ''}" for w in known]
@@ -167,5 +167,8 @@ def write_policy(
         lines.append(f"group enough-witnesses {quorum} {' '.join(names)}")
         lines.append("quorum enough-witnesses")
     data = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
-    Policy.from_bytes(data)
+    read = Policy.from_bytes(data)
+    if (read.logs, read.operator, [*read.witnesses.values()]) != ((log,), operator, known):
+        # A name or URL with a newline in it would have written lines of its own.
+        raise Malformed("a witness's name or URL cannot stand in a policy")
     return data

@@ -27,7 +27,9 @@ def octets(text: str, what: str, length: int | None = None) -> bytes:
 def number(text: str, what: str) -> int:
     """Read an ASCII decimal from 0 to 2**63-1 without leading zeros; Malformed otherwise."""
     if not _DECIMAL.fullmatch(text) or int(text) > MAX_NUMBER:
-        raise Malformed(f"{what} is not a decimal from 0 to 2^63-1 without leading zeros: {text!r}")
+        raise Malformed(
+            f"{what} is not a decimal from 0 to 2^63-1 without leading zeros: {text[:40]!r}"
+        )
     return int(text)
 
 

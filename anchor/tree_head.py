@@ -24,7 +24,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if not self.origin or any(c < " " or "\ud800" <= c <= "\udfff" for c in self.origin):
-            raise Malformed(f"origin {self.origin!r} is empty or holds a control character")
+            raise Malformed(f"origin {self.origin[:100]!r} is empty or holds a control character")
         if not 0 <= self.size <= MAX_NUMBER:
             raise Malformed(f"tree size {self.size} is not between 0 and 2^63-1")
         if len(self.root) != HASH:

@@ -1,7 +1,7 @@
 """Checkpoints and cosignatures: who signed which head, and when."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -21,6 +21,7 @@ def test_a_checkpoint_is_three_lines():
     assert Checkpoint.from_text(TEXT) == HEAD
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(min_codepoint=32, codec="utf-8"), min_size=1, max_size=30),
     st.integers(1, 2**63 - 1),
@@ -88,6 +89,7 @@ def test_extension_lines_are_malformed_though_signed(log_key):
         open_checkpoint(note, log_key.verifier)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_of_a_checkpoint_is_refused(data):
     key = SignerKey.from_seed("example.org/log", bytes([1]) * 32)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import Malformed, Refused
@@ -53,6 +53,7 @@ def test_an_enrolment_is_the_format_s():
     )
 
 
+@settings(deadline=None)
 @given(names, times, hashes, st.binary(min_size=32, max_size=32))
 def test_entries_are_read_as_they_were_written(name, time, prior, seed):
     key = SigningKey.from_seed(seed)

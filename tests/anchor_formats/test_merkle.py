@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor import merkle
@@ -125,6 +125,7 @@ def test_a_path_has_exactly_the_length_of_its_place(size, change):
             )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_consistency_path_that_was_touched_is_refused(data):
     size = data.draw(st.integers(2, 70))

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import Malformed, Refused
@@ -40,12 +40,14 @@ signatures = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(texts, st.lists(signatures, min_size=1, max_size=5))
 def test_a_note_is_read_as_it_was_written(text, lines):
     note = Note(text, tuple(lines))
     assert Note.from_bytes(note.to_bytes()) == note
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_is_read_is_written_the_same(data):
     try:
@@ -55,6 +57,7 @@ def test_whatever_is_read_is_written_the_same(data):
     assert note.to_bytes() == data
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_refused(data):
     """Any one byte of a signed note, changed to any other."""

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
@@ -257,6 +257,7 @@ def naive_bounds(read, times):
     return (max(later, default=None), min(earlier, default=None))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["X1", "X2", "X3", "Y1", "Y2", "Y3"]), st.integers(1, 10)))
 def test_times_bound_from_both_sides(times):
     read = policy(NESTED)
@@ -308,6 +309,13 @@ def test_policies_are_written_for_their_own_reader():
     with pytest.raises(Malformed):
         write_policy(LOG.verifier, None, [Witness("w", V[0]), Witness("x", V[0])], "any")
     assert write_policy(LOG.verifier, None, [], "none").decode() == LOG_LINE + "quorum none\n"
+
+
+@pytest.mark.parametrize("name", ["a b", "a\nb", "", f"w {V[0]}\nwitness x"])
+@pytest.mark.parametrize("url", ["", "https://w.example x", f"x\nwitness y {V[1]}"])
+def test_no_name_or_url_writes_a_line_of_its_own(name, url):
+    with pytest.raises(Malformed):
+        write_policy(LOG.verifier, None, [Witness(name, V[2], url)], "none")
 
 
 def test_thirty_two_of_each_and_deep_groups_are_fine():

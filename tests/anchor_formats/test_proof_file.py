@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import Malformed
@@ -35,6 +35,7 @@ FILE = ProofFile(
 DATA = FILE.to_bytes()
 
 
+@settings(deadline=None)
 @given(files)
 def test_files_are_read_as_they_were_written(proof):
     assert ProofFile.from_bytes(proof.to_bytes()) == proof

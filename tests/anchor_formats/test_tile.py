@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import Malformed
@@ -20,6 +20,7 @@ from anchor.tile import (
 tiles = st.builds(Tile, st.integers(0, 63), st.integers(0, 2**63 - 1), st.integers(1, 256))
 
 
+@settings(deadline=None)
 @given(tiles)
 def test_a_path_is_read_as_it_was_written(tile):
     assert Tile.from_path(tile.path) == tile
@@ -27,6 +28,7 @@ def test_a_path_is_read_as_it_was_written(tile):
     assert entries_from_path(path) == (tile.number, tile.width)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"tile/(entries|[0-9]{1,2})/[0-9x/]{1,12}(\.p/[0-9]{1,3})?", fullmatch=True))
 def test_whatever_path_is_read_is_written_the_same(path):
     with suppress(Malformed):
@@ -90,6 +92,7 @@ def naive_tiles(size):
     return found
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300_000), st.integers(0, 300_000))
 def test_new_tiles_are_those_the_old_tree_had_not(one, other):
     old, size = sorted((one, other))
@@ -100,11 +103,13 @@ def test_tiles_of_an_empty_tree():
     assert list(tiles_of(0)) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=256))
 def test_bundles_are_read_as_they_were_written(entries):
     assert unpack_entries(pack_entries(entries)) == entries
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600))
 def test_whatever_bundle_is_read_is_written_the_same(data):
     try:

@@ -1,7 +1,7 @@
 """Proof files of C2SP: form only, one spelling."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
@@ -22,6 +22,7 @@ proofs = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(proofs)
 def test_proofs_are_read_as_they_were_written(proof):
     assert TlogProof.from_bytes(proof.to_bytes()) == proof
