@@ -82,13 +82,18 @@ class DataDir:
         operator = self._stored("operator") or SignerKey.generate(f"{anchor.name}/operator")
         self._store("anchor", anchor)
         self._store("operator", operator)
-        chosen = [self._witness(anchor.name, witness) for witness in witnesses]
-        self.write_policy(anchor.verifier, operator.verifier, chosen)
+        self._write_policy(anchor.verifier, operator.verifier, witnesses)
 
-    def write_policy(
-        self, log: VerifierKey, operator: VerifierKey, witnesses: Sequence[Witness]
+    def set_witnesses(self, choices: Sequence[WitnessChoice]) -> None:
+        """Let the policy ask for these witnesses from now on; what it said of them goes."""
+        with locked(self.path / ".lock"):
+            self._write_policy(self.anchor.verifier, self.operator.verifier, choices)
+
+    def _write_policy(
+        self, log: VerifierKey, operator: VerifierKey, choices: Sequence[WitnessChoice]
     ) -> None:
         """Write the policy: every witness of it has to cosign."""
+        witnesses = [self._witness(log.name, choice) for choice in choices]
         quorum = "all" if len(witnesses) > 1 else witnesses[0].name if witnesses else "none"
         policy = write_policy(log=log, operator=operator, witnesses=witnesses, quorum=quorum)
         write_whole(self.policy_file, policy)
@@ -154,10 +159,8 @@ class DataDir:
         """Every private key that is here, by its file's stem, with its public half."""
         if not self._keys.is_dir():
             return []
-        found = []
-        for path in sorted(self._keys.glob("*.key")):
-            found.append((path.stem, self._needed(path.stem).verifier))
-        return found
+        stems = sorted(path.stem for path in self._keys.glob("*.key"))
+        return [(stem, self._needed(stem).verifier) for stem in stems]
 
     def _key_file(self, stem: str) -> Path:
         return self._keys / f"{stem}.key"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anchor.key_entry import OperatorAuthority, enrol, revoke, rotate
+from anchor.key_entry import Enrolled, OperatorAuthority, enrol, revoke, rotate
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
 from telemetry.keyring import KeyStatement, Kind
@@ -115,14 +115,14 @@ class Enrolments:
             raise WrongUsage(f"{device} has several keys: name one by --key ({ids})")
         return found[0]
 
-    def _enrolled(self, kind: Kind, name: str, public_key: bytes) -> bytes | None:
+    def _enrolled(self, kind: Enrolled, name: str, public_key: bytes) -> bytes | None:
         """The entry that enrols this key under this name, whatever became of it."""
         for key in self.keys(kind, name):
             if key.public_key == public_key:
                 return self._entries[key.statement.hash]
         return None
 
-    def _request(self, kind: Kind, name: str, key: SigningKey) -> bytes:
+    def _request(self, kind: Enrolled, name: str, key: SigningKey) -> bytes:
         """Sign an enrolment and put it into the folder."""
         entry = enrol(operator=self._data.operator, kind=kind, name=name, key=key, time=_now())
         return self._take(entry)

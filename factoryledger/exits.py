@@ -40,6 +40,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     # Imported only once something failed: a command that succeeds pays for none of them.
     from anchor import errors as anchor  # noqa: PLC0415
     from collector import errors as collector  # noqa: PLC0415
+    from simulator import errors as simulator  # noqa: PLC0415
     from telemetry import errors as telemetry  # noqa: PLC0415
 
     yield FoundFalse, Exit.FALSE
@@ -53,7 +54,11 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield anchor.Diverged, Exit.FALSE
     yield anchor.Malformed, Exit.USAGE
     yield anchor.AnchorError, Exit.MISSING
+    yield collector.LogInDoubt, Exit.FALSE
     yield collector.CollectorError, Exit.MISSING
+    yield simulator.BadScenario, Exit.USAGE
+    yield simulator.OutboxDamaged, Exit.FALSE
+    yield simulator.SimulatorError, Exit.MISSING
     yield FileNotFoundError, Exit.USAGE
     yield IsADirectoryError, Exit.USAGE
     yield NotADirectoryError, Exit.USAGE

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from factoryledger.errors import NotThere
+
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file under a temporary name, make it durable, then give it its name."""
@@ -45,6 +47,20 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         # Closing lets go of the lock; so does the kernel when the process is killed.
+        os.close(descriptor)
+
+
+@contextmanager
+def only_one(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock on a file; NotThere, naming `what`, when another process has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NotThere(f"there is {what} already; end it first ({path})") from error
+        yield
+    finally:
         os.close(descriptor)
 
 

@@ -5,6 +5,8 @@ Ctrl-C ends it at once.
 """
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -14,9 +16,14 @@ import typer
 
 Result = TypeVar("Result")
 
+# Set for a part of the demo: it also stops when its standard input ends, so that it never
+# outlives a demo that was killed.
+STOP_WITH_INPUT = "FACTORYLEDGER_STOP_WITH_INPUT"
+
 
 def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -> Result:
     """Run `main`, whose event is set when it is to stop, and give back what it returns."""
+    log_to_stderr()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_with_signals(main))
 
@@ -34,8 +41,14 @@ async def _with_signals(
             task.cancel()
         stop.set()
 
+    def input_ended() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
+
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupted)
+    if os.environ.get(STOP_WITH_INPUT) == "1":
+        loop.add_reader(sys.stdin.fileno(), input_ended)
     try:
         return await task
     except asyncio.CancelledError as error:
@@ -43,12 +56,28 @@ async def _with_signals(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's loop where it runs; it is several times faster on sockets."""
+    """Uvloop's loop where it runs; it is several times faster on sockets."""
     if sys.platform == "win32" or sys.implementation.name != "cpython":
         return asyncio.new_event_loop
     import uvloop  # noqa: PLC0415 - commands that are quick do not pay for it
 
     return uvloop.new_event_loop
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Send the parts' logs from this level on to stderr, as lines; stdout holds results only."""
+    import structlog  # noqa: PLC0415 - commands that are quick do not pay for it
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def say(line: str) -> None:

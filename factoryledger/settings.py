@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     interval: float = Field(default=1.0, gt=0)
     drain: float = Field(default=30.0, ge=0)
     flush_count: int = Field(default=2000, ge=1)
-    flush_seconds: float = Field(default=1.0, gt=0)
-    anchored_within: float = Field(default=3600.0, gt=0)
+    flush_seconds: float = Field(default=0.25, gt=0)
+    anchored_within: float = Field(default=300.0, gt=0)
     every: float = Field(default=5.0, gt=0)
 
     @classmethod

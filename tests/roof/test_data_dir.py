@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.witness_choice import WitnessChoice, parse_witness
@@ -56,17 +57,19 @@ def test_a_crash_at_any_file_is_repaired_by_the_next_call(tmp_path, step):
         [
             sys.executable,
             "-c",
-            "import os, pathlib, sys\n"
-            "from factoryledger import data_dir\n"
-            "whole, left = data_dir.write_whole, [int(sys.argv[2])]\n"
-            "def dying(*args, **named):\n"
-            "    left[0] -= 1\n"
-            "    if left[0] == 0: os._exit(9)\n"
-            "    whole(*args, **named)\n"
-            "    left[0] -= 1\n"
-            "    if left[0] == 0: os._exit(9)\n"
-            "data_dir.write_whole = dying\n"
-            "data_dir.DataDir(pathlib.Path(sys.argv[1])).create()\n",
+            (
+                "import os, pathlib, sys\n"
+                "from factoryledger import data_dir\n"
+                "whole, left = data_dir.write_whole, [int(sys.argv[2])]\n"
+                "def dying(*args, **named):\n"
+                "    left[0] -= 1\n"
+                "    if left[0] == 0: os._exit(9)\n"
+                "    whole(*args, **named)\n"
+                "    left[0] -= 1\n"
+                "    if left[0] == 0: os._exit(9)\n"
+                "data_dir.write_whole = dying\n"
+                "data_dir.DataDir(pathlib.Path(sys.argv[1])).create()\n"
+            ),
             str(path),
             str(step),
         ],

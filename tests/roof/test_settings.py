@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from factoryledger.errors import WrongUsage
 from factoryledger.settings import read_settings
 

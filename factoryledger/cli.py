@@ -1,0 +1,121 @@
+"""`factoryledger COMMAND`: names the commands, and turns whatever they raise into exit codes.
+
+Each command is one module of `factoryledger.commands` with light imports on top; what it
+needs of the parts it imports when it runs, so `--help` is quick.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from factoryledger.commands import (
+    anchor,
+    audit,
+    collect,
+    demo,
+    device,
+    ingest,
+    init,
+    keys,
+    prove,
+    record,
+    replay,
+    simulate,
+    stats,
+    tlog,
+    verify,
+    watch,
+    witness,
+)
+from factoryledger.exits import Exit, exit_for
+
+app = typer.Typer(
+    name="factoryledger",
+    help="A factory's telemetry, kept so that nobody can quietly change it.",
+    epilog="Exit codes: 0 good; 1 checked and found false; 2 wrong usage or unreadable input; "
+    "3 something it needs is not there.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, rarely asked
+
+        typer.echo(f"factoryledger {version('factoryledger')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """A factory's telemetry, kept so that nobody can quietly change it."""
+
+
+# In the order in which a newcomer meets them.
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("simulate")(simulate.simulate)
+app.command("collect")(collect.collect)
+app.command("anchor")(anchor.anchor)
+app.command("witness")(witness.witness)
+app.command("ingest")(ingest.ingest)
+app.command("record")(record.record)
+app.command("replay")(replay.replay)
+app.command("watch")(watch.watch)
+app.command("stats")(stats.stats)
+app.command("prove")(prove.prove)
+app.command("verify")(verify.verify)
+app.command("audit")(audit.audit)
+app.add_typer(tlog.app, name="tlog")
+app.add_typer(device.app, name="device")
+app.add_typer(keys.app, name="keys")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code; an error is one sentence on stderr."""
+    try:
+        code = typer.main.get_command(app).main(
+            list(arguments), prog_name="factoryledger", standalone_mode=False
+        )
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`| head`): that is no failure. What is
+        # still buffered must not raise again when the interpreter closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.GOOD
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place that turns errors into exit codes
+        return _failed(error)
+    return code if isinstance(code, int) else Exit.GOOD
+
+
+def _failed(error: Exception) -> int:
+    """Say what failed, and give the exit code."""
+    if os.environ.get("FACTORYLEDGER_TRACEBACK") == "1":
+        sys.excepthook(type(error), error, error.__traceback__)
+    show = getattr(error, "show", None)
+    if isinstance(error, TyperException) and show is not None:
+        show()  # typer's own complaint about the command line: usage and what is wrong
+        return Exit.USAGE
+    code, sentence = exit_for(error)
+    typer.echo(f"factoryledger: {sentence}", err=True)
+    return code
+
+
+def main() -> None:
+    """Run the command as a program."""
+    sys.exit(run(sys.argv[1:]))

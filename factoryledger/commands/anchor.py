@@ -1,0 +1,123 @@
+"""`factoryledger anchor`: appends what collectors committed to the anchor log and publishes it."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factoryledger import options
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from factoryledger.installation import Installation
+
+
+def anchor(  # noqa: PLR0913 - a command's options
+    *,
+    broker: options.Broker = None,
+    prefix: options.Prefix = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    log: options.Log = None,
+    policy: options.PolicyFile = None,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            "--every",
+            metavar="S",
+            help="Look for new batches so often. [default: 5]",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Anchor what is there, publish, end; no broker is needed."),
+    ] = False,
+) -> None:
+    """Run the anchor: batches and key entries into the log, cosigned checkpoints out.
+
+    With `--once` it tells the broker of the new checkpoint only if `--broker` is given.
+    """
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.running import run_until_stopped  # noqa: PLC0415 - on demand
+
+    place = installation(
+        broker=broker,
+        prefix=prefix,
+        data=data,
+        database=database,
+        log=log,
+        policy=policy,
+        every=every,
+    )
+    place.data.create()
+    announces = not once or broker is not None
+    run_until_stopped(lambda stop: _run(place, stop, once=once, announces=announces))
+
+
+async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announces: bool) -> None:
+    from anchor.service import run_anchor  # noqa: PLC0415 - on demand
+    from factoryledger.running import ready  # noqa: PLC0415 - on demand
+
+    async with AsyncExitStack() as stack:
+        publish = await _announcer(place, stack) if announces else None
+        await run_anchor(
+            batches=place.ledger,
+            requests=place.data.requests,
+            folder=place.log,
+            db=place.data.anchor_db,
+            key=place.data.anchor,
+            policy=place.policy,
+            every=place.settings.every,
+            once=once,
+            publish=publish,
+            stop=stop,
+            on_ready=ready(f"anchor {place.data.origin}"),
+        )
+
+
+async def _announcer(
+    place: "Installation", stack: AsyncExitStack
+) -> "Callable[[bytes], Awaitable[None]]":
+    """Connect to the broker; gives what publishes a checkpoint on its retained topic."""
+    from telemetry.link import Link  # noqa: PLC0415 - on demand
+    from telemetry.topic import checkpoint_topic  # noqa: PLC0415 - on demand
+
+    topic = checkpoint_topic(place.settings.prefix)
+    newest: list[bytes] = []
+    again: set[asyncio.Task[int]] = set()
+
+    def connected(_session_present: bool) -> None:
+        # A broker that was started anew may have forgotten what was retained.
+        for note in newest:
+            task = asyncio.ensure_future(link.publish(topic, note, qos=1, retain=True))
+            again.add(task)
+            task.add_done_callback(_forget(again))
+
+    link = Link(
+        place.broker,
+        client_id=f"anchor-{place.data.origin.rpartition('/')[2]}",
+        username=place.credentials.username,
+        password=place.credentials.password,
+        on_connected=connected,
+    )
+    await stack.enter_async_context(link)
+
+    async def publish(note: bytes) -> None:
+        newest[:] = [note]
+        await link.publish(topic, note, qos=1, retain=True)
+
+    return publish
+
+
+def _forget(tasks: "set[asyncio.Task[int]]") -> "Callable[[asyncio.Task[int]], None]":
+    """Give what lets go of a finished task; if the connection went again, so be it."""
+
+    def done(task: "asyncio.Task[int]") -> None:
+        tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    return done

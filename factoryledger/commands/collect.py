@@ -1,0 +1,109 @@
+"""`factoryledger collect`: every message stored once, hashed, receipted."""
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factoryledger import options
+
+if TYPE_CHECKING:
+    from collector.stats import Stats
+    from factoryledger.installation import Installation
+
+
+def collect(  # noqa: PLR0913 - a command's options
+    *,
+    broker: options.Broker = None,
+    prefix: options.Prefix = None,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--topic",
+            metavar="FILTER",
+            help="What to subscribe to (repeatable). [default: the factory's own topics]",
+            show_default=False,
+        ),
+    ] = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    log: options.Log = None,
+    policy: options.PolicyFile = None,
+    flush_count: Annotated[
+        int | None,
+        typer.Option(
+            "--flush-count",
+            metavar="N",
+            help="Commit after so many messages. [default: 2000]",
+            show_default=False,
+        ),
+    ] = None,
+    flush_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--flush-seconds",
+            metavar="S",
+            help="Or after so many seconds. [default: 0.25]",
+            show_default=False,
+        ),
+    ] = None,
+    anchored_within: Annotated[
+        float | None,
+        typer.Option(
+            "--anchored-within",
+            metavar="S",
+            help="What receipts promise. [default: 300]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run the collector: it acknowledges what is committed, and nothing before."""
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.running import run_until_stopped, say  # noqa: PLC0415 - on demand
+
+    place = installation(
+        broker=broker,
+        prefix=prefix,
+        data=data,
+        database=database,
+        log=log,
+        policy=policy,
+        flush_count=flush_count,
+        flush_seconds=flush_seconds,
+        anchored_within=anchored_within,
+    )
+    place.data.create()
+    stats = run_until_stopped(lambda stop: _run(place, topic, stop))
+    say(f"collect: ended, {stats.stored} stored in {stats.batches} batches")
+
+
+async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Event) -> "Stats":
+    from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - on demand
+    from collector.service import collect as run_collector  # noqa: PLC0415 - on demand
+    from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
+    from factoryledger.running import ready  # noqa: PLC0415 - on demand
+    from telemetry.link import Link  # noqa: PLC0415 - on demand
+    from telemetry.topic import factory_filters  # noqa: PLC0415 - on demand
+
+    settings, credentials = place.settings, place.credentials
+    return await run_collector(
+        store_url=place.database_url,
+        link=partial(
+            Link,
+            place.broker,
+            username=credentials.username,
+            password=credentials.password,
+        ),
+        filters=topics or factory_filters(settings.prefix),
+        identity_for=partial(identity_of, place.data),
+        authority=OperatorAuthority(place.data.operator.verifier),
+        requests=place.data.requests,
+        stop=stop,
+        prefix=settings.prefix,
+        flush_count=settings.flush_count,
+        flush_seconds=settings.flush_seconds,
+        anchored_within=settings.anchored_within,
+        anchored_size=partial(anchored_size, place),
+        on_ready=ready(f"collect from {place.broker}"),
+    )

@@ -1,0 +1,69 @@
+"""`factoryledger ingest`: recordings straight into the store, no broker."""
+
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factoryledger import options
+
+if TYPE_CHECKING:
+    from collector.ingest import IngestResult
+
+
+def ingest(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Recordings.")],
+    *,
+    data: options.Data = None,
+    database: options.Database = None,
+    json_: options.Json = False,
+) -> None:
+    """Store recordings: one stored message a line, receive times as recorded.
+
+    The same file gives the same roots; ingesting it again adds nothing. A broken line is
+    exit code 2; what came before it is kept.
+    """
+    from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - on demand
+    from collector.ingest import ingest as store  # noqa: PLC0415 - on demand
+    from factoryledger.identity import identity_of  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.running import log_to_stderr  # noqa: PLC0415 - on demand
+
+    log_to_stderr(logging.WARNING)
+    place = installation(data=data, database=database)
+    place.data.create()
+    for file in files:
+        result = store(
+            store_url=place.database_url,
+            file=file,
+            identity_for=partial(identity_of, place.data),
+            authority=OperatorAuthority(place.data.operator.verifier),
+            requests=place.data.requests,
+        )
+        typer.echo(json.dumps(_as_json(file, result)) if json_ else _line(file, result))
+
+
+def _as_json(file: Path, result: "IngestResult") -> dict[str, object]:
+    return {
+        "file": str(file),
+        "collector": result.collector,
+        "lines": result.lines,
+        "stored": result.stored,
+        "added": result.added,
+        "duplicates": result.duplicates,
+        "batches": result.batches,
+        "roots": [root.hex() for root in result.roots],
+        "complete": result.complete,
+    }
+
+
+def _line(file: Path, result: "IngestResult") -> str:
+    cut = ", the recording was cut short" if result.complete is False else ""
+    root = result.roots[-1].hex() if result.roots else "none"
+    return (
+        f"{file}: {result.lines} messages, {result.added} added, {result.stored} stored as "
+        f"{result.collector} in {result.batches} batches, last root {root}{cut}"
+    )

@@ -1,0 +1,110 @@
+"""`factoryledger prove`: one stored message to one self-contained proof file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factoryledger import options
+
+if TYPE_CHECKING:
+    from factoryledger.installation import Installation
+    from telemetry.rows import MessageRow
+
+
+def prove(  # noqa: PLR0913 - a command's options
+    *,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="D", help="The machine.", show_default=False),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option("--session", metavar="S", help="Its session.", show_default=False),
+    ] = None,
+    seq: Annotated[
+        int | None,
+        typer.Option("--seq", metavar="N", help="Its message's number.", show_default=False),
+    ] = None,
+    message: Annotated[
+        str | None,
+        typer.Option(
+            "--message",
+            metavar="COLLECTOR:POSITION",
+            help="Or any stored message, by its place.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="Where to write it. [default: in proofs in the data folder]",
+            show_default=False,
+        ),
+    ] = None,
+    tlog_proofs: Annotated[
+        Path | None,
+        typer.Option(
+            "--tlog-proofs",
+            metavar="DIR",
+            help="Also write both hops as C2SP tlog-proofs, for strangers' tools.",
+            show_default=False,
+        ),
+    ] = None,
+    data: options.Data = None,
+    database: options.Database = None,
+    log: options.Log = None,
+    policy: options.PolicyFile = None,
+    json_: options.Json = False,
+) -> None:
+    """Write the proof of a message; without options, of the newest anchored one.
+
+    The proof is verified before it is written, so what was tampered with is exit code 1.
+    """
+    from anchor.prove import prove as build  # noqa: PLC0415 - on demand
+    from factoryledger import proving  # noqa: PLC0415 - on demand
+    from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+
+    place = installation(data=data, database=database, log=log, policy=policy)
+    row = _row(place, device, session, seq, message)
+    proof = build(ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row)
+    path = out or place.settings.data / "proofs" / proving.file_name(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, proof.to_bytes())
+    if tlog_proofs is not None:
+        pinned = place.settings.policy or place.data.policy_file
+        proving.write_tlog_proofs(proof, pinned.read_bytes(), tlog_proofs)
+    if json_:
+        named = {name: getattr(row, name) for name in ("device", "session", "seq")}
+        where = {"collector": row.collector, "position": row.position}
+        typer.echo(json.dumps({"proof": str(path), **where, **named}))
+    else:
+        typer.echo(f"{path}: message {row.collector}:{row.position}")
+
+
+def _row(
+    place: "Installation",
+    device: str | None,
+    session: str | None,
+    seq: int | None,
+    message: str | None,
+) -> "MessageRow":
+    """Find the row that the options name."""
+    from factoryledger import proving  # noqa: PLC0415 - on demand
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+
+    numbered = (device, session, seq)
+    if message is not None and numbered == (None, None, None):
+        return proving.message_at(place.ledger, message)
+    if message is None and device is not None and session is not None and seq is not None:
+        return proving.message_of(place.ledger, device, session, seq)
+    if message is None and numbered == (None, None, None):
+        return proving.newest_anchored(place)
+    raise WrongUsage(
+        "name a message by --device, --session and --seq together, or by --message alone"
+    )

@@ -1,0 +1,70 @@
+"""`factoryledger record`: MQTT to a recording."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from factoryledger import options
+
+if TYPE_CHECKING:
+    from factoryledger.installation import Installation
+
+
+class Ends(NamedTuple):
+    """When a recording ends by itself."""
+
+    duration: float | None
+    messages: int | None
+
+
+def record(
+    topics: options.Filters = None,
+    *,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The recording.")],
+    broker: options.Broker = None,
+    duration: options.Duration = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count", metavar="N", min=1, help="End after so many messages.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Record live topics, every payload to the byte; ends with an end mark when stopped."""
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.running import run_until_stopped, say  # noqa: PLC0415 - on demand
+
+    place, filters = installation(broker=broker), topics or ["#"]
+
+    async def run(stop: asyncio.Event) -> int:
+        return await _record(place, filters, out, Ends(duration, count), stop)
+
+    say(f"record: {run_until_stopped(run)} messages in {out}")
+
+
+async def _record(
+    place: "Installation", filters: list[str], out: Path, ends: Ends, stop: asyncio.Event
+) -> int:
+    from factoryledger.running import ready  # noqa: PLC0415 - on demand
+    from recorder.record import record as run_recorder  # noqa: PLC0415 - on demand
+
+    with out.open("wb") as file:
+        try:
+            recorded = await run_recorder(
+                address=place.broker,
+                credentials=place.credentials,
+                filters=filters,
+                out=file,
+                duration=ends.duration,
+                count=ends.messages,
+                stop=stop,
+                on_ready=ready(f"record {' '.join(filters)} from {place.broker}"),
+            )
+        except BaseException:
+            if file.tell() == 0:
+                # It never began: there is no recording to keep.
+                await asyncio.to_thread(out.unlink)
+            raise
+    return recorded.count

@@ -1,0 +1,56 @@
+"""`factoryledger witness`: cosigns the anchor log's checkpoints, over HTTP."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from factoryledger import options
+
+
+def witness(  # noqa: PLR0913 - a command's options
+    *,
+    data: options.Data = None,
+    policy: options.PolicyFile = None,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Whose key, of those that `init` made.")
+    ] = "witness",
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", min=1, max=65535, help="Where to listen.")
+    ] = 8090,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="What it cosigned last. [default: witness.db in the data folder]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a witness: it cosigns a checkpoint only if it continues the one before.
+
+    It belongs on a machine that the ledger's operator does not control.
+    """
+    from anchor.service import run_witness  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand
+
+    place = installation(data=data, policy=policy)
+
+    async def serve(stop: asyncio.Event) -> None:
+        await run_witness(
+            db=state or place.data.witness_db,
+            key=place.data.witness(name),
+            logs=place.policy.logs,
+            host=host,
+            port=port,
+            stop=stop,
+            on_ready=ready(f"witness {name} on http://{host}:{port}"),
+        )
+
+    run_until_stopped(serve)

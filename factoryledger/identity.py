@@ -1,0 +1,50 @@
+"""A collector's identity: its key, its enrolment and its log, made when the id is new.
+
+The collector asks for it by id and never sees the anchor; this is where the two meet.
+"""
+
+from anchor.growing import GrowingLog
+from anchor.log_reader import LogReader
+from anchor.receipts import ReceiptTree
+from collector.ports import Identity, TileReader
+from factoryledger.data_dir import DataDir, bare
+from factoryledger.enrolment import Enrolments
+from factoryledger.installation import Installation
+
+
+def identity_of(data: DataDir, collector: str) -> Identity:
+    """Give a collector's keys; key and enrolment are durable on return."""
+    key = data.collector(collector)
+    entry = Enrolments(data).ensure_collector(collector, bare(key))
+
+    def log(size: int, tiles: TileReader) -> GrowingLog:
+        return GrowingLog.resume(key.name, key, size, tiles)
+
+    return Identity(
+        origin=key.name,
+        vkey=str(key.verifier),
+        key_entry=entry,
+        receipts=ReceiptTree(key),
+        log=log,
+    )
+
+
+def anchored_size(place: Installation, collector: str) -> int:
+    """Give the size of the newest checkpoint of a collector that the anchor log holds.
+
+    Read from the log itself, from its end: every hash is checked on the way.
+    """
+    if not place.has_log:
+        return 0
+    return _newest(place.log_reader, f"{place.policy.log.name}/collector/{collector}")
+
+
+def _newest(log: LogReader, origin: str) -> int:
+    """The size in the last entry that is a checkpoint of this origin; 0 without one."""
+    first_line = f"{origin}\n".encode()
+    for index in reversed(range(log.view.size)):
+        entry = log.entry(index)
+        if entry.startswith(first_line):
+            size = entry.split(b"\n", 2)[1]
+            return int(size) if size.isdigit() else 0
+    return 0
