@@ -37,9 +37,7 @@ def check_key_name(name: str) -> None:
     """Malformed unless a note may carry this key name: no Unicode space, plus or control."""
     bad = [c for c in name if c.isspace() or c == "+" or c < " " or "\ud800" <= c <= "\udfff"]
     if bad or not name:
-        raise Malformed(
-            f"key name {name[:100]!r} is empty or holds a space, plus or control character"
-        )
+        raise Malformed(f"key name {name[:100]!r} is empty or holds a space, plus or control")
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,24 @@ def test_a_false_cosignature_is_refused_though_the_quorum_is_met():
         policy(NESTED).open(bad.to_bytes())
 
 
+def test_any_changed_byte_is_refused_or_means_less():
+    """A witness's line can be spoiled into a stranger's; head and times never change."""
+    read = policy(f"{LOG_LINE}witness w0 {V[0]}\nwitness w1 {V[1]}\ngroup g any w0 w1\nquorum g\n")
+    data = cosigned(W[0], W[1])
+    refused = 0
+    for at in range(len(data)):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        try:
+            opened = read.open(bytes(changed))
+        except (Malformed, Refused):
+            refused += 1
+            continue
+        assert opened.checkpoint == HEAD
+        assert opened.times in ({"w0": 100}, {"w1": 100})
+    assert refused > len(data) // 2
+
+
 def test_strangers_lines_are_ignored():
     note = Note.from_bytes(cosigned(W[0], W[1], W[3]))
     stranger = SignerKey.generate("stranger.example", COSIGNATURE)
