@@ -89,59 +89,65 @@ def build_batch(
     before it: no record of this batch goes below.
     """
     batch = Batch(start, floor)
-    settled = _settle(judged, taken.numbers(_numbers(judged)))
-    seen = set(taken.sightings(_sightings(settled)))
-    for item, status in settled:
-        judgement = item.judgement
+    claimed = dict(taken.numbers(_numbers(judged)))
+    seen = set(taken.sightings(_sightings(judged, claimed)))
+    for item in judged:
+        status = _final_status(item.judgement, claimed)
+        sighting = (item.judgement.body_hash or b"", status)
         if status == "duplicate":
             batch.duplicates += 1
             batch.receipted.append(_receipted(item))
-            continue
-        if status in ONCE:
-            sighting = (judgement.body_hash or b"", status)
-            if sighting in seen:
-                batch.duplicates += 1
+        elif status in ONCE and sighting in seen:
+            batch.duplicates += 1
+        else:
+            try:
+                _store(batch, item, status, collector)
+            except Exception as error:  # noqa: BLE001 - one message must not hold up the others
+                batch.refused.append(Refused(item.arrived, f"{type(error).__name__}: {error}"))
                 continue
+            # Only what is stored takes a number: nothing may be receipted on its account else.
+            if status == "accepted":
+                claimed[_number(item.judgement)] = sighting[0]
             seen.add(sighting)
-        try:
-            _store(batch, item, status, collector)
-        except Exception as error:  # noqa: BLE001 - one message must not hold up the others
-            batch.refused.append(Refused(item.arrived, f"{type(error).__name__}: {error}"))
     return batch
 
 
-def _numbers(judged: Iterable[Judged]) -> set[Number]:
-    return {
-        _number(item.judgement)
-        for item in judged
-        if item.judgement.status in {"accepted", "revoked"}
-    }
-
-
-def _settle(judged: Sequence[Judged], taken: Mapping[Number, bytes]) -> list[tuple[Judged, str]]:
-    """Give each its final status; `duplicate` for what is in the store, or here, already.
+def _final_status(judgement: Judgement, claimed: Mapping[Number, bytes]) -> str:
+    """Give the judged status, `conflict`, or `duplicate` for what is accepted already.
 
     What was accepted once stays accepted: a resend of it is a duplicate even when its key
     has been revoked since, so that a lost receipt never leaves a machine waiting.
     """
-    claimed = dict(taken)
-    settled: list[tuple[Judged, str]] = []
+    status = judgement.status
+    if status not in {"accepted", "revoked"}:
+        return status
+    owner = claimed.get(_number(judgement))
+    if owner is not None and owner == judgement.body_hash:
+        return "duplicate"
+    return "conflict" if status == "accepted" and owner is not None else status
+
+
+def _numbers(judged: Iterable[Judged]) -> list[Number]:
+    return [
+        _number(item.judgement)
+        for item in judged
+        if item.judgement.status in {"accepted", "revoked"}
+    ]
+
+
+def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, bytes]) -> set[Sighting]:
+    """Give every sighting that could matter: a number can only be contested if it comes twice."""
+    counts = Counter(_numbers(judged))
+    wanted: set[Sighting] = set()
     for item in judged:
-        judgement, status = item.judgement, item.judgement.status
-        if status in {"accepted", "revoked"}:
-            owner = claimed.get(_number(judgement))
-            if owner == judgement.body_hash:
-                status = "duplicate"
-            elif status == "accepted" and owner is not None:
-                status = "conflict"
-            elif status == "accepted":
-                claimed[_number(judgement)] = judgement.body_hash or b""
-        settled.append((item, status))
-    return settled
-
-
-def _sightings(settled: Iterable[tuple[Judged, str]]) -> set[Sighting]:
-    return {(item.judgement.body_hash or b"", status) for item, status in settled if status in ONCE}
+        judgement, body = item.judgement, item.judgement.body_hash or b""
+        if judgement.status in ONCE:
+            wanted.add((body, judgement.status))
+        elif judgement.status == "accepted":
+            number = _number(judgement)
+            if number in claimed or counts[number] > 1:
+                wanted.add((body, "conflict"))
+    return wanted
 
 
 def _number(judgement: Judgement) -> Number:

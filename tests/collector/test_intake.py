@@ -1,0 +1,133 @@
+"""Gathering batches: by count, bytes and time, in bounds, and drained at the end."""
+
+import asyncio
+
+from collector.counting import Door
+from collector.intake import Intake
+from telemetry.link import Arrival
+from telemetry.properties import NO_PROPERTIES
+
+LONG = 60.0
+
+
+def arrivals(count, size=1):
+    return [
+        Arrival(
+            topic="t",
+            payload=bytes(size),
+            qos=0,
+            retain=False,
+            duplicate=False,
+            properties=NO_PROPERTIES,
+            packet_id=None,
+            epoch=1,
+        )
+        for _ in range(count)
+    ]
+
+
+class Reading:
+    """Whether the link reads, as the intake asks of it."""
+
+    def __init__(self):
+        self.on = True
+
+    def pause(self):
+        assert self.on
+        self.on = False
+
+    def resume(self):
+        assert not self.on
+        self.on = True
+
+
+def intake(reading, *, count=10, seconds=LONG):
+    return Intake(
+        count=count, seconds=seconds, now=lambda: 42, pause=reading.pause, resume=reading.resume
+    )
+
+
+def within(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 10))
+
+
+def test_a_full_batch_leaves_at_once_and_the_door_knows_the_rest():
+    async def scenario():
+        made = intake(Reading())
+        waiting = asyncio.create_task(made.gather())
+        await asyncio.sleep(0)
+        made.arrived(arrivals(13))
+        gathered = await waiting
+        assert len(gathered.arrivals) == 10
+        assert gathered.door == Door(13, 3)
+        assert {received for _, received in gathered.arrivals} == {42}
+        made.close()
+        assert (await made.gather()).door == Door(13, 0)
+        assert await made.gather() is None
+
+    within(scenario())
+
+
+def test_time_alone_ends_a_batch():
+    async def scenario():
+        made = intake(Reading(), seconds=0.02)
+        made.arrived(arrivals(1))
+        assert len((await made.gather()).arrivals) == 1
+        waiting = asyncio.create_task(made.gather())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        made.arrived(arrivals(2))
+        assert len((await waiting).arrivals) == 2
+
+    within(scenario())
+
+
+def test_bytes_end_a_batch():
+    async def scenario():
+        made = intake(Reading(), count=1000)
+        made.arrived(arrivals(40, size=2**20))
+        gathered = await made.gather()
+        assert len(gathered.arrivals) == 32
+        assert gathered.door.in_flight == 8
+
+    within(scenario())
+
+
+def test_reading_is_paused_at_four_batches_and_goes_on_at_two():
+    async def scenario():
+        reading = Reading()
+        made = intake(reading)
+        made.arrived(arrivals(39))
+        assert reading.on
+        made.arrived(arrivals(1))
+        assert not reading.on
+        await made.gather()
+        assert not reading.on
+        await made.gather()
+        assert reading.on
+
+    within(scenario())
+
+
+def test_after_close_nothing_more_is_taken():
+    async def scenario():
+        made = intake(Reading())
+        made.arrived(arrivals(1))
+        made.close()
+        made.arrived(arrivals(5))
+        gathered = await made.gather()
+        assert (len(gathered.arrivals), gathered.door) == (1, Door(1, 0))
+        assert await made.gather() is None
+
+    within(scenario())
+
+
+def test_closing_wakes_a_waiting_gather():
+    async def scenario():
+        made = intake(Reading())
+        waiting = asyncio.create_task(made.gather())
+        await asyncio.sleep(0)
+        made.close()
+        assert await waiting is None
+
+    within(scenario())

@@ -1,0 +1,118 @@
+"""The view `readings`: what payloads say, found by index, and no row that stops a query."""
+
+import pytest
+
+from telemetry.message import Scan
+
+HOUR = 3600 * 1_000_000
+
+
+def readings(store, where="1 = 1", values=()):
+    query = f"SELECT device, time, metric, value, collector, position FROM readings WHERE {where}"
+    with store.reading() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query, values)]
+
+
+def tamper(store, statement, values=()):
+    with store.writing() as connection:
+        assert connection.exec_driver_sql(statement, values).rowcount > 0
+
+
+def test_readings_and_scans_are_rows(works, store, feed):
+    machine = works.machine("press-1")
+    at = 1_764_000_000_123_456
+    scans = [Scan(at, {"torque": 1.5, "speed": 2}), Scan(at + 1, {"torque": -1e300})]
+    single = [Scan(at + 2, {"torque": 3.0})]
+    feed.take(
+        machine.message(value=61.25, time=at + 7),
+        machine.message(scans=scans, time=at + 8),
+        machine.message(scans=single, time=at + 9),
+    )
+    collector = feed.ledger.head.collector
+    assert sorted(readings(store), key=lambda row: (row[5], row[1])) == [
+        ("press-1", at + 7, "temperature", 61.25, collector, 0),
+        ("press-1", at, "torque", 1.5, collector, 1),
+        ("press-1", at, "speed", 2.0, collector, 1),
+        ("press-1", at + 1, "torque", -1e300, collector, 1),
+        ("press-1", at + 2, "torque", 3.0, collector, 2),
+    ]
+
+
+def test_only_accepted_messages_are_read(works, store, feed):
+    machine, stranger = works.machine("press-1"), works.machine("press-2", enrolled=False)
+    feed.take(machine.message(), stranger.message(), machine.message(seq=0, value=7))
+    assert [row[:1] + row[2:4] for row in readings(store)] == [("press-1", "temperature", 0.0)]
+
+
+def test_metric_names_come_unescaped(works, store, feed):
+    machine = works.machine("press-1")
+    scans = [Scan(1_764_000_000_000_000, {'naïve "ñ" \t😀': 1.0})]
+    feed.take(machine.message(scans=scans))
+    assert [row[2] for row in readings(store)] == ['naïve "ñ" \t😀']
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        b"",
+        b"\xff\xfe\x00",
+        b"{",
+        b'{"readings":{"a":1}',
+        b"[1,2,3]",
+        b"7",
+        b'"text"',
+        b"null",
+        b'{"device":"press-1","time":7,"readings":7,"scans":7}',
+        b'{"device":"press-1","time":"2025","readings":[1,2],"scans":[[1]]}',
+        b'{"device":{"x":1},"time":null,"readings":{"a":"b","c":null,"d":{"e":1}}}',
+        b"[" * 1500,
+        "text instead of bytes",
+        12,
+        3.5,
+    ],
+)
+def test_a_tampered_payload_fails_no_query_and_shows_nothing(works, store, feed, payload):
+    machine = works.machine("press-1")
+    scans = [Scan(1_764_000_000_000_000, {"a": 1.0})]
+    feed.take(machine.message(), machine.message(scans=scans), machine.message(value=5))
+    tamper(store, "UPDATE messages SET payload = ? WHERE position < 2", (payload,))
+    assert [row[3] for row in readings(store)] == [5.0]
+    assert feed.take(machine.message()).stored == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE messages SET device = 'press-2' WHERE position = 0",
+        "UPDATE messages SET time = time + 1 WHERE position = 0",
+        "UPDATE messages SET time = 'late' WHERE position = 0",
+        "UPDATE messages SET status = 'unsigned' WHERE position = 0",
+    ],
+)
+def test_a_row_counts_only_where_its_payload_says_the_same(works, store, feed, change):
+    machine = works.machine("press-1")
+    feed.take(machine.message(), machine.message())
+    tamper(store, change)
+    assert [row[5] for row in readings(store)] == [1]
+
+
+@pytest.mark.parametrize("number", [-1, -(2**63), 7, 2**62, "] $", b"\xff", 0.5])
+def test_a_tampered_scan_number_fails_no_query(works, store, feed, number):
+    machine = works.machine("press-1")
+    scans = [Scan(1_764_000_000_000_000, {"a": 1.0}), Scan(1_764_000_000_000_001, {"b": 1.0})]
+    feed.take(machine.message(scans=scans))
+    tamper(store, "UPDATE scans SET number = ?, time = 3 WHERE number = 1", (number,))
+    assert [row[2] for row in readings(store)] == ["a"]
+
+
+def test_one_machines_hour_is_an_index_search_in_both_arms(works, store, feed):
+    query = (
+        "EXPLAIN QUERY PLAN SELECT metric, avg(value) FROM readings "
+        "WHERE device = ? AND time >= ? AND time < ? GROUP BY metric"
+    )
+    with store.reading() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(query, ("press-1", 0, HOUR))]
+    searches = [line for line in plan if "(device=? AND time>? AND time<?)" in line]
+    assert len(searches) == 2
+    assert not [line for line in plan if line.startswith(("SCAN m", "SCAN s "))]
