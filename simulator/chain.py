@@ -7,11 +7,13 @@ decided here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from telemetry.message import Cited, compose
 from telemetry.signature import SigningKey, body_hash, seal
 from telemetry.topic import MachineTopic
+
+_RETAINED: Final = frozenset({"birth", "state"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Entry:
     def place(self) -> tuple[str, int]:
         """Session and number: what names it among its machine's messages."""
         return self.session, self.seq
+
+    @property
+    def retain(self) -> bool:
+        """Whether the broker keeps it for who comes later: births and states."""
+        return self.kind in _RETAINED
 
 
 class Chain:

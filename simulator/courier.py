@@ -21,7 +21,6 @@ from telemetry.address import Address, Credentials
 from telemetry.link import Arrival, Link, Subscription, Will
 from telemetry.topic import checkpoint_topic, collector_topic, matches
 
-RETAINED: Final = frozenset({"birth", "state"})
 _REFUSED_FROM: Final = 0x80
 _NO_SUBSCRIBER: Final = 0x10
 
@@ -33,6 +32,7 @@ class Wire:
     address: Address
     credentials: Credentials
     prefix: str
+    resend_after: float
 
 
 class Courier:
@@ -52,7 +52,7 @@ class Courier:
         self._topic = replace(machine.topic, prefix=wire.prefix)
         self._trust = trust
         self._clock = clock
-        self._delivery = Delivery(chance=random.random)
+        self._delivery = Delivery(chance=random.random, resend_after=wire.resend_after)
         self._acknowledged: dict[tuple[str, int], Entry] = {}
         self._retained: dict[str, Entry] = {}
         self._work = asyncio.Event()
@@ -77,7 +77,7 @@ class Courier:
         """Send what became durable since the last call."""
         entries = self.outbox.ready()
         for entry in entries:
-            if entry.kind in RETAINED:
+            if entry.retain:
                 self._retained[entry.kind] = entry
         self._delivery.offer(entries)
         self._work.set()
@@ -143,7 +143,7 @@ class Courier:
             str(self._topic.with_kind(entry.kind)),
             entry.payload,
             qos=1,
-            retain=entry.kind in RETAINED,
+            retain=entry.retain,
         )
         posted.add_done_callback(lambda future: self._acknowledge(entry, future))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simulator.courier import Courier, Wire
+from simulator.delivery import RESEND_AFTER
 from simulator.machine import Machine, RunningMachine, state_content
 from simulator.outbox import Outbox
 from simulator.ports import CheckpointChecker, ReceiptChecker
@@ -85,6 +86,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     interval: float = 1.0,
     duration: float | None = None,
     drain: float = 30.0,
+    resend_after: float = RESEND_AFTER,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[], None] | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1000,
@@ -95,7 +97,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     where no broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
-    trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix)
+    trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
     stations = [Station(machine, outboxes[machine.name], clock) for machine in machines]
     couriers = [
         Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from simulator.chain import Chain, Entry
-from simulator.courier import RETAINED
 from simulator.fleet import Tally
 from simulator.machine import Machine, state_content
 from telemetry.recording import Header, Line, Writer
@@ -109,7 +108,7 @@ class _Recorder:
             topic=str(self._machine.topic.with_kind(entry.kind)),
             payload=entry.payload,
             qos=1,
-            retain=entry.kind in RETAINED,
+            retain=entry.retain,
         )
 
 

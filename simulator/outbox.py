@@ -161,10 +161,7 @@ class Outbox:
 
     def close(self) -> None:
         """Make what is recorded durable and close the file."""
-        try:
-            self._journal.sync()
-        finally:
-            self._journal.close()
+        self._journal.close()
 
     def _load(self) -> bytes | None:
         """Take over what the file holds; gives the last body hash."""

@@ -36,7 +36,7 @@ class Journal(Protocol):
         """Replace all by this, durable when it returns."""
 
     def close(self) -> None:
-        """Let go of it; what was appended stays."""
+        """Make what was appended durable, and let go of it."""
 
 
 class MemoryJournal:
@@ -68,11 +68,14 @@ class FileJournal:
     """
 
     def __init__(self, device: str, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock_file = _lock(directory / f"{device}.lock", device)
+        except OSError as error:
+            raise OutboxUnwritable(f"{directory}: no outbox can be there: {error}") from error
         self._device = device
         self._path = directory / f"{device}.outbox"
         self._temporary = directory / f"{device}.outbox.tmp"
-        self._lock_file = _lock(directory / f"{device}.lock", device)
         self._swap = Lock()  # held while the descriptor is replaced or synced
         self._descriptor = -1
         self._durable = 0
@@ -97,8 +100,7 @@ class FileJournal:
 
     def append(self, contents: Iterable[Content]) -> None:
         """Write down, in one write; OutboxUnwritable leaves the file as it was."""
-        if self._broken:
-            raise OutboxUnwritable(f"{self._path}: not writable since an earlier error; restart")
+        self._refuse_if_broken()
         data = b"".join(frame(content, self._durable) for content in contents)
         try:
             _write(self._descriptor, data)
@@ -111,6 +113,7 @@ class FileJournal:
     def sync(self) -> None:
         """Put on the disk what was appended before this call."""
         with self._swap:
+            self._refuse_if_broken()
             size = self.size
             if size <= self._durable:
                 return
@@ -136,12 +139,26 @@ class FileJournal:
             self._open(len(data))
 
     def close(self) -> None:
-        """Close the file, and let another process have it."""
+        """Make what was appended durable, close the file, let another process have it.
+
+        After an error that was raised already it only closes.
+        """
+        try:
+            if not self._broken and self._descriptor >= 0:
+                self.sync()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         with self._swap:
             for descriptor in (self._descriptor, self._lock_file):
                 if descriptor >= 0:
                     os.close(descriptor)
             self._descriptor = self._lock_file = -1
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken:
+            raise OutboxUnwritable(f"{self._path}: not writable since an earlier error; restart")
 
     def _open(self, size: int) -> None:
         """Open the file at its path for appending after `size` bytes, all taken as durable."""

@@ -4,6 +4,7 @@ Shared by all machines of a process, so that what comes to each of them is check
 Nothing unchecked gets past it; the checks themselves are the anchor's, passed in.
 """
 
+import hashlib
 from collections import OrderedDict
 from typing import Final
 
@@ -53,9 +54,10 @@ class Trust:
             return None
 
     def _is_new(self, payload: bytes) -> bool:
-        if payload in self._seen:
+        digest = hashlib.sha256(payload).digest()  # not the payload: a forger would fill us
+        if digest in self._seen:
             return False
-        self._seen[payload] = None
+        self._seen[digest] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return True

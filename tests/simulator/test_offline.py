@@ -1,0 +1,163 @@
+"""Recordings without a broker: the same bytes from the same seed, whoever runs it."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulator.offline import START, test_key, write_recording
+from simulator.packml import State
+from simulator.plant import build_plant
+from telemetry.judgement import judge
+from telemetry.keyring import Keyring, KeyStatement
+from telemetry.message import parse
+from telemetry.recording import read
+
+ROOT = Path(__file__).parents[2]
+# Of 5 machines, seed 7, 90 s: a change of these bytes is a change that users see.
+GOLDEN = "ad1b91703696e50134ae13364c53b43a9c4be9071cdec1cae82b640a19722310"
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("offline") / "plant.jsonl"
+    tally = write_recording(machines=build_plant(5, 7), seed=7, duration=90, out=path)
+    return path, tally
+
+
+def lines(path):
+    with path.open("rb") as file:
+        reading = read(file, str(path))
+        found = [line for _, line in reading]
+    assert reading.complete is True
+    return reading.header, found
+
+
+def test_it_is_a_whole_recording_that_says_its_keys_are_for_tests(recording):
+    path, tally = recording
+    header, found = lines(path)
+    assert header.origin == "simulated, test keys, seed 7"
+    assert (header.clock, header.started) == ("simulated", START)
+    assert tally.recorded == tally.delivered == len(found)
+    assert sum(line.topic.endswith("/telemetry") for line in found) == 5 * 90
+
+
+def test_every_message_is_accepted_with_the_test_keys_and_chained_without_gap(recording):
+    _, found = lines(recording[0])
+    keyring = Keyring()
+    for machine in build_plant(5, 7):
+        key = test_key(7, machine.name).public_key
+        entry = hashlib.sha256(machine.name.encode()).digest()
+        keyring.apply(KeyStatement(entry, "enrol", "device", machine.name, START, key))
+    ends, last = {}, START
+    for line in found:
+        judged = judge(line.topic, line.payload, keyring)
+        assert judged.status == "accepted"
+        message = parse(line.payload, line.topic.rsplit("/", 1)[1])
+        seq, prev = ends.get(judged.device, (-1, None))
+        assert (message.seq, message.prev) == (seq + 1, prev)
+        assert message.time == line.received >= last
+        assert line.retain == (message.kind in {"birth", "state"})
+        ends[judged.device], last = (message.seq, judged.body_hash), line.received
+    assert len(ends) == 5
+
+
+def test_states_are_told_by_name_and_number_before_what_they_bring(recording):
+    _, found = lines(recording[0])
+    told, names = {}, set()
+    for line in found:
+        message = parse(line.payload, line.topic.rsplit("/", 1)[1])
+        if message.kind == "state":
+            state = State(message.content["number"])
+            assert message.content == {"name": state.title, "number": int(state)}
+            told[message.device] = state
+            names.add(state)
+        elif message.kind == "telemetry":
+            load = message.scans[0].readings["load"]
+            assert load == 0.0 or told[message.device] not in {State.STOPPED, State.IDLE}
+    assert State.EXECUTE in names
+
+
+def test_the_bytes_are_those_of_the_golden_recording(recording):
+    assert hashlib.sha256(recording[0].read_bytes()).hexdigest() == GOLDEN
+
+
+def test_the_same_bytes_under_another_hash_seed(recording, tmp_path):
+    out = tmp_path / "again.jsonl"
+    code = (
+        "from pathlib import Path; from simulator.offline import write_recording;"
+        "from simulator.plant import build_plant;"
+        f"write_recording(machines=build_plant(5, 7), seed=7, duration=90, out=Path({str(out)!r}))"
+    )
+    environment = os.environ | {"PYTHONHASHSEED": "4242", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
+    assert out.read_bytes() == recording[0].read_bytes()
+
+
+def test_another_seed_gives_other_readings_keys_and_sessions(recording, tmp_path):
+    out = tmp_path / "other.jsonl"
+    write_recording(machines=build_plant(5, 8), seed=8, duration=3, out=out)
+    _, one = lines(recording[0])
+    _, other = lines(out)
+    first, second = parse(one[0].payload, "birth"), parse(other[0].payload, "birth")
+    assert first.device == second.device
+    assert first.session != second.session
+    assert first.key != second.key
+
+
+def test_a_machine_says_the_same_whoever_stands_beside_it(recording, tmp_path):
+    out = tmp_path / "alone.jsonl"
+    plant = [machine for machine in build_plant(5, 7) if machine.kind == "furnace"]
+    write_recording(machines=plant, seed=7, duration=90, out=out)
+    _, alone = lines(out)
+    _, among = lines(recording[0])
+    assert [line for line in among if "/furnace-01/" in line.topic] == alone
+
+
+def test_a_finer_interval_makes_more_scans(tmp_path):
+    out = tmp_path / "fine.jsonl"
+    write_recording(machines=build_plant(1, 1), seed=1, duration=2, interval=0.25, out=out)
+    _, found = lines(out)
+    times = [line.received - START for line in found if line.topic.endswith("/telemetry")]
+    assert times == [250_000 * n for n in range(8)]
+
+
+PURE = """
+import hashlib, json, sys
+from simulator.machine import Machine
+from simulator.machines import KINDS
+from telemetry.topic import MachineTopic
+
+digest = hashlib.sha256()
+for kind in KINDS:
+    topic = MachineTopic("", "w", "s", "a", "l", kind + "-01", "telemetry")
+    running = Machine(topic, kind, 11).start()
+    for _ in range(2000):
+        scan = running.step(0.7)
+        digest.update(json.dumps([list(map(int, scan.entered)), scan.readings]).encode())
+print(digest.hexdigest())
+"""
+
+
+def other_pythons():
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return sorted(versions.glob("3.1[123].*/bin/python3"))
+
+
+def pure_digest(python):
+    environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [python, "-c", PURE], check=True, env=environment, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(len(other_pythons()) < 2, reason="no other Python 3.11 to 3.13 by pyenv here")
+def test_physics_and_routine_are_the_same_under_other_pythons():
+    digests = {str(python): pure_digest(python) for python in other_pythons()}
+    digests["this"] = pure_digest(sys.executable)
+    assert len(set(digests.values())) == 1, json.dumps(digests, indent=1)
