@@ -31,6 +31,8 @@ __all__ = [
     "Will",
 ]
 
+_BRIEF: Final = 10.0  # seconds
+_SUSPICIOUS: Final = 3  # brief connections in a row
 _LOG: Final = logging.getLogger("telemetry.link")
 
 
@@ -109,7 +111,12 @@ class Link:
 
     async def __aenter__(self) -> Self:
         """Connect and subscribe; BrokerUnavailable names the address and what to try."""
-        wire = await self._connect()
+        try:
+            wire = await self._connect()
+        except BaseException:
+            if self._wire is not None:
+                self._wire.abort()
+            raise
         self._keeper = asyncio.create_task(self._keep_connected(wire), name=f"link {self.address}")
         return self
 
@@ -226,9 +233,11 @@ class Link:
         except TimeoutError as error:
             wire.abort()
             raise _silent(str(self.address), f"{self._connect_timeout:g} s") from error
-        except BaseException:
+        except Exception:
             wire.abort()
             raise
+        # Not when cancelled: who leaves now says goodbye to the connection that just opened,
+        # else the broker would publish the will.
         return wire
 
     async def _open(self, wire: MqttWire) -> None:
@@ -242,24 +251,31 @@ class Link:
 
     async def _keep_connected(self, wire: MqttWire) -> None:
         loop = asyncio.get_running_loop()
-        delays = self._backoff.delays()
+        delays, brief = self._backoff.delays(), 0
         while True:
             since = loop.time()
             await asyncio.wait([wire.ended])
             error = wire.ended.result()
-            if loop.time() - since >= self._backoff.steady:
+            lived = loop.time() - since
+            brief = brief + 1 if lived < _BRIEF else 0
+            if lived >= self._backoff.steady:
                 delays = self._backoff.delays()
             while True:
                 if not _passing(error):
                     self._give_up(error)
                     return
-                self._on_trouble(error)
+                self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
                 await asyncio.sleep(next(delays))
                 try:
                     wire = await self._connect()
                     break
                 except Exception as failed:  # noqa: BLE001 - told apart at the loop's head
                     error = failed
+
+    def _suspect(self, error: Exception) -> Exception:
+        """Name the likely cause of many brief connections: Mosquitto 2.0 tells it to nobody."""
+        name = self._opening.client_id
+        return LinkLost(f"{error}; again and again: does another client call itself {name!r}?")
 
     def _give_up(self, error: Exception) -> None:
         self._on_trouble(error)

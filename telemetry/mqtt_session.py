@@ -23,7 +23,7 @@ from telemetry.mqtt_packets import (
     words,
 )
 from telemetry.unacknowledged import Unacknowledged
-from telemetry.unsettled import HIGHEST_ID, Unsettled
+from telemetry.unsettled import HIGHEST_ID, ROOM, Unsettled
 
 _FAILED: Final = 0x80  # reason codes from here on are failures, section 2.4
 _MALFORMED: Final = mqtt5.DisconnectReasonCode.MALFORMED_PACKET
@@ -59,12 +59,17 @@ class MqttSession(Generic[Token]):
         self._asked = opening.subscriptions  # until SUBACK answers, which it does once
 
     def outgoing(self, now: float) -> bytes:
-        """Give the bytes to send, once."""
+        """Give the bytes to send, once; ask again until there are none.
+
+        They come in pieces, so that the transport can say in between that it is enough.
+        """
         if not self._outgoing:
             return b""
         self._alive.said = now
         data = b"".join(self._outgoing)
         self._outgoing.clear()
+        self._unsettled.room = ROOM
+        self._send_due()
         return data
 
     def events(self) -> list[Event[Token]]:
@@ -123,8 +128,7 @@ class MqttSession(Generic[Token]):
     def release(self) -> None:
         """Send again."""
         self._unsettled.held = False
-        if self.state is State.OPEN:
-            self._put(self._unsettled.due())
+        self._send_due()
 
     def disconnect(self, *, end_session: bool = False) -> None:
         """Say goodbye: the broker drops the will, and the session too with `end_session`."""
@@ -178,6 +182,10 @@ class MqttSession(Generic[Token]):
         token = self._unsettled.settle(number)
         if token is not None:
             self._events.append(Settled(token, code))
+            self._send_due()
+
+    def _send_due(self) -> None:
+        if self.state is State.OPEN:
             self._put(self._unsettled.due())
 
     def _abandon(self, reason: str) -> None:

@@ -92,6 +92,10 @@ class MqttWire(asyncio.Protocol):
 
     async def close(self, *, end_session: bool) -> None:
         """Say DISCONNECT, and wait until the broker has closed so that it was read."""
+        if not self.open:
+            self.abort()
+        if self._transport is None:
+            return
         self._leaving = True
         self._session.disconnect(end_session=end_session)
         self._flush()
@@ -151,16 +155,19 @@ class MqttWire(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._transport is None:
-            return
-        data = self._session.outgoing(self._loop.time())
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
+        self._write()
         for event in self._session.events():
             try:
                 self._tell(event)
             except Exception as error:  # noqa: BLE001 - the ear's fault must end the link loudly
                 self._end(error)
+
+    def _write(self) -> None:
+        if self._transport is None:
+            return
+        while data := self._session.outgoing(self._loop.time()):
+            if not self._transport.is_closing():
+                self._transport.write(data)  # may call `pause_writing`
 
     def _tell(self, event: Event[Posted]) -> None:
         match event:

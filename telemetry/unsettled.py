@@ -15,16 +15,19 @@ from telemetry.mqtt_events import Token
 from telemetry.mqtt_packets import LARGEST_PACKET, Outgoing
 
 HIGHEST_ID: Final = 65_534  # one below the highest of MQTT: that one is SUBSCRIBE's
+ROOM: Final = 65_536  # bytes in one piece, then the transport may say that it is enough
 
 
 class Unsettled(Generic[Token]):
     """Messages in flight, by packet id, and those that wait for their turn.
 
     `due` gives what may be sent now: the bytes, and the token where no answer will come.
+    `held` and `room`, the bytes that may still go in one piece, are the caller's to set.
     """
 
     def __init__(self) -> None:
         self.held = False
+        self.room = ROOM
         self._waiting: deque[tuple[Outgoing, Token]] = deque()
         self._flying: dict[int, Token] = {}
         self._last_id = 0
@@ -71,13 +74,16 @@ class Unsettled(Generic[Token]):
         return self._flying.pop(number, None)
 
     def _may_go(self, message: Outgoing) -> bool:
-        return not self.held and (message.qos == 0 or len(self._flying) < self._window)
+        if self.held or self.room <= 0:
+            return False
+        return message.qos == 0 or len(self._flying) < self._window
 
     def _send(self, message: Outgoing, token: Token) -> tuple[bytes, Token | None]:
-        if message.qos == 0:
-            return self._encode(message, None), token
-        number = self._free_id()
+        number = self._free_id() if message.qos else None
         data = self._encode(message, number)
+        self.room -= len(data)
+        if number is None:
+            return data, token
         self._flying[number] = token
         self._last_id = number
         return data, None

@@ -95,7 +95,7 @@ def test_the_next_look_is_never_late(interval, steps):
         if verdict == "ping":
             alive.said = now
         wait = alive.next(now)
-        assert 0 < wait <= interval
+        assert 0 < wait <= interval + 0.02
         # Nobody speaks: whoever looks exactly then never finds us over the interval.
         assert now + wait - alive.said <= max(interval, step + interval) + 0.02
 
