@@ -14,6 +14,7 @@ from telemetry.errors import NotCanonical
 
 SEGMENT: Final[re.Pattern[str]] = re.compile(r"[a-z0-9_-]{1,64}")
 
+_KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)", re.ASCII)
 _MICROSECONDS: Final = 1_000_000
@@ -75,6 +76,11 @@ def time_us(text: str) -> int:
 def is_segment(text: str) -> bool:
     """Whether the text is a segment: a device, session, collector id or level of our topics."""
     return SEGMENT.fullmatch(text) is not None
+
+
+def is_key_id(text: str) -> bool:
+    """Whether the text is a key id: 16 lower-case hexadecimal digits."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 # Times come in runs of one second, so both directions keep the last few.

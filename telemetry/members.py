@@ -3,11 +3,10 @@
 Every check gives the value, or raises MalformedMessage with the member's name. Pure.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Never
 
-from telemetry.canonical import is_segment, time_us, unb64
+from telemetry.canonical import is_key_id, is_segment, time_us, unb64
 from telemetry.errors import MalformedMessage
 from telemetry.strict_json import MAX_INTEGER, MIN_INTEGER
 
@@ -15,7 +14,6 @@ MAX_SEQ: Final = 2**63 - 1
 
 _HASH_LENGTH: Final = 32
 _KEY_LENGTH: Final = 32
-_KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _MAX_SEQ_DIGITS: Final = 19
 _ZERO: Final = ord("0")
 
@@ -68,7 +66,7 @@ def segment_of(name: str, value: Any) -> str:
 def key_id_of(value: Any) -> str:
     """Check a key id."""
     text = text_of("key", value)
-    if not _KEY_ID.fullmatch(text):
+    if not is_key_id(text):
         _refuse("key", "a key id of 16 hexadecimal digits")
     return text
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -74,7 +74,10 @@ class Receipt:
         if any(len(node) != _HASH_LENGTH for node in self.path):
             raise NotCanonical(f"a receipt's path holds hashes of {_HASH_LENGTH} bytes")
         path = ",".join(f'"{b64(node)}"' for node in self.path)
-        leaf, note = quote(self.leaf.decode()), quote(self.note.decode())
+        try:
+            leaf, note = quote(self.leaf.decode()), quote(self.note.decode())
+        except UnicodeDecodeError as error:
+            raise NotCanonical(f"a receipt's leaf and note are UTF-8: {error}") from None
         return f'{{"leaf":{leaf},"index":{self.index},"path":[{path}],"note":{note}}}'.encode()
 
     @staticmethod
@@ -111,7 +114,7 @@ def as_ranges(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
 
 
 class _Leaf(msgspec.Struct, forbid_unknown_fields=True):
-    receipt: int
+    receipt: Literal[1]
     collector: str
     device: str
     session: str

@@ -4,11 +4,11 @@ One canonical encoding; nothing else is read (docs/formats.md, Record). Pure.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from telemetry.canonical import END_OF_TIME, b64, is_segment, quote, unb64
+from telemetry.canonical import END_OF_TIME, b64, is_key_id, is_segment, quote, unb64
 from telemetry.errors import NotCanonical
 from telemetry.properties import Properties
 
@@ -80,7 +80,7 @@ class Record:
 
 
 class _Wire(msgspec.Struct, forbid_unknown_fields=True):
-    record: int
+    record: Literal[1]
     received: int
     original: int | None
     topic: str
@@ -144,6 +144,8 @@ def _check_named(record: Record) -> None:
         raise NotCanonical(f"a record of status {record.status} lacks device, session or key")
     if not (is_segment(record.device) and is_segment(record.session)):
         raise NotCanonical("a record's device or session is no segment")
+    if not is_key_id(record.key):
+        raise NotCanonical("a record's key is no key id of 16 hexadecimal digits")
     if record.seq is None or not 0 <= record.seq <= MAX_SEQ:
         raise NotCanonical("a record's seq is missing or outside of 0 to 2^63-1")
     if record.entry is None:

@@ -448,7 +448,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=1500)
 @given(st.sampled_from(list(ACCEPTED.values())[:11]), EDITS)
 @example(ACCEPTED["scans"], [(0.5, 0, b'"')])
 def test_the_fast_way_takes_nothing_that_the_slow_way_refuses(data, edits):
