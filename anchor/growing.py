@@ -81,7 +81,7 @@ class GrowingLog:
         """
         levels = -(-size.bit_length() // TILE_HEIGHT)
         partial = tuple(_edge_tile(size, level, tile) for level in range(levels))
-        peaks = tuple(chain.from_iterable(map(_peaks_of, partial)))[: size.bit_length()]
+        peaks = tuple(chain.from_iterable(map(_peaks_of, partial)))
         return cls(origin, key, _Edge(size, peaks, partial))
 
     @property

@@ -129,6 +129,4 @@ def _parts(path: str) -> tuple[str, int, int]:
         raise Malformed(f"not the path of a tile: {path!r}")
     level, digits, width = found.groups()
     number = int(digits.replace("x", "").replace("/", ""))
-    if width == str(TILE_WIDTH):
-        raise Malformed(f"a full tile has no width in its path: {path!r}")
     return level, number, int(width) if width else TILE_WIDTH

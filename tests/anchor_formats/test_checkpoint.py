@@ -145,6 +145,17 @@ def test_a_cosignature_that_was_touched_is_refused(log_key, witness_keys, which)
         check_cosignature(moved, key.verifier)
 
 
+@pytest.mark.parametrize("which", [0, 2])
+def test_a_time_beyond_the_specification_s_is_refused_though_signed(log_key, witness_keys, which):
+    """C2SP tlog-cosignature: timestamps MUST NOT exceed 2^63-1."""
+    key, time = witness_keys[which], 2**63
+    note = Note.from_bytes(sign_checkpoint(HEAD, log_key))
+    signed = key.raw.sign(cosigned_message(key.verifier, note.text, time))
+    line = Signature(key.name, key.verifier.id, time.to_bytes(8, "big") + signed)
+    with pytest.raises(Refused, match="beyond"):
+        check_cosignature(note.with_signatures(line), key.verifier)
+
+
 def test_one_cosigner_twice_is_refused(log_key, witness_keys):
     key = witness_keys[0]
     text = HEAD.to_text()
