@@ -147,7 +147,8 @@ def _parse_fast(payload: bytes, body: bytes, signature: bytes) -> Message | None
         fast = _FAST.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    scans = _fast_scans(fast)
+    time = time_us(fast.time)
+    scans = _fast_scans(fast, time)
     if scans is None or payload.count(b'"') != 2 * _fast_strings(fast):
         return None
     anchor = fast.anchor
@@ -162,7 +163,7 @@ def _parse_fast(payload: bytes, body: bytes, signature: bytes) -> Message | None
         else Cited(
             count_of_literal("anchor.size", bytes(anchor.size)), unb64(anchor.note, _HASH_LENGTH)
         ),
-        time=time_us(fast.time),
+        time=time,
         scans=scans,
         content=None,
         key=key_id_of(fast.key),
@@ -171,11 +172,11 @@ def _parse_fast(payload: bytes, body: bytes, signature: bytes) -> Message | None
     )
 
 
-def _fast_scans(fast: _Fast) -> tuple[Scan, ...] | None:
+def _fast_scans(fast: _Fast, time: int) -> tuple[Scan, ...] | None:
     if fast.readings is not UNSET:
         if fast.scans is not UNSET:
             return None
-        return (Scan(time_us(fast.time), readings_of(fast.readings)),)
+        return (Scan(time, readings_of(fast.readings)),)
     if fast.scans is UNSET or not fast.scans:
         return None
     return tuple(Scan(time_us(scan.time), readings_of(scan.readings)) for scan in fast.scans)

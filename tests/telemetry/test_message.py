@@ -206,6 +206,7 @@ HOSTILE = {
     ),
     "100,000 objects": (payload(text='{"a":' * 100_000 + "1" + "}" * 100_000), "deep"),
     "100,000 open arrays": (b'{"a":' + b"[" * 100_000 + SUFFIX, "deep"),
+    "seq 100,000 deep": (text_of('"seq":41', '"seq":' + "[" * 100_000), "deep"),
     "readings 100,000 deep": (text_of("1200", "[" * 100_000 + "]" * 100_000), "deep"),
     # numbers
     "NaN": (text_of("1200", "NaN"), "NaN is no JSON"),
@@ -482,6 +483,21 @@ def test_numbers_are_read_to_the_last_bit(value):
     data = payload(body(readings={"a": value}))
     assert fast(data) is not None
     assert parse(data, "telemetry").scans[0].readings == {"a": float(value)}
+
+
+@settings(max_examples=500)
+@given(
+    st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?", fullmatch=True)
+)
+@example("9007199254740993.0")
+@example("2.2250738585072011e-308")
+@example("-0")
+def test_a_literal_reads_the_same_both_ways(literal):
+    data = text_of("1200", literal)
+    found = outcome(data)
+    assert found == slow(data)
+    if found is not None:
+        assert found.scans[0].readings["speed"] == float(literal)
 
 
 @pytest.mark.parametrize("byte", range(256))
