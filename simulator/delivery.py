@@ -2,8 +2,9 @@
 
 Pure: entries, receipts and the time come in; what to publish next comes out. A PUBACK is
 not known here, as it changes nothing: an entry stays in the window until its receipt, and
-is sent again when that does not come. With every round of resends the wait doubles; any
-receipt brings it back.
+is sent again when that does not come. With every round of resends the wait doubles and the
+window halves, so that a collector that is away for hours is not met by all at once, again
+and again; a receipt brings the wait back and doubles the window.
 """
 
 from collections import OrderedDict, deque
@@ -13,6 +14,7 @@ from typing import Final
 from simulator.chain import Entry
 
 WINDOW: Final = 4096
+SMALLEST_WINDOW: Final = 64
 RESEND_AFTER: Final = 5.0  # s
 RESEND_LIMIT: Final = 60.0  # s
 
@@ -32,7 +34,7 @@ class Delivery:
     ) -> None:
         """`chance` gives a number from 0 to 1, for the jitter; at most `window` are out."""
         self._chance = chance
-        self._window = window
+        self._window = self._room = window
         self._first, self._limit = resend_after, resend_limit
         self._whole = resend_after
         self._wait = self._jittered()
@@ -58,7 +60,7 @@ class Delivery:
 
     def next(self, now: float) -> Entry | None:
         """What to publish now, counted as out from now on; None where nothing may be."""
-        if not self._queue or len(self._out) >= self._window:
+        if not self._queue or len(self._out) >= self._room:
             return None
         entry = self._queue.popleft()
         self._queued.discard(entry.place)
@@ -77,6 +79,7 @@ class Delivery:
             self._queue = deque(entry for entry in self._queue if entry.place not in places)
             self._queued -= places
         if receipted and places:
+            self._room = min(2 * self._room, self._window)
             self._whole = self._first
             self._wait = self._jittered()
 
@@ -95,6 +98,7 @@ class Delivery:
             del self._out[entry.place]
             self._queue.appendleft(entry)
             self._queued.add(entry.place)
+        self._room = max(self._room // 2, min(SMALLEST_WINDOW, self._window))
         self._whole = min(2 * self._whole, self._limit)
         self._wait = self._jittered()
 

@@ -84,6 +84,11 @@ class Outbox:
         return self._chain.public_key
 
     @property
+    def dirty(self) -> bool:
+        """Whether something recorded is not durable yet."""
+        return self._durable < self.recorded
+
+    @property
     def held(self) -> int:
         """Messages that no receipt has freed."""
         return len(self._held)
@@ -252,18 +257,3 @@ class Outbox:
 
 def _places(leaf: ReceiptLeaf) -> Iterator[Place]:
     return ((leaf.session, n) for first, last in leaf.ranges for n in range(first, last + 1))
-
-
-def open_outboxes(
-    topics: Mapping[str, MachineTopic], keys: Mapping[str, SigningKey], directory: Path | None
-) -> dict[str, Outbox]:
-    """Open the outbox of every device; on an error those opened already are closed."""
-    opened: dict[str, Outbox] = {}
-    try:
-        for device, topic in topics.items():
-            opened[device] = Outbox(device, keys[device], topic, directory)
-    except BaseException:
-        for outbox in opened.values():
-            outbox.close()
-        raise
-    return opened

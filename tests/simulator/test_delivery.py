@@ -64,6 +64,21 @@ def test_a_receipt_brings_the_wait_back():
     assert way.resend_at() == 20.0
 
 
+def test_the_window_halves_while_nobody_answers_and_doubles_with_receipts():
+    way = delivery(window=300)
+    way.offer(entry(n) for n in range(500))
+    sent, now = [len(drained(way, 0.0))], 0.0
+    for _ in range(4):
+        now += 100.0
+        way.resend_due(now)
+        sent.append(len(drained(way, now)))
+    assert sent == [300, 150, 75, 64, 64]
+    for first, expected in enumerate((128, 256, 300, 300)):
+        way.gone([entry(first)], receipted=True)
+        drained(way, now)
+        assert len(way._out) == expected
+
+
 def test_an_eviction_does_not_bring_the_wait_back():
     way = delivery()
     way.offer([entry(0), entry(1)])

@@ -283,6 +283,7 @@ def test_forged_foreign_and_replayed_receipts_free_nothing(
             return giver, await running
 
     _, tally = run(main)
+    assert tally.distrusted == 5
     assert tally.receipted == tally.recorded
     assert tally.held == 0
 
