@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint format environment oracles broker bench lock clean
+.PHONY: help demo test check lint docs format environment oracles broker bench lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -48,6 +48,9 @@ lint: $(DEV) ## Format, lint, types, imports
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: $(DEV) ## docs/commands.md, from the commands
+	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
 
 format: $(DEV) ## Put every file into its one format
 	$(VENV)/bin/ruff format

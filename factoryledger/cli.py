@@ -91,9 +91,9 @@ def run(arguments: Sequence[str]) -> int:
         code = typer.main.get_command(app).main(
             list(arguments), prog_name="factoryledger", standalone_mode=False
         )
-    except BrokenPipeError:
-        # Whoever read our output has had enough (`| head`): that is no failure. What is
-        # still buffered must not raise again when the interpreter closes stdout.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has had enough (`| head`), which is no failure; typer makes
+        # a SystemExit of it. What is still buffered must not raise again at the very end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.GOOD
     except typer.Abort:

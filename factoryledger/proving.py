@@ -21,15 +21,19 @@ _PLACE = re.compile(r"([a-z0-9_-]{1,64}):([0-9]{1,18})")
 _CHUNK = 500
 
 
-def message_at(ledger: "LedgerReader", place: str) -> MessageRow:
-    """Find `COLLECTOR:POSITION`; WrongUsage when it cannot be read or no row is there."""
-    match = _PLACE.fullmatch(place)
+def parse_place(text: str) -> tuple[str, int]:
+    """Read `COLLECTOR:POSITION`; WrongUsage when it is not that."""
+    match = _PLACE.fullmatch(text)
     if match is None:
-        raise WrongUsage(f"--message {place!r}: write COLLECTOR:POSITION, as audit does")
-    position = int(match[2])
-    row = next(iter(ledger.messages(match[1], position, position + 1)), None)
+        raise WrongUsage(f"--message {text!r}: write COLLECTOR:POSITION, as audit does")
+    return match[1], int(match[2])
+
+
+def message_at(place: Installation, collector: str, position: int) -> MessageRow:
+    """Find the message at a place; WrongUsage when no row is there."""
+    row = next(iter(place.ledger.messages(collector, position, position + 1)), None)
     if row is None:
-        raise WrongUsage(f"no message {place} in the store")
+        raise WrongUsage(f"no message {collector}:{position} in the store")
     return row
 
 

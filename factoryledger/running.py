@@ -76,7 +76,8 @@ def log_to_stderr(level: int = logging.INFO) -> None:
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer(colors=False),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up at each line: who runs commands in one process may have replaced it.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

@@ -100,7 +100,7 @@ def _row(
 
     numbered = (device, session, seq)
     if message is not None and numbered == (None, None, None):
-        return proving.message_at(place.ledger, message)
+        return proving.message_at(place, *proving.parse_place(message))
     if message is None and device is not None and session is not None and seq is not None:
         return proving.message_of(place.ledger, device, session, seq)
     if message is None and numbered == (None, None, None):

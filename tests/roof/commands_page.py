@@ -1,0 +1,81 @@
+"""docs/commands.md, rendered from the commands themselves: `make docs` writes it."""
+
+import inspect
+import sys
+from pathlib import Path
+
+import typer
+
+from factoryledger.cli import app
+from factoryledger.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+
+TOP = """# Commands
+
+`factoryledger COMMAND`. This page is rendered from the program (`make docs`); a test compares the two.
+
+| exit code | means |
+|---|---|
+| 0 | good |
+| 1 | checked and found false: tampering, a proof that does not hold |
+| 2 | wrong usage or unreadable input |
+| 3 | something it needs is not there: a broker, a database, a key |
+| 70 | a fault of this program |
+| 130 | ended by a second Ctrl-C |
+
+Errors are one sentence on stderr; `FACTORYLEDGER_TRACEBACK=1` adds the traceback. Results go to stdout. A command that runs until it is stopped says `…: ready` on stderr once, and stops cleanly on SIGTERM and Ctrl-C.
+
+## Settings
+
+A setting comes from the flag of its name, else from the variable `FACTORYLEDGER_<NAME>`, else from `factoryledger.toml` in the working folder, else from the default: {settings}. `broker_user` and `broker_password_file` (a file whose first line is the password) have no flag: every user of the machine could read it.
+"""
+
+
+def commands(group=None, prefix=""):
+    """Every command that can be called, with its full name, in the order of the help."""
+    group = group or typer.main.get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def section(name, command):
+    """One command: usage, what it does, its arguments and options."""
+    metavars = [p.metavar for p in command.params if p.param_type_name == "argument"]
+    usage = " ".join(["factoryledger", name, "[OPTIONS]", *map(str, metavars)])
+    lines = [f"## {name}", "", f"    {usage}", "", inspect.cleandoc(command.help or "")]
+    rows = [row(parameter) for parameter in command.params]
+    if rows:
+        lines += ["", "| option | |", "|---|---|", *rows]
+    return "\n".join(lines)
+
+
+def row(parameter):
+    """One argument or option as a row of a table."""
+    if parameter.param_type_name == "argument":
+        spelled = f"`{parameter.metavar}`"
+    else:
+        names = ", ".join(f"`{name}`" for name in parameter.opts)
+        spelled = f"{names} `{parameter.metavar}`" if parameter.metavar else names
+    said = parameter.help or ""
+    if parameter.param_type_name == "option" and parameter.show_default is True:
+        said += f" [default: {parameter.default}]" if parameter.default not in {None, False} else ""
+    return f"| {spelled} | {said} |".replace("X|max", "X\\|max").replace("0|1|keep", "0\\|1\\|keep")
+
+
+def render():
+    """The whole page."""
+    settings = ", ".join(f"`{name}`" for name in Settings.model_fields)
+    return (
+        "\n\n".join(
+            [TOP.format(settings=settings).strip(), *(section(*found) for found in commands())]
+        )
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,171 @@
+"""Commands as a person uses them, without a broker."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from factoryledger.data_dir import DataDir
+from factoryledger.requests import RequestFolder
+from telemetry.canonical import unb64
+from telemetry.signature import key_id
+
+
+def as_json(result):
+    assert result.code == 0, result.err
+    return json.loads(result.out)
+
+
+def test_a_machines_key_is_enrolled_rotated_and_revoked(command):
+    data = ["--data", "d"]
+    assert command("device", "enrol", "mill-01", *data).code == 0
+    assert command("device", "enrol", "mill-01", *data).code == 0
+    assert command("device", "rotate", "mill-01", *data).code == 0
+    assert command("device", "revoke", "mill-01", *data).code == 0
+    assert command("device", "revoke", "mill-01", *data).code == 2
+
+    keys = as_json(command("device", "list", "--json", *data))["keys"]
+
+    assert [key["ended_by"] for key in keys] == ["rotate", "revoke"]
+    assert keys[0]["key"] != keys[1]["key"]
+    assert all(key["key"] == key_id(unb64(key["public_key"])) for key in keys)
+    assert len(RequestFolder(Path("d/requests")).after("")) == 3
+
+
+def test_entries_that_another_operator_signed_count_for_nothing(command, tmp_path):
+    command("device", "enrol", "mill-01", "--data", "theirs")
+    command("init", "--data", "ours")
+    for _, entry in RequestFolder(tmp_path / "theirs" / "requests").after(""):
+        RequestFolder(tmp_path / "ours" / "requests").write(entry)
+
+    assert as_json(command("device", "list", "--json", "--data", "ours"))["keys"] == []
+
+
+def test_the_same_recording_gives_the_same_roots_in_every_store(command, tmp_path):
+    recording = tmp_path / "r.jsonl"
+    made = ["simulate", "--machines", 2, "--duration", 3, "--json"]
+    tally = as_json(command(*made, "--out", recording))
+    assert as_json(command(*made, "--out", tmp_path / "again.jsonl")) == tally
+    assert recording.read_bytes() == (tmp_path / "again.jsonl").read_bytes()
+
+    first = as_json(command("ingest", recording, "--data", "a", "--json"))
+    again = as_json(command("ingest", recording, "--data", "a", "--json"))
+    elsewhere = as_json(command("ingest", recording, "--data", "b", "--json"))
+
+    assert first["added"] == first["lines"] == tally["recorded"]
+    assert again == {**first, "added": 0}
+    assert again["roots"] == first["roots"]
+    assert len(elsewhere["roots"]) == len(first["roots"])
+
+
+def test_stats_conserve_and_count_what_is_anchored(command, ledger):
+    stats = as_json(command("stats", "--data", ledger.path, "--json"))
+
+    assert set(stats) >= {
+        "received", "stored", "duplicates", "refused", "in_flight",
+        "batches", "anchored", "statuses", "gaps",
+    }  # fmt: skip
+    assert stats["received"] == stats["stored"] == stats["anchored"] > 0
+    assert stats["statuses"]["accepted"] == stats["stored"]
+    assert "holds" in command("stats", "--data", ledger.path).out
+
+
+def test_prove_takes_a_message_by_its_number_or_its_place(command, ledger):
+    data = ["--data", ledger.path, "--json"]
+    newest = as_json(command("prove", *data))
+    number = ["--device", newest["device"], "--session", newest["session"], "--seq", newest["seq"]]
+    place = ["--message", f"{newest['collector']}:{newest['position']}"]
+
+    assert as_json(command("prove", *number, *data)) == newest
+    assert as_json(command("prove", *place, *data)) == newest
+
+    verified = as_json(command("verify", newest["proof"], *data))
+    assert verified["verified"] is True
+    assert (verified["device"], verified["seq"]) == (newest["device"], newest["seq"])
+    assert verified["status"] == "accepted"
+
+
+def test_both_hops_are_plain_tlog_proofs(command, ledger, tmp_path):
+    out = tmp_path / "hops"
+    assert command("prove", "--data", ledger.path, "--tlog-proofs", out).code == 0
+
+    for hop in ("message", "checkpoint"):
+        files = [out / f"{hop}.tlog-proof", "--policy", out / f"{hop}.policy"]
+        assert command("tlog", "verify", *files, "--entry", out / f"{hop}.entry").code == 0
+        entry = bytearray((out / f"{hop}.entry").read_bytes())
+        entry[10] ^= 1
+        (out / "changed").write_bytes(entry)
+        changed = command("tlog", "verify", *files, "--entry", out / "changed")
+        assert changed.code == 1
+        assert changed.err.count("\n") == 1
+
+
+def test_a_tiled_log_is_audited_and_a_changed_tile_is_named(command, ledger):
+    log = ledger.path / "log"
+    vkey = str(DataDir(ledger.path).policy().log)
+    sound = as_json(command("tlog", "audit", log, "--vkey", vkey, "--json"))
+    assert sound["findings"] == []
+    assert sound["size"] > 1
+
+    tile = next(path for path in (log / "tile" / "0").rglob("*") if path.is_file())
+    changed = bytearray(tile.read_bytes())
+    changed[0] ^= 1
+    tile.chmod(0o644)
+    tile.write_bytes(changed)
+    result = command("tlog", "audit", log, "--vkey", vkey)
+
+    assert result.code == 1
+    assert str(tile.relative_to(log)) in result.out
+
+
+def test_audit_without_an_anchor_says_so_and_is_good(command, tmp_path):
+    recording = tmp_path / "r.jsonl"
+    command("simulate", "--machines", 1, "--duration", 2, "--out", recording)
+    command("ingest", recording, "--data", "d")
+
+    result = command("audit", "--data", "d")
+
+    assert result.code == 0, result.err
+    assert "No anchor log" in result.out
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ("update messages set payload = replace(payload, '1', '2') where position = 3", "position"),
+        ("delete from messages where position = 3", "position"),
+        ("update messages set received_at = received_at + 1 where position = 3", "position"),
+    ],
+)
+def test_audit_names_the_row_that_was_changed(command, ledger, change, kind):
+    assert command("audit", "--data", ledger.path).code == 0
+    with sqlite3.connect(ledger.database) as store:
+        device, session, seq, collector = store.execute(
+            "select device, session, seq, collector from messages where position = 3"
+        ).fetchone()
+        store.execute(change)
+
+    result = command("audit", "--data", ledger.path, "--json")
+
+    assert result.code == 1
+    findings = json.loads(result.out)["findings"]
+    assert any(finding["collector"] == collector and finding[kind] == 3 for finding in findings)
+    if "delete" not in change:
+        named = (device, session, seq)
+        assert any((f["device"], f["session"], f["seq"]) == named for f in findings)
+
+
+def test_the_version_and_the_help_are_quick_to_reach(command):
+    assert command("--version").out.startswith("factoryledger ")
+    listed = command("--help").out
+    for name in ("demo", "simulate", "collect", "anchor", "witness", "tlog", "device", "keys"):
+        assert f"\n  {name}" in listed
+
+
+def test_keys_lists_who_is_trusted_and_what_is_here(command):
+    listed = as_json(command("keys", "list", "--data", "d", "--json"))
+
+    assert set(listed["trusted"]) == {"log", "operator"}
+    assert listed["private"]["anchor"] == listed["trusted"]["log"]
+    assert "PRIVATE" not in command("keys", "list", "--data", "d").out
