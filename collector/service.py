@@ -128,23 +128,34 @@ class _Service:
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None] | None) -> None:
         """Collect until `stop`, or until the link or the store gives up."""
-        async with self._link:
-            _log.info("collector ready", collector=self._ledger.head.collector)
-            if on_ready is not None:
-                on_ready()
-            flushing = asyncio.create_task(self._flush())
-            watching = asyncio.create_task(self._link.run_until(stop))
-            try:
-                await asyncio.wait((flushing, watching), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                # Also when cancelled: what has arrived is committed and acknowledged first.
-                self._intake.close()
-                watching.cancel()
-                await flushing
-                await self._outgoing.settle()
-            if not watching.cancelled() and (lost := watching.exception()) is not None:
-                raise lost
+        # Before the link: a broker that has kept much for us sends it before it answers the
+        # subscriptions, and we would not read on to that answer with our hands full.
+        flushing = asyncio.create_task(self._flush())
+        try:
+            async with self._link:
+                _log.info("collector ready", collector=self._ledger.head.collector)
+                if on_ready is not None:
+                    on_ready()
+                await self._until(stop, flushing)
+        finally:
+            self._intake.close()
+            await flushing
         _log.info("collector stopped", collector=self._ledger.head.collector)
+
+    async def _until(self, stop: asyncio.Event, flushing: asyncio.Task[None]) -> None:
+        """Wait for the end; then commit what has arrived, while it can be acknowledged."""
+        watching = asyncio.create_task(self._link.run_until(stop))
+        try:
+            await asyncio.wait((flushing, watching), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also when cancelled, and when the link gave up.
+            self._intake.close()
+            await flushing
+            await self._outgoing.settle()
+            given_up = watching.done()
+            watching.cancel()
+        if given_up:
+            watching.result()
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
