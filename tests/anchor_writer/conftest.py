@@ -1,6 +1,9 @@
 """What the tests of the writing side share: vectors, and modules beside the tests."""
 
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,3 +28,15 @@ def plant():
     from anchor_plant import Plant
 
     return Plant()
+
+
+@pytest.fixture
+def memory_path(tmp_path):
+    """A folder in memory where there is one: power cuts are simulated, no disk need be awaited."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=memory))
+    yield folder
+    shutil.rmtree(folder)

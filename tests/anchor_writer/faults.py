@@ -11,14 +11,24 @@ BEFORE = "before"
 AFTER = "after"
 LOSE_ALL = "lose-all"
 LOSE_SOME = "lose-some"
-CRASHES = (AFTER, LOSE_ALL, LOSE_SOME)
+TORN = "torn"
 
 
 class Crash(BaseException):
     """The process ends here: no handler may go on."""
 
 
-class FaultyDurable(Durable):
+class Unsynced(Durable):
+    """The real steps without waiting for the disk: what a power cut takes is simulated here."""
+
+    def write(self, path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+
+    def sync_folder(self, path: Path) -> None:
+        assert path.is_dir()
+
+
+class FaultyDurable(Unsynced):
     """Counts durable steps and at number `at` (from 1) does what `mode` says, by `act`.
 
     `before`: the step fails and did not persist. `after`: it persisted, and yet fails.
@@ -48,7 +58,10 @@ class FaultyDurable(Durable):
 
     def write(self, path: Path, data: bytes) -> None:
         self._will_change(path)
-        self.step(f"write {path.name}", lambda: Durable.write(self, path, data))
+        if self.steps + 1 == self._at and self._mode == TORN:
+            Unsynced.write(self, path, data[: len(data) // 2])
+            self._act()
+        self.step(f"write {path.name}", lambda: Unsynced.write(self, path, data))
 
     def rename(self, old: Path, new: Path) -> None:
         self._will_change(new)
@@ -57,7 +70,7 @@ class FaultyDurable(Durable):
 
     def sync_folder(self, path: Path) -> None:
         def do() -> None:
-            Durable.sync_folder(self, path)
+            Unsynced.sync_folder(self, path)
             self._unsynced = [(folder, undo) for folder, undo in self._unsynced if folder != path]
 
         self.step(f"sync {path.name}", do)
@@ -91,9 +104,12 @@ class FaultyDurable(Durable):
 
     def _cut_power(self) -> bool:
         """Take back what was not synced; False, and no end, when a power cut takes nothing."""
-        if self._mode == AFTER:
-            return True
+        if self._mode in {AFTER, TORN}:
+            return self._mode == AFTER
+        # Some of one is all or nothing, which the other modes do.
+        if len(self._unsynced) <= (self._mode == LOSE_SOME):
+            return False
         for _, undo in reversed(self._unsynced):
             if self._mode == LOSE_ALL or self._chance.random() < 0.5:
                 undo()
-        return bool(self._unsynced)
+        return True
