@@ -160,10 +160,8 @@ def _bundles(view: LogView, progress: Progress | None) -> Iterator[LogFinding]:
 
 def _leftovers(view: LogView) -> Iterator[LogFinding]:
     """Partial files of smaller trees: not needed, but what is served must be true."""
-    for path in view.files.source.paths() or ():
+    for path in view.files.source.paths(view.files.layout.tile + "/") or ():
         plain = "tile" + path.removeprefix(view.files.layout.tile)
-        if not path.startswith(view.files.layout.tile + "/"):
-            continue
         try:
             yield from _leftover(view, path, plain)
         except AnchorError as error:
@@ -193,9 +191,9 @@ def _leftover(view: LogView, path: str, plain: str) -> Iterator[LogFinding]:
 
 
 def _kept_checkpoints(reader: LogReader, view: LogView) -> Iterator[LogFinding | None]:
-    for path in reader.source.paths() or ():
-        folder, _, name = path.rpartition("/")
-        if folder != "checkpoints" or len(name) != 2 * HASH:
+    for path in reader.source.paths("checkpoints/") or ():
+        name = path.removeprefix("checkpoints/")
+        if len(name) != 2 * HASH:
             continue
         try:
             note = reader.source.read(path)

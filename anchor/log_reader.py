@@ -44,7 +44,7 @@ class LogReader:
         self.key = key
         self.files = LogFiles(source, layout)
         self._origin = origin
-        self._view: LogView | None = None
+        self._head: tuple[bytes, LogView] | None = None
 
     def checkpoint(self) -> tuple[bytes, Checkpoint]:
         """Read the newest checkpoint: its bytes, and what the log's signature vouches for.
@@ -63,11 +63,17 @@ class LogReader:
         return LogView(self.files, checkpoint)
 
     @property
+    def head(self) -> tuple[bytes, LogView]:
+        """The checkpoint that the log had when it was first asked for: its bytes, its tree."""
+        if self._head is None:
+            note, checkpoint = self.checkpoint()
+            self._head = note, self.at(checkpoint)
+        return self._head
+
+    @property
     def view(self) -> LogView:
-        """The tree at the checkpoint that the log had when it was first asked for."""
-        if self._view is None:
-            self._view = self.at(self.checkpoint()[1])
-        return self._view
+        """The tree of `head`."""
+        return self.head[1]
 
     def entry(self, index: int) -> bytes:
         """One entry, checked."""

@@ -28,8 +28,8 @@ class LogSource(Protocol):
     def published(self, digest: bytes) -> bytes | None:
         """The checkpoint of this SHA-256 that the log kept, or None; unchecked."""
 
-    def paths(self) -> Iterator[str] | None:
-        """Every file's path, sorted, or None where files cannot be listed."""
+    def paths(self, under: str = "") -> Iterator[str] | None:
+        """Every file's path below the folder `under`, sorted; None where nothing can be listed."""
 
 
 class FolderSource:
@@ -63,9 +63,10 @@ class FolderSource:
         """The checkpoint of this SHA-256 that the log kept, or None; unchecked."""
         return _published(self, digest)
 
-    def paths(self) -> Iterator[str]:
-        """Every file's path inside the log, folder by folder, sorted."""
-        return _walk(self._root, "")
+    def paths(self, under: str = "") -> Iterator[str]:
+        """Every file's path below the folder `under`, sorted folder by folder."""
+        folder = self._root / under
+        return _walk(folder, under) if folder.is_dir() else iter(())
 
 
 class HttpSource:
@@ -121,7 +122,7 @@ class HttpSource:
         """The checkpoint of this SHA-256 that the log kept, or None; unchecked."""
         return _published(self, digest)
 
-    def paths(self) -> None:
+    def paths(self, under: str = "") -> None:  # noqa: ARG002  # the Protocol's argument
         """None: a web server does not list its files."""
         return
 

@@ -4,7 +4,7 @@ The anchor and the auditor read the collector's store through these, and never i
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 
@@ -38,3 +38,11 @@ class Ledger(Batches, Protocol):
 
     def claims(self) -> Iterator[tuple[str, str, int, str, int, bytes]]:
         """Rows of `claims`: device, session, seq, collector, position, body hash."""
+
+
+@runtime_checkable
+class Census(Protocol):
+    """What `audit` asks of a ledger that can tell: who has rows without being known."""
+
+    def strangers(self) -> Iterator[object]:
+        """Values of `collector` in messages, batches and claims that `collectors` lacks."""

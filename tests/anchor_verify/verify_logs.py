@@ -28,8 +28,8 @@ class MemorySource:
     def published(self, digest: bytes) -> bytes | None:
         return self.files.get(f"checkpoints/{digest.hex()}")
 
-    def paths(self) -> Iterator[str]:
-        return iter(sorted(self.files))
+    def paths(self, under: str = "") -> Iterator[str]:
+        return iter(sorted(path for path in self.files if path.startswith(under)))
 
 
 def publish(

@@ -1,0 +1,111 @@
+"""The whole store against its logs: every row, tile, batch, key entry and claim.
+
+Streamed, one pass for each collector. The anchor log is read first, so that a store that
+goes on growing is never behind it. Whatever a row holds, it becomes a finding and no error.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from anchor.audit_anchor import AnchorSide, audit_anchor
+from anchor.audit_chain import Chains
+from anchor.audit_citations import Citations
+from anchor.audit_claims import ClaimsCheck
+from anchor.audit_collector import Across, CollectorPass
+from anchor.audit_findings import KINDS, Audit, Counts, Finding
+from anchor.audit_inquiry import Inquiry
+from anchor.errors import Malformed
+from anchor.key_entry import OperatorAuthority
+from anchor.log_reader import LogReader
+from anchor.policy import Policy
+from anchor.ports import Census, Ledger
+from anchor.row_record import shown
+from telemetry.rows import CollectorRow, MessageRow
+
+__all__ = ["KINDS", "Audit", "Counts", "Finding", "Progress", "audit"]
+
+Progress = Callable[[str, int], None]
+"""Called now and then with what is being read and how much of it has been."""
+
+
+def audit(
+    *,
+    ledger: Ledger,
+    log: LogReader | None,
+    policy: Policy,
+    progress: Progress | None = None,
+    remembered: Sequence[bytes] = (),
+) -> Audit:
+    """Audit a store. Malformed only where the policy names no operator or no single log.
+
+    `remembered` are cosigned checkpoints known from before (an earlier audit, a proof, a
+    witness): the log must still continue each of them.
+    """
+    if policy.operator is None:
+        raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
+    found, authority = Audit(), OperatorAuthority(policy.operator)
+    side = audit_anchor(
+        log=log,
+        policy=policy,
+        remembered=remembered,
+        audit=found,
+        progress=progress,
+    )
+    inquiry = Inquiry(ledger, policy.log.name, authority, side.index, found)
+    _audit_store(inquiry, log, side, progress)
+    return found
+
+
+def _audit_store(
+    inquiry: Inquiry, log: LogReader | None, side: AnchorSide, progress: Progress | None
+) -> None:
+    rows = inquiry.ledger.collectors()
+    across = Across(Chains(), ClaimsCheck(inquiry), Citations(inquiry, log, side.view))
+    for row in rows:
+        CollectorPass(inquiry, row, across, progress).run()
+        inquiry.audit.counts.collectors += 1
+    _find_strangers(inquiry, rows)
+    across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims.ends))
+    _find_forks(inquiry, across.chains)
+
+
+def _find_strangers(inquiry: Inquiry, rows: Sequence[CollectorRow]) -> None:
+    """Collectors that only the log, or only rows, know of."""
+    known = {row.id for row in rows}
+    for collector in inquiry.index.checkpoints if inquiry.index else ():
+        if collector not in known:
+            count = len(inquiry.index.checkpoints[collector]) if inquiry.index else 0
+            detail = f"the log has {count} batches of this collector, the store does not know it"
+            inquiry.find("batch-missing", detail, collector=collector)
+    if isinstance(inquiry.ledger, Census):
+        for stranger in inquiry.ledger.strangers():
+            detail = f"rows name collector {shown(stranger)}, which the table collectors does not"
+            inquiry.find("inserted", detail, collector=stranger)
+
+
+def _accepted(
+    ledger: Ledger, rows: Sequence[CollectorRow], ends: dict[str, int]
+) -> Iterator[MessageRow]:
+    for collector in rows:
+        for row in ledger.messages(collector.id, 0, ends.get(collector.id, 0)):
+            if row.status == "accepted" and type(row.position) is int:
+                yield row
+
+
+def _find_forks(inquiry: Inquiry, chains: Chains) -> None:
+    for fork in chains.forks(inquiry.ledger):
+        link = fork.link
+        detail = f"it names the same message before it as {fork.other} does: the machine or its "
+        inquiry.audit.add(
+            Finding(
+                "fork",
+                detail + "key was cloned",
+                f"device {fork.device} key {link.key}",
+                collector=link.collector,
+                position=link.position,
+                device=fork.device,
+                session=link.session,
+                seq=link.seq,
+            )
+        )
+    counts = inquiry.audit.counts
+    counts.sessions, counts.gaps, counts.breaks = chains.sessions, chains.gaps, chains.breaks

@@ -1,0 +1,115 @@
+"""The anchor log's own part of an audit: its files, its signatures, its witnesses, its entries."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from anchor.audit_findings import Audit, Finding
+from anchor.cosignature import check_cosignature
+from anchor.errors import AnchorError, Malformed, Missing, Refused
+from anchor.key_entry import OperatorAuthority
+from anchor.log_audit import audit_log, check_earlier
+from anchor.log_index import LogIndex
+from anchor.log_reader import LogReader, LogView
+from anchor.note import Note
+from anchor.policy import Policy
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorSide:
+    """What the rest of an audit may rest on: None where the log cannot be relied on."""
+
+    view: LogView | None
+    index: LogIndex | None
+
+
+def audit_anchor(
+    *,
+    log: LogReader | None,
+    policy: Policy,
+    remembered: Sequence[bytes],
+    audit: Audit,
+    progress: Progress | None,
+) -> AnchorSide:
+    """Check the anchor log as far as there is one; findings and notes go into `audit`."""
+    if log is None:
+        audit.notes.append("no anchor log was given: rows are checked against the store alone")
+        return AnchorSide(None, None)
+    try:
+        note, view = log.head
+    except Missing:
+        audit.notes.append("nothing is anchored yet: the log has no checkpoint")
+        return AnchorSide(None, None)
+    except AnchorError as error:
+        audit.add(Finding("log-invalid", f"the log's checkpoint: {error}", policy.log.name))
+        return AnchorSide(None, None)
+    audit.counts.log_size = view.size
+    _check_quorum(note, policy, audit)
+    _check_remembered(log, view, remembered, audit)
+    whole = audit_log(log, progress and (lambda done, _: progress("anchor log", done)))
+    for found in whole.findings:
+        audit.add(Finding(found.kind, found.detail, policy.log.name))
+    index = _index(view, policy, audit)
+    return AnchorSide(view, index)
+
+
+def _check_quorum(note: bytes, policy: Policy, audit: Audit) -> None:
+    if policy.met_by(()):
+        audit.notes.append(
+            "the policy asks for no witness: whoever holds the log's key could show two logs"
+        )
+    if _check_witnesses(note, policy, audit):
+        try:
+            policy.open(note)
+        except (Malformed, Refused) as error:
+            audit.add(Finding("log-invalid", f"the log's checkpoint: {error}", policy.log.name))
+
+
+def _check_witnesses(note: bytes, policy: Policy, audit: Audit) -> bool:
+    holds = True
+    for witness in policy.witnesses.values():
+        try:
+            check_cosignature(Note.from_bytes(note), witness.key)
+        except (Malformed, Refused) as error:
+            holds = False
+            audit.add(Finding("log-invalid", f"the log's checkpoint: {error}", witness.key.name))
+    return holds
+
+
+def _check_remembered(
+    log: LogReader, view: LogView, remembered: Sequence[bytes], audit: Audit
+) -> None:
+    for note in remembered:
+        try:
+            earlier = log.open(note)
+        except AnchorError as error:
+            audit.notes.append(f"a remembered checkpoint is of no use: {error}")
+            continue
+        finding = check_earlier(view, earlier, "a checkpoint remembered from before")
+        if finding is not None:
+            audit.add(Finding(finding.kind, finding.detail, log.key.name))
+
+
+def _index(view: LogView, policy: Policy, audit: Audit) -> LogIndex | None:
+    """Where what stands; None where an entry cannot be read, which was found already."""
+    try:
+        index = LogIndex.scan(view)
+        for place in index.keys.values():
+            _check_key(view.entry(place), place, policy, audit)
+    except AnchorError as error:
+        audit.notes.append(f"rows are checked against the store alone, the log is false: {error}")
+        return None
+    for place in index.strange:
+        detail = f"entry {place} of the log is neither a key entry nor a checkpoint of a collector"
+        audit.add(Finding("log-invalid", detail, policy.log.name))
+    return index
+
+
+def _check_key(entry: bytes, place: int, policy: Policy, audit: Audit) -> None:
+    assert policy.operator is not None
+    try:
+        OperatorAuthority(policy.operator).read(entry)
+    except (Malformed, Refused) as error:
+        detail = f"entry {place} of the log is a false key entry: {error}"
+        audit.add(Finding("log-invalid", detail, policy.log.name))

@@ -1,0 +1,143 @@
+"""One stored message to one proof file; refuses what it could not verify itself.
+
+The file holds both hops (message in the collector's log, its checkpoint in the anchor log),
+the key entries that they rest on, and the checkpoint that the message cites.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Self
+
+from anchor.errors import AnchorError, Malformed, Missing, Refused
+from anchor.key_entry import OperatorAuthority
+from anchor.log_index import AnchoredCheckpoint, KeptCheckpoints, LogIndex
+from anchor.log_reader import LogReader
+from anchor.merkle import leaf_hash
+from anchor.policy import Cosigned, Policy
+from anchor.ports import Ledger
+from anchor.proof_file import IncludedEntry, ProofFile
+from anchor.row_record import named_message, payload_fault, record_of, row_name
+from anchor.stored_tiles import StoredTiles
+from anchor.tile_view import TileView
+from anchor.tlog_proof import TlogProof
+from anchor.verify import verify
+from telemetry.rows import MessageRow
+
+
+@dataclass(slots=True)
+class ProvingLog:
+    """The anchor log as `prove` needs it: scanned once, for as many proofs as are wanted."""
+
+    reader: LogReader
+    policy: Policy
+    index: LogIndex
+    kept: KeptCheckpoints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kept = KeptCheckpoints(self.reader, self.policy)
+
+    @classmethod
+    def scan(cls, reader: LogReader, policy: Policy) -> Self:
+        """Read the log; Missing, Malformed or Refused where it does not hold."""
+        return cls(reader, policy, LogIndex.scan(reader.view))
+
+
+def prove(
+    *,
+    ledger: Ledger,
+    log: LogReader,
+    policy: Policy,
+    row: MessageRow,
+    proving: ProvingLog | None = None,
+) -> ProofFile:
+    """Build the proof of a row, and verify it before it is given out.
+
+    Missing when the row is not anchored yet; Refused when the row is not what was anchored,
+    or the log does not hold. `proving` saves the scan of the log from one call to the next.
+    """
+    record = _untampered(row)
+    known = proving or ProvingLog.scan(log, policy)
+    anchored = known.index.containing(row.collector, row.position)
+    cosigned = known.kept.earliest(anchored.index)
+    proof = ProofFile(
+        payload=row.payload,
+        record=record,
+        message_proof=_message_proof(ledger, row, record, anchored),
+        checkpoint_proof=TlogProof(
+            anchored.index,
+            log.inclusion(anchored.index, cosigned.checkpoint.size),
+            cosigned.bytes,
+        ),
+        keys=tuple(_keys(known, row, cosigned)),
+        cited=_cited(row, log),
+    )
+    verify(proof.to_bytes(), policy)
+    return proof
+
+
+def _untampered(row: MessageRow) -> bytes:
+    try:
+        record = record_of(row)
+    except Refused as error:
+        raise Refused(f"message {row_name(row)} was tampered with: {error}") from error
+    fault = payload_fault(row)
+    if fault:
+        raise Refused(f"message {row_name(row)} was tampered with: {fault}")
+    return record
+
+
+def _message_proof(
+    ledger: Ledger, row: MessageRow, record: bytes, anchored: AnchoredCheckpoint
+) -> TlogProof:
+    view = TileView(StoredTiles(ledger, row.collector), anchored.checkpoint)
+    try:
+        leaf, path = view.leaf(row.position), view.inclusion(row.position)
+    except AnchorError as error:
+        raise Refused(f"the store was tampered with: {error}") from error
+    if leaf != leaf_hash(record):
+        raise Refused(
+            f"message {row_name(row)} was tampered with: it is not what its collector signed at "
+            "this position; `factoryledger audit` names every such row"
+        )
+    return TlogProof(row.position, path, anchored.note)
+
+
+def _keys(known: ProvingLog, row: MessageRow, cosigned: Cosigned) -> list[IncludedEntry]:
+    """The collector's entry, then what the judgement rests on and what that one ended."""
+    place = known.index.enrolled.get(row.collector)
+    if place is None:
+        raise Refused(f"no key entry in the log enrols collector {row.collector}")
+    places = [place]
+    if row.entry is not None:
+        places += _judged_by(known, row.entry)
+    view, size = known.index.view, cosigned.checkpoint.size
+    if max(places) >= size:
+        raise Refused("a key entry stands in the log after the checkpoint that relies on it")
+    return [IncludedEntry(view.entry(p), p, view.inclusion(p, size)) for p in places]
+
+
+def _judged_by(known: ProvingLog, entry: bytes) -> list[int]:
+    place = _place(known, entry)
+    if known.policy.operator is None:
+        raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
+    statement = OperatorAuthority(known.policy.operator).read(known.index.view.entry(place))
+    return [place] if statement.prior is None else [place, _place(known, statement.prior)]
+
+
+def _place(known: ProvingLog, entry: bytes) -> int:
+    place = known.index.keys.get(entry)
+    if place is None:
+        raise Refused(f"key entry {entry.hex()} is not in the anchor log")
+    return place
+
+
+def _cited(row: MessageRow, log: LogReader) -> bytes | None:
+    """The checkpoint that the message names, where the log still has it."""
+    message = named_message(row)
+    if message is None or message.anchor is None:
+        return None
+    try:
+        note = log.source.published(message.anchor.note)
+    except Missing:
+        return None
+    return note if note and sha256(note).digest() == message.anchor.note else None

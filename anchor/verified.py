@@ -1,0 +1,134 @@
+"""What a verified proof shows, in values and in plain sentences, and what it does not show.
+
+Every value comes from bytes that the policy's keys vouch for; those that are only somebody's
+word say whose.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.canonical import b64, time_text
+from telemetry.members import Scan
+
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A message, proved.
+
+    Times are microseconds since the epoch; `not_before` and `not_after` are the witnesses'
+    bounds, None where unknown; `made` and `scans` are the machine's word, `received` the
+    collector's. `device`, `session`, `seq` and `key` are None unless a machine's signature
+    was checked. `judged_here` says whether the status was derived again from the payload.
+    """
+
+    status: str
+    collector: str
+    position: int
+    received: int
+    topic: str
+    payload: bytes | None
+    device: str | None
+    session: str | None
+    seq: int | None
+    key: str | None
+    kind: str | None
+    made: int | None
+    scans: tuple[Scan, ...]
+    content: dict[str, Any] | None
+    judged_here: bool
+    log: str
+    log_size: int
+    log_index: int
+    witnesses: tuple[str, ...]
+    quorum: str
+    not_before: int | None
+    not_after: int | None
+    not_proven: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """What is proved, a sentence a line; then each thing that is not."""
+        found = [self._whose(), *self._what(), *self._when(), self._witnessed()]
+        return found + [f"Not proven: {gap}" for gap in self.not_proven]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for programs: times as text, the payload as base64."""
+        return {
+            "verified": True,
+            "status": self.status,
+            "collector": self.collector,
+            "position": self.position,
+            "received": time_text(self.received),
+            "topic": self.topic,
+            "device": self.device,
+            "session": self.session,
+            "seq": self.seq,
+            "key": self.key,
+            "kind": self.kind,
+            "time": _text(self.made),
+            "scans": [{"time": time_text(s.time), "readings": s.readings} for s in self.scans],
+            "content": self.content,
+            "payload": None if self.payload is None else b64(self.payload),
+            "judged_here": self.judged_here,
+            "not_before": _text(self.not_before),
+            "not_after": _text(self.not_after),
+            "log": {"origin": self.log, "size": self.log_size, "index": self.log_index},
+            "witnesses": list(self.witnesses),
+            "quorum": self.quorum,
+            "lines": self.lines(),
+            "not_proven": list(self.not_proven),
+        }
+
+    def _whose(self) -> str:
+        at = f"message {self.position} of collector {self.collector}"
+        if self.device is None:
+            return f"{at.capitalize()} on topic {self.topic!r} is recorded as {self.status}."
+        who = f"machine {self.device} (session {self.session}, seq {self.seq})"
+        if not self.judged_here:
+            return f"{at.capitalize()} is recorded as {self.status} from {who}, key {self.key}."
+        if self.status == "accepted":
+            return f"{at.capitalize()} is what {who} signed with its enrolled key {self.key}."
+        if self.status == "revoked":
+            return f"{at.capitalize()} is signed by {who}, with key {self.key} that had ended."
+        return f"{at.capitalize()} is signed by {who}, key {self.key}; recorded as a conflict."
+
+    def _what(self) -> list[str]:
+        if self.kind is None or self.made is None:
+            return []
+        if self.kind != "telemetry":
+            return [f"It is a {self.kind}, made at {time_text(self.made)} by the machine's clock."]
+        return [
+            f"Measured at {time_text(scan.time)} by the machine's clock: {_readings(scan)}."
+            for scan in self.scans
+        ]
+
+    def _when(self) -> list[str]:
+        found = []
+        if self.not_before is not None:
+            found.append(
+                f"Signed not before {time_text(self.not_before)}: it cites a checkpoint that "
+                "witnesses had cosigned."
+            )
+        if self.not_after is not None:
+            found.append(
+                f"There not after {time_text(self.not_after)}: witnesses had cosigned a log that "
+                "contains it."
+            )
+        return found
+
+    def _witnessed(self) -> str:
+        place = f"entry {self.log_index} of log {self.log}, size {self.log_size}"
+        if not self.witnesses:
+            return f"It is anchored as {place}, cosigned by no witness; quorum {self.quorum}."
+        count, names = len(self.witnesses), ", ".join(self.witnesses)
+        noun = "witness" if count == 1 else "witnesses"
+        return f"It is anchored as {place}, cosigned by {count} {noun} ({names})."
+
+
+def _readings(scan: Scan) -> str:
+    return ", ".join(f"{name} {value}" for name, value in scan.readings.items()) or "nothing"
+
+
+def _text(us: int | None) -> str | None:
+    return None if us is None else time_text(us)
