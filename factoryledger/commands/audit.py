@@ -1,7 +1,6 @@
 """`factoryledger audit`: the whole store against the log and the witnesses."""
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +9,6 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from anchor.audit import Audit, Finding
-
     from factoryledger.installation import Installation
 
 
@@ -32,10 +30,10 @@ def audit(
     place = installation(data=data, database=database, log=log, policy=policy)
     audited = run_audit(place)
     if json_:
-        typer.echo(json.dumps(as_json(place, audited)))
+        typer.echo(json.dumps(audited.to_json()))
     else:
-        typer.echo("\n".join(lines(place, audited)))
-    if audited.findings:
+        typer.echo("\n".join(lines(audited)))
+    if not audited.clean:
         raise typer.Exit(1)
 
 
@@ -50,29 +48,40 @@ def run_audit(place: "Installation") -> "Audit":
     )
 
 
-def as_json(place: "Installation", audited: "Audit") -> dict[str, object]:
-    """For programs: findings and counts."""
-    return {**asdict(audited), "log": place.has_log}
-
-
-def lines(place: "Installation", audited: "Audit") -> list[str]:
-    """For people: a finding a line, what was not checked, the counts."""
+def lines(audited: "Audit") -> list[str]:
+    """For people: a finding a line, what was not checked, what was."""
     found = [sentence(finding) for finding in audited.findings]
-    if not place.has_log:
-        found.append("No anchor log: the store was checked by itself, against its own signatures")
-    elif place.policy.quorum == "none":
-        found.append("No witness: the policy asks for none (quorum none)")
-    return [*found, str(audited)]
+    if audited.omitted:
+        found.append(f"and {audited.omitted} findings more")
+    found += [f"note: {note}" for note in audited.notes]
+    return [*found, *_counted(audited)]
+
+
+def _counted(audited: "Audit") -> list[str]:
+    """What was checked, and the outcome."""
+    counts = audited.counts
+    statuses = ", ".join(f"{count} {status}" for status, count in counts.statuses.items())
+    total = len(audited.findings) + audited.omitted
+    return [
+        (
+            f"{counts.messages} messages ({statuses}) in {counts.batches} batches of "
+            f"{counts.collectors} collectors; {counts.anchored_messages} messages anchored"
+        ),
+        (
+            f"{counts.sessions} sessions, {counts.gaps} numbers missing inside them, "
+            f"{counts.breaks} breaks between them"
+        ),
+        f"anchor log of {counts.log_size} entries, {counts.key_entries} of them key entries",
+        "no findings" if audited.clean else f"{total} finding{'s' if total > 1 else ''}",
+    ]
 
 
 def sentence(finding: "Finding") -> str:
     """Give a finding as one line: kind, place, whose message, whose fault, what."""
-    parts = [finding.kind]
+    parts: list[str] = [finding.kind]
     if finding.collector is not None:
         position = "" if finding.position is None else f" position {finding.position}"
         parts.append(f"collector {finding.collector}{position}")
     if finding.device is not None:
         parts.append(f"device {finding.device} session {finding.session} seq {finding.seq}")
-    if finding.blame:
-        parts.append(f"blame {finding.blame}")
-    return f"{', '.join(parts)}: {finding.detail}"
+    return f"{', '.join(parts)} (blame: {finding.blame}): {finding.detail}"

@@ -9,6 +9,8 @@ import typer
 from factoryledger.cli import app
 from factoryledger.settings import Settings
 
+# Prose of the page keeps its lines as Markdown wants them.
+# ruff: noqa: E501
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 TOP = """# Commands
@@ -24,7 +26,7 @@ TOP = """# Commands
 | 70 | a fault of this program |
 | 130 | ended by a second Ctrl-C |
 
-Errors are one sentence on stderr; `FACTORYLEDGER_TRACEBACK=1` adds the traceback. Results go to stdout. A command that runs until it is stopped says `…: ready` on stderr once, and stops cleanly on SIGTERM and Ctrl-C.
+Errors are one sentence on stderr; `FACTORYLEDGER_TRACEBACK=1` adds the traceback. Results go to stdout. A command that runs until it is stopped says `what it is: ready` on stderr once, and stops cleanly on SIGTERM and Ctrl-C.
 
 ## Settings
 
