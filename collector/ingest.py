@@ -124,8 +124,5 @@ class _Filing:
 
 
 def _roots(store_url: str, collector: str) -> tuple[bytes, ...]:
-    reader = LedgerReader(store_url)
-    try:
+    with LedgerReader(store_url) as reader:
         return tuple(batch.root for batch in reader.batches(collector))
-    finally:
-        reader.close()

@@ -77,11 +77,8 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
             now=now,
         )
         await service.run(stop, on_ready)
-    reader = LedgerReader(store_url)
-    try:
+    with LedgerReader(store_url) as reader:
         return reader.stats()
-    finally:
-        reader.close()
 
 
 class _Service:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Table, create_engine, event
@@ -62,12 +62,22 @@ class LedgerReader:
             raise StoreUnavailable(f"no store at {self._path}: has a collector run here?")
         self._engine = create_engine("sqlite+pysqlite://", creator=self._open)
         event.listen(self._engine, "begin", _begin)
-        with self._reading() as connection:
-            connection.exec_driver_sql("SELECT 1 FROM messages, batches, collectors LIMIT 0")
+        try:
+            with self._reading() as connection:
+                connection.exec_driver_sql("SELECT 1 FROM messages, batches, collectors LIMIT 0")
+        except StoreUnavailable:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def collectors(self) -> list[CollectorRow]:
         """Every collector of the store, in order of creation."""

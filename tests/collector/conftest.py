@@ -3,6 +3,7 @@
 Everything is real (keys, notes, logs); only the requests folder is a list in memory.
 """
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -99,6 +100,7 @@ class Works:
         self.revision = b""
         self._time = START
         self._machines = 0
+        self._readers = []
 
     @property
     def url(self):
@@ -155,7 +157,13 @@ class Works:
         return self.resume(store, **how).live(new_id=lambda: new_id, anchored_size=anchored_size)
 
     def reader(self):
-        return LedgerReader(self.url)
+        """A reader that is closed with the works."""
+        self._readers.append(LedgerReader(self.url))
+        return self._readers[-1]
+
+    def close(self):
+        for reader in self._readers:
+            reader.close()
 
 
 class Feed:
@@ -185,7 +193,8 @@ def quiet_log():
 
 @pytest.fixture
 def works(tmp_path):
-    return Works(tmp_path)
+    with closing(Works(tmp_path)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -193,7 +202,8 @@ def another_works(tmp_path):
     """The same operator and keys over another, fresh store."""
     folder = tmp_path / "another"
     folder.mkdir()
-    return Works(folder)
+    with closing(Works(folder)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The collector killed at any moment: what machines recorded is in the store once each."""
+"""Collector and broker killed at any moment: what machines recorded is in the store once each."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ import pytest
 
 from anchor.merkle import leaf_hash, tree_root
 from anchor.receipts import ReceiptVerifier
+from factoryledger.broker import LocalBroker
 from telemetry.link import Link, Subscription
 from telemetry.receipt import bodies_digest
 from telemetry.record import Record
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.e2e
 PROCESS = Path(__file__).with_name("collector_process.py")
 MACHINES = 4
 EACH = 150
-KILLS = 6
+KILLS = 5
 
 
 class Collector:
@@ -92,7 +93,7 @@ class Outboxes:
             await asyncio.sleep(0.15)
 
 
-async def kill_at_random(collector, chance):
+async def kill_collector(collector, broker, chance):
     for _ in range(KILLS):
         await collector.start()
         await asyncio.sleep(chance.uniform(0.0, 0.4))
@@ -100,7 +101,28 @@ async def kill_at_random(collector, chance):
     await collector.start()
 
 
-async def scenario(works, broker, prefix, chance):
+async def kill_broker(collector, broker, chance):
+    await collector.start()
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.0, 0.4))
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+
+
+async def kill_either(collector, broker, chance):
+    await collector.start()
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.0, 0.4))
+        if chance.random() < 0.5:
+            await asyncio.to_thread(broker.kill)
+            collector.kill()
+            await asyncio.to_thread(broker.start)
+        else:
+            collector.kill()
+        await collector.start()
+
+
+async def scenario(works, broker, prefix, chance, killing):
     outboxes = Outboxes(works, prefix)
     collector = Collector(works, broker, prefix)
 
@@ -121,16 +143,24 @@ async def scenario(works, broker, prefix, chance):
     )
     async with link:
         sending = asyncio.create_task(outboxes.send(link))
-        await kill_at_random(collector, chance)
+        await killing(collector, broker, chance)
         await asyncio.wait_for(sending, 60)
     await collector.stop()
     return outboxes
 
 
-def test_killed_at_random_it_loses_and_doubles_nothing(works, broker, topic_prefix):
+@pytest.fixture
+def mortal_broker(tmp_path):
+    """A broker of one's own, to kill."""
+    with LocalBroker(0, tmp_path / "broker", embedded=False) as running:
+        yield running
+
+
+@pytest.mark.parametrize("killing", [kill_collector, kill_broker, kill_either])
+def test_killed_at_random_nothing_is_lost_or_doubled(works, mortal_broker, topic_prefix, killing):
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    outboxes = asyncio.run(scenario(works, broker, topic_prefix, chance))
+    outboxes = asyncio.run(scenario(works, mortal_broker, topic_prefix, chance, killing))
     reader = works.reader()
     (collector,) = reader.collectors()
     rows = list(reader.messages(collector.id))
