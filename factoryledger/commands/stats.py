@@ -1,7 +1,6 @@
 """`factoryledger stats`: what came in and what became of it."""
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +9,6 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from collector.stats import Stats
-    from factoryledger.installation import Installation
 
 
 def stats(
@@ -23,6 +21,7 @@ def stats(
 
     Exit code 1 if the sum does not hold.
     """
+    from factoryledger.counting import with_anchored  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     counted = with_anchored(installation(data=data, database=database))
@@ -32,30 +31,6 @@ def stats(
         typer.echo("\n".join(_lines(counted)))
     if not counted.conserved:
         raise typer.Exit(1)
-
-
-def with_anchored(place: "Installation") -> "Stats":
-    """Count a store, with how many of its records a published checkpoint covers."""
-    return replace(place.ledger.stats(), anchored=anchored(place))
-
-
-def anchored(place: "Installation") -> int | None:
-    """How many records a published checkpoint covers; None where no anchor has run."""
-    from anchor.anchor_db import read_state  # noqa: PLC0415 - on demand
-    from anchor.errors import Missing  # noqa: PLC0415 - on demand
-
-    try:
-        batches = read_state(place.data.anchor_db).anchored
-    except Missing:
-        return None
-    ends = (_end(place, collector, number) for collector, number in batches.items())
-    return sum(ends)
-
-
-def _end(place: "Installation", collector: str, batches: int) -> int:
-    """How many records a collector's first so many batches have."""
-    last = next(iter(place.ledger.batches(collector, batches - 1)), None) if batches else None
-    return last.start + last.size if last else 0
 
 
 def _lines(counted: "Stats") -> list[str]:

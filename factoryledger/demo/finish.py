@@ -8,7 +8,7 @@ from pathlib import Path
 from anchor.prove import prove
 from anchor.verified import Verified
 from anchor.verify import verify
-from factoryledger.commands.audit import run_audit, sentence
+from factoryledger.auditing import run_audit, sentence
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from factoryledger.proving import file_name, newest_anchored

@@ -8,7 +8,7 @@ from anchor.anchor_db import read_state
 from anchor.errors import Missing
 from collector.errors import StoreUnavailable
 from collector.stats import Stats
-from factoryledger.commands.stats import anchored
+from factoryledger.counting import anchored
 from factoryledger.installation import Installation
 
 _WINDOW = 11  # looks, half a second apart

@@ -1,0 +1,52 @@
+"""An audit of what the settings name, and its outcome in sentences."""
+
+from anchor.audit import Audit, Finding, audit
+from factoryledger.installation import Installation
+
+
+def run_audit(place: Installation) -> Audit:
+    """Audit what the settings name."""
+    return audit(
+        ledger=place.ledger,
+        log=place.log_reader if place.has_log else None,
+        policy=place.policy,
+    )
+
+
+def lines(audited: Audit) -> list[str]:
+    """For people: a finding a line, what was not checked, what was."""
+    found = [sentence(finding) for finding in audited.findings]
+    if audited.omitted:
+        found.append(f"and {audited.omitted} findings more")
+    found += [f"note: {note}" for note in audited.notes]
+    return [*found, *_counted(audited)]
+
+
+def _counted(audited: Audit) -> list[str]:
+    """What was checked, and the outcome."""
+    counts = audited.counts
+    statuses = ", ".join(f"{count} {status}" for status, count in counts.statuses.items())
+    total = len(audited.findings) + audited.omitted
+    return [
+        (
+            f"{counts.messages} messages ({statuses}) in {counts.batches} batches of "
+            f"{counts.collectors} collectors; {counts.anchored_messages} messages anchored"
+        ),
+        (
+            f"{counts.sessions} sessions, {counts.gaps} numbers missing inside them, "
+            f"{counts.breaks} breaks between them"
+        ),
+        f"anchor log of {counts.log_size} entries, {counts.key_entries} of them key entries",
+        "no findings" if audited.clean else f"{total} finding{'s' if total > 1 else ''}",
+    ]
+
+
+def sentence(finding: Finding) -> str:
+    """Give a finding as one line: kind, place, whose message, whose fault, what."""
+    parts: list[str] = [finding.kind]
+    if finding.collector is not None:
+        position = "" if finding.position is None else f" position {finding.position}"
+        parts.append(f"collector {finding.collector}{position}")
+    if finding.device is not None:
+        parts.append(f"device {finding.device} session {finding.session} seq {finding.seq}")
+    return f"{', '.join(parts)} (blame: {finding.blame}): {finding.detail}"
