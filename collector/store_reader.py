@@ -177,11 +177,12 @@ class LedgerReader:
         connection = _connect(self._path, "mode=ro")
         try:
             connection.execute("PRAGMA schema_version").close()
-        except sqlite3.OperationalError:
-            # A folder that cannot be written, and no writer: nothing changes under us.
+        except sqlite3.Error as error:
             connection.close()
-            if Path(f"{self._path}-wal").exists():
+            unopened = isinstance(error, sqlite3.OperationalError)
+            if not unopened or Path(f"{self._path}-wal").exists():
                 raise
+            # A folder that cannot be written, and no writer: nothing changes under us.
             connection = _connect(self._path, "mode=ro&immutable=1")
         return connection
 
