@@ -5,20 +5,19 @@ acknowledges and never sends again by itself: what to do about a loss, the calle
 """
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
 from telemetry.address import NOBODY, Address, Credentials
 from telemetry.backoff import Backoff
-from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
+from telemetry.errors import LinkLost
 from telemetry.mqtt_packets import Arrival, Opening, Outgoing, Subscription, Will
-from telemetry.mqtt_wire import Ear, MqttWire, Posted
+from telemetry.mqtt_wire import Ear, Posted
 from telemetry.properties import NO_PROPERTIES, Properties
+from telemetry.upkeep import Upkeep
 
 __all__ = [
     "NOBODY",
@@ -31,8 +30,6 @@ __all__ = [
     "Will",
 ]
 
-_BRIEF: Final = 10.0  # seconds
-_SUSPICIOUS: Final = 3  # brief connections in a row
 _LOG: Final = logging.getLogger("telemetry.link")
 
 
@@ -76,8 +73,6 @@ class Link:
         connect_timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.address = address
-        self.epoch = 0
         self._opening = Opening(
             client_id=client_id,
             credentials=Credentials(username, password),
@@ -92,32 +87,35 @@ class Link:
         self._opening.connect()  # a field that cannot be encoded is the caller's error, now
         self._on_arrivals = on_arrivals
         self._on_connected = on_connected
-        self._on_trouble = on_trouble
         self._end_session = end_session
-        self._backoff = backoff
-        self._connect_timeout = connect_timeout
-        self._tls = tls
-        self._wire: MqttWire | None = None
-        self._listening = True
-        self._failure: Exception | None = None
-        self._ready = asyncio.Event()  # set by failure too: who waits must learn of it
-        self._failed = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
+        self._upkeep = Upkeep(
+            address,
+            self._opening,
+            Ear(self._opened, _nothing, self._arrived, _nothing),
+            on_trouble=on_trouble,
+            backoff=backoff,
+            connect_timeout=connect_timeout,
+            tls=tls,
+        )
+
+    @property
+    def address(self) -> Address:
+        """The broker's."""
+        return self._upkeep.address
+
+    @property
+    def epoch(self) -> int:
+        """How many connections there have been, this one included; 0 before the first."""
+        return self._upkeep.epoch
 
     @property
     def connected(self) -> bool:
         """Whether messages can be posted now."""
-        return self._wire is not None and self._wire.open
+        return self._upkeep.connected
 
     async def __aenter__(self) -> Self:
         """Connect and subscribe; BrokerUnavailable names the address and what to try."""
-        try:
-            wire = await self._connect()
-        except BaseException:
-            if self._wire is not None:
-                self._wire.abort()
-            raise
-        self._keeper = asyncio.create_task(self._keep_connected(wire), name=f"link {self.address}")
+        await self._upkeep.start()
         return self
 
     async def __aexit__(
@@ -127,18 +125,13 @@ class Link:
         traceback: TracebackType | None,
     ) -> None:
         """Say DISCONNECT, so that no will is published; what has no answer is lost."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-        if self._wire is not None:
-            await self._wire.close(end_session=self._end_session)
+        await self._upkeep.stop(end_session=self._end_session)
 
     async def wait_connected(self) -> None:
         """Wait until the subscriptions stand; raises what made the link give up."""
-        await self._ready.wait()
-        if self._failure is not None:
-            raise self._failure
+        await self._upkeep.ready.wait()
+        if self._upkeep.failure is not None:
+            raise self._upkeep.failure
 
     async def run_until(self, *stops: asyncio.Event, seconds: float | None = None) -> None:
         """Wait until one of `stops` is set or `seconds` are over; raises if the link gave up.
@@ -146,14 +139,14 @@ class Link:
         A link gives up when its session was taken over or a callback raised; a broker that
         is away is tried for ever.
         """
-        waits = [asyncio.ensure_future(event.wait()) for event in (*stops, self._failed)]
+        waits = [asyncio.ensure_future(event.wait()) for event in (*stops, self._upkeep.failed)]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        if self._failure is not None:
-            raise self._failure
+        if self._upkeep.failure is not None:
+            raise self._upkeep.failure
 
     async def publish(
         self,
@@ -192,101 +185,29 @@ class Link:
         message = Outgoing(
             topic=topic, payload=payload, qos=qos, retain=retain, properties=properties
         )
-        if self._failure is not None:
-            raise LinkLost(f"{self.address}: {self._failure}") from self._failure
-        if self._wire is None or not self._wire.open:
-            raise LinkLost(f"{self.address}: not connected")
-        return self._wire.post(message)
+        wire, failure = self._upkeep.wire, self._upkeep.failure
+        if wire is None or not wire.open:
+            why = "not connected" if failure is None else str(failure)
+            raise LinkLost(f"{self.address}: {why}") from failure
+        return wire.post(message)
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> None:
         """Acknowledge messages, in order of arrival; those of QoS 0 or an earlier epoch pass.
 
         MQTT has acknowledgements in order: one that is left out holds back all later ones.
         """
-        if self._wire is not None and self._wire.open:
-            self._wire.acknowledge(arrivals)
+        if self._upkeep.wire is not None and self._upkeep.wire.open:
+            self._upkeep.wire.acknowledge(arrivals)
 
     def pause_reading(self) -> None:
         """Read nothing for now: for callers that fall behind with QoS 0, which has no window."""
-        self._listening = False
-        if self._wire is not None:
-            self._wire.pause_reading()
+        self._upkeep.listen(on=False)
 
     def resume_reading(self) -> None:
         """Read again."""
-        self._listening = True
-        if self._wire is not None:
-            self._wire.resume_reading()
-
-    async def _connect(self) -> MqttWire:
-        """Make one connection, subscriptions included; BrokerUnavailable if that fails."""
-        wire = self._wire = MqttWire(
-            replace(self._opening, clean_start=False) if self.epoch else self._opening,
-            epoch=self.epoch + 1,
-            where=str(self.address),
-            ear=Ear(self._opened, self._ready.set, self._arrived, self._closed),
-        )
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                await self._open(wire)
-                await asyncio.shield(wire.ready)
-        except TimeoutError as error:
-            wire.abort()
-            raise _silent(str(self.address), f"{self._connect_timeout:g} s") from error
-        except Exception:
-            wire.abort()
-            raise
-        # Not when cancelled: who leaves now says goodbye to the connection that just opened,
-        # else the broker would publish the will.
-        return wire
-
-    async def _open(self, wire: MqttWire) -> None:
-        loop = asyncio.get_running_loop()
-        context = (self._tls or ssl.create_default_context()) if self.address.tls else None
-        host, port = self.address.host, self.address.port
-        try:
-            await loop.create_connection(lambda: wire, host, port, ssl=context)
-        except OSError as error:
-            raise _silent(str(self.address), error.strerror or str(error)) from error
-
-    async def _keep_connected(self, wire: MqttWire) -> None:
-        loop = asyncio.get_running_loop()
-        delays, brief = self._backoff.delays(), 0
-        while True:
-            since = loop.time()
-            await asyncio.wait([wire.ended])
-            error = wire.ended.result()
-            lived = loop.time() - since
-            brief = brief + 1 if lived < _BRIEF else 0
-            if lived >= self._backoff.steady:
-                delays = self._backoff.delays()
-            while True:
-                if not _passing(error):
-                    self._give_up(error)
-                    return
-                self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
-                await asyncio.sleep(next(delays))
-                try:
-                    wire = await self._connect()
-                    break
-                except Exception as failed:  # noqa: BLE001 - told apart at the loop's head
-                    error = failed
-
-    def _suspect(self, error: Exception) -> Exception:
-        """Name the likely cause of many brief connections: Mosquitto 2.0 tells it to nobody."""
-        name = self._opening.client_id
-        return LinkLost(f"{error}; again and again: does another client call itself {name!r}?")
-
-    def _give_up(self, error: Exception) -> None:
-        self._on_trouble(error)
-        self._failure = error
-        self._failed.set()
-        self._ready.set()
+        self._upkeep.listen(on=True)
 
     def _opened(self, session_present: bool) -> None:
-        self.epoch += 1
-        if not self._listening and self._wire is not None:
-            self._wire.pause_reading()
         if self._on_connected is not None:
             self._on_connected(session_present)
 
@@ -294,18 +215,6 @@ class Link:
         if self._on_arrivals is not None:
             self._on_arrivals(arrivals)
 
-    def _closed(self) -> None:
-        if self._failure is None:
-            self._ready.clear()
 
-
-def _passing(error: Exception) -> bool:
-    """Whether trying again may help: not against a twin, nor against a fault of the caller's."""
-    lost = isinstance(error, LinkLost | BrokerUnavailable)
-    return lost and not isinstance(error, SessionTakenOver)
-
-
-def _silent(where: str, reason: str) -> BrokerUnavailable:
-    return BrokerUnavailable(
-        f"no broker answers at {where} ({reason}); is it running, and is the address right?"
-    )
+def _nothing() -> None:
+    """The link itself has nothing to add."""

@@ -78,17 +78,16 @@ class MqttWire(asyncio.Protocol):
         self._session.acknowledge(arrivals)
         self._flush_soon()
 
-    def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`; the broker then holds back what comes."""
-        self._listening = False
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        self._listening = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+    def listen(self, *, on: bool) -> None:
+        """Read on, or read nothing for now: the broker then holds back what comes."""
+        self._listening = on
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.is_reading() == on:
+            return
+        if on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
 
     async def close(self, *, end_session: bool) -> None:
         """Say DISCONNECT, and wait until the broker has closed so that it was read."""
@@ -99,8 +98,7 @@ class MqttWire(asyncio.Protocol):
         self._leaving = True
         self._session.disconnect(end_session=end_session)
         self._flush()
-        if not self._listening:
-            self.resume_reading()
+        self.listen(on=True)
         done, _ = await asyncio.wait([self.ended], timeout=_GOODBYE)
         if not done:
             self.abort()

@@ -102,7 +102,7 @@ def test_what_the_line_needs_of_a_broker(own):
             async with link(own, subscriptions=subscriptions, on_arrivals=late):
                 doomed = link(own, will=Will("f/death", b"d"))
                 async with doomed:
-                    doomed._wire.abort()
+                    doomed._upkeep.wire.abort()
                     await until_late(2)
                     await doomed.wait_connected()
         seen = await until(2)

@@ -157,7 +157,7 @@ def test_the_will_comes_after_a_cut_and_not_after_a_goodbye(broker, topic_prefix
             async with link(broker, will=will) as us:
                 pass
             async with link(broker, will=will) as us:
-                us._wire.abort()
+                us._upkeep.wire.abort()
                 assert (await peer.next()).payload == b"gone"
                 await us.wait_connected()
             peer.publish(f"{topic_prefix}/last", b"", qos=1)
@@ -213,7 +213,7 @@ def test_what_an_earlier_connection_brought_is_never_acknowledged(broker, topic_
             for number in range(3):
                 await other.publish(f"{topic_prefix}/t", b"%d" % number)
             old = list(await inbox.until(3))
-            us._wire.abort()
+            us._upkeep.wire.abort()
             new = (await inbox.until(6))[3:]
             assert us.epoch == 2
             assert {one.packet_id for one in old} == {one.packet_id for one in new}
@@ -249,7 +249,10 @@ def test_large_messages_up_to_the_brokers_limit(broker, topic_prefix):
     asyncio.run(run())
 
 
-def test_thousands_posted_at_once_arrive_once_and_in_order(broker, topic_prefix):
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_thousands_posted_at_once_arrive_once_and_in_order(broker, topic_prefix, loop):
+    factory = None if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+
     async def run():
         inbox, count = Inbox(), 5000
         subscriptions = [Subscription(f"{topic_prefix}/#")]
@@ -260,13 +263,16 @@ def test_thousands_posted_at_once_arrive_once_and_in_order(broker, topic_prefix)
 
         us = link(broker, subscriptions=subscriptions, on_arrivals=arrived, receive_maximum=50)
         async with us, link(broker) as other:
+            us.pause_reading()
+            us.resume_reading()
             posted = [other.post(f"{topic_prefix}/t", b"%d" % n) for n in range(count)]
             assert set(await asyncio.gather(*posted)) == {0}
             await inbox.until(count)
         assert [one.payload for one in inbox.all] == [b"%d" % n for n in range(count)]
         assert len(inbox.batches) < count  # several messages of one read come together
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(run())
 
 
 def test_two_with_one_client_id_are_told_what_is_wrong(broker):

@@ -161,6 +161,40 @@ def test_a_broker_that_says_nothing_is_not_waited_for_for_ever():
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_broker_that_first_sends_what_it_kept_is_waited_for(paused):
+    async def run():
+        got = []
+
+        async def busy(peer):
+            await peer.accept(session_present=True)
+            subscribe = await peer.next()
+            for number in range(6):
+                peer.say(mqtt5.PublishPacket("t", b"%d" % number))
+                await asyncio.sleep(0.05)
+            peer.say(mqtt5.SubAckPacket(subscribe.packet_id, [mqtt5.SubAckReasonCode(1)]))
+            await peer.serve()
+
+        def take(arrivals):
+            if paused and not got:
+                us.pause_reading()
+                asyncio.get_running_loop().call_later(0.3, us.resume_reading)
+            got.extend(arrivals)
+
+        async with scripted(busy) as (address, seen):
+            us = link(
+                address,
+                subscriptions=[Subscription("t")],
+                on_arrivals=take,
+                connect_timeout=0.2,
+            )
+            async with us:
+                assert len(got) == 6
+            assert len(seen) == 1
+
+    asyncio.run(run())
+
+
 def test_a_dead_peer_is_left_and_its_messages_are_lost():
     async def run():
         troubles = []
@@ -282,7 +316,7 @@ def test_a_broker_that_does_not_read_holds_messages_back():
         async with scripted(late) as (address, _), link(address) as us:
             posted = [us.post("t", bytes(100_000)) for _ in range(300)]
             await asyncio.sleep(0.2)
-            waiting = us._wire._transport.get_write_buffer_size()
+            waiting = us._upkeep.wire._transport.get_write_buffer_size()
             assert waiting < 5_000_000  # of 30 MB: the rest waits as it was posted
             go.set()
             assert set(await asyncio.gather(*posted)) == {0}
@@ -294,8 +328,8 @@ def test_what_is_posted_in_one_turn_leaves_in_one_piece():
     async def run():
         async with scripted(good) as (address, _), link(address) as us:
             writes = []
-            write = us._wire._transport.write
-            us._wire._transport = _Noting(us._wire._transport, writes, write)
+            write = us._upkeep.wire._transport.write
+            us._upkeep.wire._transport = _Noting(us._upkeep.wire._transport, writes, write)
             await asyncio.gather(*(us.post("t", b"x") for _ in range(100)))
             assert len(writes) == 1
 

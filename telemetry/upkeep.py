@@ -1,0 +1,191 @@
+"""Keeps one connection to a broker up: makes it, watches it, makes it again.
+
+The edge of the link: sockets, TLS, and the waiting between tries. What passes over the
+connection is not its business, and after a loss nothing is sent again.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from telemetry.address import Address
+from telemetry.backoff import Backoff
+from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
+from telemetry.mqtt_packets import Arrival, Opening
+from telemetry.mqtt_wire import Ear, MqttWire
+
+_BRIEF: Final = 10.0  # seconds
+_SUSPICIOUS: Final = 3  # brief connections in a row
+
+
+class Upkeep:
+    """The connection as it stands: `wire`, its number `epoch`, and why it was given up.
+
+    `ready` is set while the subscriptions stand, and for good once there is a `failure`: who
+    waits must learn of it. `ear` is told what the wire tells.
+    """
+
+    def __init__(  # noqa: PLR0913 - one call, in Link
+        self,
+        address: Address,
+        opening: Opening,
+        ear: Ear,
+        *,
+        on_trouble: Callable[[Exception], None],
+        backoff: Backoff,
+        connect_timeout: float,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self.address = address
+        self.wire: MqttWire | None = None
+        self.epoch = 0
+        self.failure: Exception | None = None
+        self.ready = asyncio.Event()
+        self.failed = asyncio.Event()
+        self._opening = opening
+        self._ear = ear
+        self._on_trouble = on_trouble
+        self._backoff = backoff
+        self._connect_timeout = connect_timeout
+        self._tls = tls
+        self._listening = True
+        self._patience: asyncio.Timeout | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be posted now."""
+        return self.wire is not None and self.wire.open
+
+    async def start(self) -> None:
+        """Connect, BrokerUnavailable if that fails; from then on the connection is kept up."""
+        try:
+            wire = await self._connect()
+        except BaseException:
+            if self.wire is not None:
+                self.wire.abort()
+            raise
+        self._task = asyncio.create_task(self._keep(wire), name=f"link {self.address}")
+
+    async def stop(self, *, end_session: bool) -> None:
+        """Say DISCONNECT and make no further connection."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self.wire is not None:
+            await self.wire.close(end_session=end_session)
+
+    def listen(self, *, on: bool) -> None:
+        """Read, or do not, on this connection and on those to come."""
+        self._listening = on
+        self._wait_longer()
+        if self.wire is not None:
+            self.wire.listen(on=on)
+
+    async def _connect(self) -> MqttWire:
+        """Make one connection, subscriptions included."""
+        wire = self.wire = MqttWire(
+            replace(self._opening, clean_start=False) if self.epoch else self._opening,
+            epoch=self.epoch + 1,
+            where=str(self.address),
+            ear=Ear(self._opened, self.ready.set, self._arrived, self._closed),
+        )
+        try:
+            async with asyncio.timeout(self._connect_timeout) as self._patience:
+                await self._open(wire)
+                await asyncio.shield(wire.ready)
+        except TimeoutError as error:
+            wire.abort()
+            raise _silent(str(self.address), f"{self._connect_timeout:g} s") from error
+        except Exception:
+            # Not when cancelled: who leaves now says goodbye to the connection that just
+            # opened, else the broker would publish the will.
+            wire.abort()
+            raise
+        finally:
+            self._patience = None
+        return wire
+
+    async def _open(self, wire: MqttWire) -> None:
+        loop = asyncio.get_running_loop()
+        context = (self._tls or ssl.create_default_context()) if self.address.tls else None
+        host, port = self.address.host, self.address.port
+        try:
+            await loop.create_connection(lambda: wire, host, port, ssl=context)
+        except OSError as error:
+            raise _silent(str(self.address), error.strerror or str(error)) from error
+
+    async def _keep(self, wire: MqttWire) -> None:
+        loop = asyncio.get_running_loop()
+        delays, brief = self._backoff.delays(), 0
+        while True:
+            since = loop.time()
+            await asyncio.wait([wire.ended])
+            error = wire.ended.result()
+            lived = loop.time() - since
+            brief = brief + 1 if lived < _BRIEF else 0
+            if lived >= self._backoff.steady:
+                delays = self._backoff.delays()
+            while True:
+                if not _passing(error):
+                    self._give_up(error)
+                    return
+                self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
+                await asyncio.sleep(next(delays))
+                try:
+                    wire = await self._connect()
+                    break
+                except Exception as failed:  # noqa: BLE001 - told apart at the loop's head
+                    error = failed
+
+    def _suspect(self, error: Exception) -> Exception:
+        """Name the likely cause of many brief connections: Mosquitto 2.0 tells it to nobody."""
+        name = self._opening.client_id
+        return LinkLost(f"{error}; again and again: does another client call itself {name!r}?")
+
+    def _give_up(self, error: Exception) -> None:
+        self._on_trouble(error)
+        self.failure = error
+        self.failed.set()
+        self.ready.set()
+
+    def _wait_longer(self) -> None:
+        """Give a broker that is busy with us, or that we do not read, its whole time anew.
+
+        It may send all that it kept for us before it answers SUBSCRIBE.
+        """
+        if self._patience is None or not self.connected or self._patience.expired():
+            return
+        until = asyncio.get_running_loop().time() + self._connect_timeout
+        self._patience.reschedule(until if self._listening else None)
+
+    def _opened(self, session_present: bool) -> None:
+        self.epoch += 1
+        if not self._listening and self.wire is not None:
+            self.wire.listen(on=False)
+        self._ear.opened(session_present)
+
+    def _arrived(self, arrivals: list[Arrival]) -> None:
+        self._wait_longer()
+        self._ear.arrived(arrivals)
+
+    def _closed(self) -> None:
+        if self.failure is None:
+            self.ready.clear()
+        self._ear.closed()
+
+
+def _passing(error: Exception) -> bool:
+    """Whether trying again may help: not against a twin, nor against a fault of the caller's."""
+    lost = isinstance(error, LinkLost | BrokerUnavailable)
+    return lost and not isinstance(error, SessionTakenOver)
+
+
+def _silent(where: str, reason: str) -> BrokerUnavailable:
+    return BrokerUnavailable(
+        f"no broker answers at {where} ({reason}); is it running, and is the address right?"
+    )
