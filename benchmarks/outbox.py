@@ -2,7 +2,8 @@
 
     python -m benchmarks.outbox [FOLDER]
 
-Twenty machines' outboxes in FOLDER (default: here); every row does the same signing.
+Twenty machines' outboxes in FOLDER (default: here); every row does the same signing. The
+best of several rounds, since a shared machine only ever makes a round slower.
 """
 
 import shutil
@@ -18,7 +19,8 @@ from simulator.outbox import Outbox
 from simulator.plant import build_plant
 
 MACHINES = 20
-MESSAGES = 1_200  # in all, a row
+MESSAGES = 2_000  # in all, a round
+ROUNDS = 7
 READINGS = {f"metric_{number}": 10.125 * number for number in range(8)}
 
 Sync = Callable[[Sequence[Outbox]], object]
@@ -41,6 +43,19 @@ def rate(directory: Path | None, each: int, sync: Sync) -> float:
     for box in boxes:
         box.close()
     return rounds * each * MACHINES / spent
+
+
+def best(place: Path | None, each: int, sync: Sync) -> float:
+    """The highest rate of several rounds, each in a fresh folder under `place`."""
+    rates = []
+    for _ in range(ROUNDS):
+        folder = None if place is None else Path(tempfile.mkdtemp(prefix="outbox-", dir=place))
+        try:
+            rates.append(rate(folder, each, sync))
+        finally:
+            if folder is not None:
+                shutil.rmtree(folder)
+    return max(rates)
 
 
 def in_turn(boxes: Sequence[Outbox]) -> None:
@@ -68,14 +83,10 @@ ROWS: list[tuple[str, int, Sync]] = [
 def main() -> None:
     """Print a table of ratios."""
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd()
-    memory = rate(None, 1, in_turn)
+    memory = best(None, 1, in_turn)
     print(f"{'in memory':45} 1.00  ({memory:.0f} messages/s)")
     for name, each, sync in ROWS:
-        folder = Path(tempfile.mkdtemp(prefix="outbox-", dir=place))
-        try:
-            print(f"{name:45} {rate(folder, each, sync) / memory:.2f}")
-        finally:
-            shutil.rmtree(folder)
+        print(f"{name:45} {best(place, each, sync) / memory:.2f}")
 
 
 if __name__ == "__main__":

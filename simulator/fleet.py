@@ -23,7 +23,7 @@ from telemetry.address import NOBODY, Address, Credentials
 
 # A beat missed by more than this (a laptop that slept) is not made up for.
 CATCH_UP: Final = 5.0  # s
-# Twenty files in eight threads: 2.2 to 2.6 times the rate of one thread (docs/decisions).
+# Twenty files in eight threads: about twice the rate of one (docs/decisions/outbox-file.md).
 SYNC_THREADS: Final = 8
 
 

@@ -303,7 +303,7 @@ def test_machines_cite_the_newest_checkpoint_that_holds(
                 receipts=giver.verifier(), checkpoints=log_key, prefix=topic_prefix,
                 interval=0.02, duration=1.2,
             ))  # fmt: skip
-            for note in (log_key.note(10), log_key.note(20), forged, log_key.note(10), b"", b"x"):
+            for note in (log_key.note(10), log_key.note(20), forged, log_key.note(15), b"", b"x"):
                 await asyncio.sleep(0.15)
                 giver.post(topic, note, retain=True)
             return giver, await running
