@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
 import pytest
 
+from factoryledger import broker_config as broker_config_module
 from factoryledger.broker import LocalBroker, find_mosquitto, free_port
 from factoryledger.broker_config import broker_config
 from telemetry.errors import BrokerUnavailable
@@ -172,3 +176,16 @@ def test_a_file_that_does_not_exist_is_looked_for_in_both_places():
     assert broker_config("loopback.conf").is_file()
     with pytest.raises(FileNotFoundError, match=r"nothing\.conf"):
         broker_config("nothing.conf")
+
+
+def test_the_files_are_found_where_a_wheel_puts_them(tmp_path):
+    """A wheel has broker-config inside the package and no checkout beside it."""
+    package = tmp_path / "factoryledger"
+    package.mkdir()
+    shutil.copy(broker_config_module.__file__, package / "broker_config.py")
+    shutil.copytree(broker_config("loopback.conf").parent, package / "broker-config")
+    say = "from factoryledger.broker_config import broker_config as f; print(f('acl'))"
+    found = subprocess.run(
+        [sys.executable, "-c", say], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert Path(found.stdout.strip()) == package / "broker-config" / "acl"
