@@ -182,6 +182,7 @@ def test_the_files_are_found_where_a_wheel_puts_them(tmp_path):
     """A wheel has broker-config inside the package and no checkout beside it."""
     package = tmp_path / "factoryledger"
     package.mkdir()
+    (package / "__init__.py").touch()
     shutil.copy(broker_config_module.__file__, package / "broker_config.py")
     shutil.copytree(broker_config("loopback.conf").parent, package / "broker-config")
     say = "from factoryledger.broker_config import broker_config as f; print(f('acl'))"
