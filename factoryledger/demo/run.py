@@ -25,6 +25,8 @@ from factoryledger.witness_choice import WitnessChoice
 from simulator.plant import build_plant
 
 UNWATCHED = 60.0
+# SIGHUP: the terminal was closed.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TICK = 0.1
 _LOOK_EVERY = 0.5
 
@@ -195,9 +197,9 @@ def _until(duration: float | None) -> str:
 
 @contextmanager
 def _signals() -> Iterator[_Stop]:
-    """Turn SIGTERM and Ctrl-C into a wish to end, for as long as the block lasts."""
+    """Turn SIGTERM, SIGHUP and Ctrl-C into a wish to end, for as long as the block lasts."""
     stop = _Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in _ENDING}
     try:
         yield stop
     finally:
