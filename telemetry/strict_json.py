@@ -8,6 +8,7 @@ not finite, NaN. Python's json lets most of these through. Pure.
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, Final, NoReturn
 
 from telemetry.errors import NotStrictJson
@@ -71,8 +72,9 @@ def _check_strings(value: Any, *, allow_nul: bool) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        # One look at each name: a message of 1 MiB holds 100,000 of them.
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise NotStrictJson(f"an object has two members {twice[:40]!r}")
     return members
 

@@ -152,3 +152,21 @@ def test_every_short_text_of_number_characters_is_judged_by_the_grammar():
                 assert not NUMBER.fullmatch(text), text
             else:
                 assert NUMBER.fullmatch(text), text
+
+
+def test_the_search_for_a_name_that_comes_twice_looks_at_each_name_once():
+    # At 1 MiB a search of every name for every name took minutes, on anyone's message.
+    class Name(str):
+        __slots__ = ()
+        compared = 0
+
+        def __eq__(self, other):
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    pairs = [(Name(f"n{number}"), 1) for number in range(1000)]
+    with pytest.raises(NotStrictJson, match="two members 'n999'"):
+        strict_json._object([*pairs, (Name("n999"), 2)])
+    assert Name.compared < 10 * len(pairs)
