@@ -4,7 +4,7 @@ Entries are applied in the order in which they are found; that order is kept in 
 the next batch, for records count on it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import structlog
@@ -28,6 +28,8 @@ class Keys:
         self._collector = collector
         self._hashes: set[bytes] = set()
         self._newest = ""
+        # The entry of the requests folder that was kept last; None where there is none.
+        self._resumed_at: bytes | None = None
 
     def replay(self, rows: Iterable[KeyRow]) -> None:
         """Take what was applied before a restart; CollectorError where it is not to be read."""
@@ -41,6 +43,9 @@ class Keys:
                     f"refused: {error}; was the policy's operator changed? Run `audit`"
                 ) from error
             self._hashes.add(statement.hash)
+            # The first is the collector's own entry, wherever it stands in the folder.
+            if row.number:
+                self._resumed_at = statement.hash
 
     def refresh(self) -> int:
         """Apply what has come into the requests folder; give the number of new entries."""
@@ -49,12 +54,25 @@ class Keys:
         except OSError as error:
             _log.warning("requests folder cannot be read", error=str(error))
             return 0
-        return sum(self._apply(name, entry) for name, entry in found)
+        return sum(self._apply(name, entry) for name, entry in self._not_passed(found))
 
     def saved(self, rows: Iterable[KeyRow]) -> None:
         """Take note that a commit has kept these."""
         kept = {row.number for row in rows}
         self.unsaved = [row for row in self.unsaved if row.number not in kept]
+
+    def _not_passed(self, found: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
+        """Leave out what stands before the entry that was kept last, and was refused then.
+
+        It may fit by now, and would come out of its order: an enrolment that was refused
+        because its key was alive would revive that key after its revocation.
+        """
+        for place, (_, entry) in enumerate(found):
+            if self._resumed_at is not None and sha256(entry).digest() == self._resumed_at:
+                self._resumed_at = None
+                self._newest = found[place][0]
+                return found[place + 1 :]
+        return found
 
     def _apply(self, name: str, entry: bytes) -> bool:
         """Apply one entry unless it is refused, or applied already."""

@@ -239,3 +239,34 @@ def test_what_was_in_flight_at_the_end_is_counted_when_it_comes_again(works, fee
         stats = works.reader().stats()
         assert (stats.received, stats.stored, stats.in_flight) == (5, 5, 0)
         assert stats.conserved
+
+
+def test_a_restart_does_not_revive_a_revoked_key(works, feed_for):
+    # An enrolment of a key that was alive was refused when it was passed. Read again after
+    # the revocation it would fit, and the revoked key would be good again.
+    machine = works.machine("press-1")
+    first = sha256(works.requests.entries[-1][1]).digest()
+    works.enrol(machine)
+    works.revoke(machine, first)
+    statuses = []
+    for _ in range(3):
+        with works.open() as store:
+            ledger = works.live(store).ledger
+            feed_for(ledger).take(machine.message())
+            statuses.append(dict(ledger.counters))
+    assert statuses[-1]["revoked"] == 3
+    assert "accepted" not in statuses[-1]
+    assert len(key_entries(works, "c0ffee0000000001")) == 3
+
+
+def test_a_restart_passes_no_entry_that_came_before_the_collector(works, feed_for):
+    # The collector's own entry is its first and stands anywhere in the folder, or nowhere.
+    machine = works.machine("press-1")
+    works.requests.write(works.identity_for("c0ffee0000000001").key_entry)
+    late = works.machine("press-2")
+    with works.open() as store:
+        works.live(store)
+    with works.open() as store:
+        feed = feed_for(works.live(store).ledger)
+        feed.take(machine.message(), late.message())
+        assert feed.ledger.counters["accepted"] == 2
