@@ -70,7 +70,7 @@ class Keyring:
             raise ContradictoryStatement(f"{_title(statement)} was applied before")
         if statement.prior is not None:
             self._check_prior(statement, statement.prior)
-        elif statement.action == "enrol":
+        if statement.key is not None:
             self._check_new(statement)
         # Nothing below fails: a statement is applied whole or not at all.
         if statement.prior is not None:

@@ -128,9 +128,12 @@ class Keys(RuleBasedStateMachine):
     def alive(self):
         return [row for row in self.model if row[3] is None]
 
+    def is_alive(self, device, key):
+        return any(row[0] == device and row[1] == key for row in self.alive())
+
     @rule(device=st.sampled_from("ab"), key=st.sampled_from(KEYS))
     def enrol(self, device, key):
-        if any(row[0] == device and row[1] == key for row in self.alive()):
+        if self.is_alive(device, key):
             with pytest.raises(ContradictoryStatement):
                 self.ring.apply(statement(self.number, "enrol", device, key=key))
             return
@@ -141,6 +144,10 @@ class Keys(RuleBasedStateMachine):
     @rule(data=st.data(), key=st.none() | st.sampled_from(KEYS))
     def end(self, data, key):
         row = data.draw(st.sampled_from(self.alive()))
+        if self.is_alive(row[0], key):
+            with pytest.raises(ContradictoryStatement):
+                self.ring.apply(statement(self.number, "rotate", row[0], key=key, prior=row[2]))
+            return
         row[3] = self.number
         if key is not None:
             self.model.append([row[0], key, self.number, None])
@@ -161,3 +168,14 @@ class Keys(RuleBasedStateMachine):
 
 Keys.TestCase.settings = settings(max_examples=30, stateful_step_count=15)
 TestKeys = Keys.TestCase
+
+
+def test_a_rotation_cannot_bring_a_key_that_is_alive():
+    # Twice alive, it would outlive its revocation: `revoke` ends one of the two.
+    ring = Keyring([statement(0, "enrol", key=KEYS[0]), statement(1, "enrol", key=KEYS[1])])
+    with pytest.raises(ContradictoryStatement, match="enrolled already"):
+        ring.apply(statement(2, "rotate", key=KEYS[1], prior=0))
+    with pytest.raises(ContradictoryStatement, match="enrolled already"):
+        ring.apply(statement(3, "rotate", key=KEYS[0], prior=0))
+    assert enrolments(ring) == [(KEYS[0], entry(0), None)]
+    assert ring.applied == 2
