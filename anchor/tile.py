@@ -15,7 +15,7 @@ from anchor.spelling import MAX_NUMBER
 MAX_LEVEL = 63
 MAX_ENTRY = 0xFFFF
 _PATH = re.compile(
-    r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?", re.ASCII
+    r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?", re.ASCII
 )
 
 

@@ -59,6 +59,8 @@ def test_whatever_path_is_read_is_written_the_same(path):
         "tile/entries/000",
         "tile/8/0/000",
         "tile/0/" + "x999/" * 8 + "999",
+        # More digits than Python turns into a number.
+        "tile/0/" + "x001/" * 2000 + "000",
     ],
 )
 def test_other_paths_are_malformed(path):
@@ -66,7 +68,15 @@ def test_other_paths_are_malformed(path):
         Tile.from_path(path)
 
 
-@pytest.mark.parametrize("path", ["tile/0/000", "tile/entries/0", "tile/entries/000.p/256"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tile/0/000",
+        "tile/entries/0",
+        "tile/entries/000.p/256",
+        "tile/entries/" + "x001/" * 2000 + "000",
+    ],
+)
 def test_other_paths_of_entries_are_malformed(path):
     with pytest.raises(Malformed):
         entries_from_path(path)
