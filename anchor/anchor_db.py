@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     Index,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import OperationalError
 
 from anchor.durable import Durable
 from anchor.errors import Diverged, Missing
@@ -178,22 +180,29 @@ def read_state(path: Path) -> AnchorState:
     engine = open_reader(path)
     try:
         with engine.begin() as connection:
-            size = connection.scalar(select(func.max(_HEAD.c.size))) or 0
-            last = connection.execute(
-                select(_COSIGNED.c.size, _COSIGNED.c.time)
-                .order_by(_COSIGNED.c.size.desc(), _COSIGNED.c.time)
-                .limit(1)
-            ).first()
-            published = last.size if last else 0
-            counts = connection.execute(
-                select(_ENTRIES.c.collector, func.count())
-                .where(_ENTRIES.c.kind == "checkpoint", _ENTRIES.c.position < published)
-                .group_by(_ENTRIES.c.collector)
-            )
-            anchored = {str(collector): int(count) for collector, count in counts}
-            return AnchorState(size, published, last.time if last else None, anchored)
+            return _read_state(connection)
+    except OperationalError as error:
+        # The anchor makes the tables right after the file.
+        raise Missing(f"{path} cannot be read (yet): {error.orig}") from error
     finally:
         engine.dispose()
+
+
+def _read_state(connection: Connection) -> AnchorState:
+    size = connection.scalar(select(func.max(_HEAD.c.size))) or 0
+    last = connection.execute(
+        select(_COSIGNED.c.size, _COSIGNED.c.time)
+        .order_by(_COSIGNED.c.size.desc(), _COSIGNED.c.time)
+        .limit(1)
+    ).first()
+    published = last.size if last else 0
+    counts = connection.execute(
+        select(_ENTRIES.c.collector, func.count())
+        .where(_ENTRIES.c.kind == "checkpoint", _ENTRIES.c.position < published)
+        .group_by(_ENTRIES.c.collector)
+    )
+    anchored = {str(collector): int(count) for collector, count in counts}
+    return AnchorState(size, published, last.time if last else None, anchored)
 
 
 def _values(row: IndexRow) -> dict[str, object]:

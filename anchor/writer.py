@@ -12,21 +12,15 @@ from hashlib import sha256
 from anchor.anchor_db import AnchorDb, Head, IndexRow
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.contents import Contents, End, KeyAuthority, describe
+from anchor.disk_tree import RESTORE, DiskTree
 from anchor.errors import Diverged, Malformed, Missing, Refused
 from anchor.log_folder import LogFolder
-from anchor.merkle import (
-    TILE_WIDTH,
-    check_consistency,
-    consistency_from_tiles,
-    leaf_hash,
-    root_from_tiles,
-)
+from anchor.merkle import TILE_WIDTH, leaf_hash, root_from_tiles
 from anchor.note import SignerKey
 from anchor.policy import Policy
 from anchor.right_edge import grow
 from anchor.tile import entries_path, pack_entries
 
-_RESTORE = "Put back the newest copy of the log folder and anchor.db; never let an older copy sign"
 # What one transaction of a recovery holds at most: a full tile of full tiles.
 _ADOPT = TILE_WIDTH * TILE_WIDTH
 
@@ -47,6 +41,7 @@ class Writer:
 
     def __init__(self, folder: LogFolder, db: AnchorDb, key: SignerKey) -> None:
         self._folder = folder
+        self._tree = DiskTree(folder)
         self._db = db
         self._key = key
         self._head = Head()
@@ -100,7 +95,7 @@ class Writer:
         for row in self._db.index("key"):
             entry = self._entry(row.position)
             if sha256(entry).digest() != row.hash:
-                raise Diverged(self._changed(f"entry {row.position} is not what anchor.db knows"))
+                raise self._tree.changed(f"entry {row.position} is not what anchor.db knows")
             contents.admit_key(entry)
         return contents
 
@@ -108,14 +103,14 @@ class Writer:
         try:
             return next(self._folder.entries(position, position + 1))
         except (Missing, Malformed) as error:
-            raise Diverged(self._changed(str(error))) from error
+            raise self._tree.changed(str(error)) from error
 
     def _beyond(self) -> list[bytes]:
         try:
             limit = _ADOPT - self._head.size % _ADOPT
             return self._folder.entries_beyond(self._head.size, limit)
         except Malformed as error:
-            raise Diverged(f"the log in {self._folder.path}: {error}. {_RESTORE}") from error
+            raise Diverged(f"the log in {self._folder.path}: {error}. {RESTORE}") from error
 
     def _check_head(self, head: Head) -> None:
         """The folder must hold what anchor.db says was committed."""
@@ -127,12 +122,12 @@ class Writer:
         except (Missing, Malformed) as error:
             raise Diverged(
                 f"anchor.db knows {head.size} entries, the folder {self._folder.path} does not "
-                f"hold them: {error}. {_RESTORE}"
+                f"hold them: {error}. {RESTORE}"
             ) from error
         if root != head.root:
             raise Diverged(
                 f"the tiles in {self._folder.path} have another root at size {head.size} than "
-                f"anchor.db. {_RESTORE}"
+                f"anchor.db. {RESTORE}"
             )
 
     def _admit_all(self, entries: Sequence[bytes], contents: Contents) -> None:
@@ -142,7 +137,7 @@ class Writer:
             except (Malformed, Refused) as error:
                 raise Diverged(
                     f"entry {position} in {self._folder.path} is not in anchor.db and may not be "
-                    f"in this log: {error}. Something else wrote it; {_RESTORE.lower()}"
+                    f"in this log: {error}. Something else wrote it; {RESTORE.lower()}"
                 ) from error
 
     def _check_published(self) -> Published | None:
@@ -156,10 +151,10 @@ class Writer:
             raise Diverged(f"{where} is not signed by this log's key: {error}") from error
         if checkpoint.size > self._head.size:
             raise Diverged(
-                f"{where} states {checkpoint.size} entries, {self._head.size} are there. {_RESTORE}"
+                f"{where} states {checkpoint.size} entries, {self._head.size} are there. {RESTORE}"
             )
         if self.root_at(checkpoint.size) != checkpoint.root:
-            raise Diverged(f"{where} states another root than the tiles have. {_RESTORE}")
+            raise Diverged(f"{where} states another root than the tiles have. {RESTORE}")
         return Published(note, checkpoint)
 
     # -- append ---------------------------------------------------------------------
@@ -241,46 +236,18 @@ class Writer:
 
         Diverged, and no signature, when the disk gives back anything but what was committed.
         """
-        self._read_back()
+        shown = self.published.checkpoint.size if self.published else 0
+        self._tree.check(max(self._reread, shown), self.size, self._head.root)
+        self._reread = self.size
         return sign_checkpoint(self.checkpoint(), self._key)
 
-    def _read_back(self) -> None:
-        shown = self.published.checkpoint.size if self.published else 0
-        since = max(self._reread, shown)
-        try:
-            entries = self._folder.entries(since, self.size)
-            leaves = [leaf_hash(entry) for entry in entries]
-            for tile, data in grow(since, leaves, self._folder.tile):
-                if self._folder.tile(tile.level, tile.number, tile.width) != data:
-                    raise Diverged(self._changed(f"{tile.path} does not follow from its entries"))
-            root = root_from_tiles(self.size, self._folder.tile)
-        except (Missing, Malformed) as error:
-            raise Diverged(self._changed(str(error))) from error
-        if root != self._head.root:
-            raise Diverged(self._changed(f"another root at size {self.size} than was committed"))
-        self._reread = self.size
-
-    def _changed(self, what: str) -> str:
-        return f"the log in {self._folder.path} changed under the writer: {what}. {_RESTORE}"
-
     def root_at(self, size: int) -> bytes:
-        """The root of this log's first `size` entries, from the tiles."""
-        return root_from_tiles(size, self._folder.tile)
+        """The root of this log's first `size` entries, from the disk."""
+        return self._tree.root(size)
 
     def consistency(self, old: int, size: int) -> tuple[bytes, ...]:
-        """The path from the tree of `old` entries to that of `size`, both this log's own.
-
-        Checked before it is given; Refused if the tiles do not bear it out.
-        """
-        path = consistency_from_tiles(old, size, self._folder.tile)
-        check_consistency(
-            old_size=old,
-            old_root=self.root_at(old),
-            size=size,
-            root=self.root_at(size),
-            path=path,
-        )
-        return path
+        """The path from the tree of `old` entries to that of `size`, checked; see DiskTree."""
+        return self._tree.consistency(old, size)
 
     def publish(self, note: bytes, policy: Policy, time: int) -> None:
         """Let a checkpoint that meets the policy be the log's; `time` in microseconds.

@@ -341,6 +341,9 @@ def test_a_second_process_is_told_that_the_log_is_locked(anchor, plant):
 def test_the_state_of_an_anchor_that_never_ran_is_missing(tmp_path):
     with pytest.raises(Missing):
         read_state(tmp_path / "anchor.db")
+    (tmp_path / "anchor.db").touch()
+    with pytest.raises(Missing, match="yet"):
+        read_state(tmp_path / "anchor.db")
 
 
 # -- steps that fail without ending the process ---------------------------------------------
