@@ -38,6 +38,10 @@ async def scripted(*scripts):
         for task in open_now:
             task.cancel()
         await asyncio.gather(*open_now, return_exceptions=True)
+        for writer in seen:
+            # What it still had to say, nobody reads: a close alone would wait for that.
+            writer.transport.abort()
+        await asyncio.sleep(0)
         await server.wait_closed()
 
 
