@@ -11,6 +11,8 @@ import msgspec
 from telemetry.canonical import b64, quote, unb64
 from telemetry.errors import NotCanonical
 
+_MAX_INDICATOR: Final = 0xFF
+
 
 @dataclass(frozen=True, slots=True)
 class Properties:
@@ -73,8 +75,9 @@ class KeptProperties(msgspec.Struct, forbid_unknown_fields=True):
 
     def properties(self) -> Properties:
         """Decode into the properties; NotCanonical for a false value."""
-        if self.payload_format_indicator not in {0, 1}:
-            raise NotCanonical("payload format indicator is neither 0 nor 1")
+        # MQTT knows 0 and 1, but brokers deliver any: what came is kept as it came.
+        if not 0 <= self.payload_format_indicator <= _MAX_INDICATOR:
+            raise NotCanonical("payload format indicator is no byte")
         data = self.correlation_data
         return Properties(
             payload_format_indicator=self.payload_format_indicator,

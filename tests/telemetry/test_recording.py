@@ -36,7 +36,7 @@ PAYLOADS = (
 )
 PROPERTIES = st.just(NO_PROPERTIES) | st.builds(
     Properties,
-    payload_format_indicator=st.integers(0, 1),
+    payload_format_indicator=st.integers(0, 255),
     content_type=st.none() | TEXTS,
     correlation_data=st.none() | st.binary(max_size=8),
     user_properties=st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple),
@@ -227,8 +227,8 @@ BROKEN = {
         spoiled(b"false}", b'false,"properties":{"subscription_identifiers":[0]}}'),
         *(2, 0, "subscription"),
     ),
-    "indicator 2": (
-        spoiled(b"false}", b'false,"properties":{"payload_format_indicator":2}}'),
+    "indicator 256": (
+        spoiled(b"false}", b'false,"properties":{"payload_format_indicator":256}}'),
         *(2, 0, "indicator"),
     ),
     "a header in the middle": (
