@@ -7,7 +7,7 @@ fail or stop at each of them in turn. Nothing here decides what is written.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from anchor.errors import Locked
@@ -18,10 +18,12 @@ TEMPORARY = ".tmp"
 def _sync(descriptor: int) -> None:
     """Flush a file or folder to the disk itself."""
     if hasattr(fcntl, "F_FULLFSYNC"):
-        # macOS: fsync leaves the data in the drive's cache.
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
+        # macOS: fsync leaves the data in the drive's cache. Some of its file systems know
+        # no better, and say so.
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 class Durable:

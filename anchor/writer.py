@@ -153,7 +153,11 @@ class Writer:
             raise Diverged(
                 f"{where} states {checkpoint.size} entries, {self._head.size} are there. {RESTORE}"
             )
-        if self.root_at(checkpoint.size) != checkpoint.root:
+        try:
+            root = self.root_at(checkpoint.size)
+        except (Missing, Malformed) as error:
+            raise self._tree.changed(str(error)) from error
+        if root != checkpoint.root:
             raise Diverged(f"{where} states another root than the tiles have. {RESTORE}")
         return Published(note, checkpoint)
 

@@ -6,6 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from anchor.checkpoint import Checkpoint, open_checkpoint
+from anchor.log_audit import audit_log
+from anchor.log_reader import LogReader
+from anchor.log_source import FolderSource
 from anchor.merkle import (
     TILE_WIDTH,
     check_consistency,
@@ -44,6 +47,9 @@ def check_log(folder: Path, policy: Policy) -> CheckedLog:
         if old.size <= checkpoint.size:
             check_tiles(folder, leaves[: old.size])
     assert not list(folder.rglob("*.tmp"))
+    # The verifying side shares the formats with the writer and nothing else.
+    audit = audit_log(LogReader(FolderSource(folder), policy.log))
+    assert (audit.size, audit.root, audit.findings) == (checkpoint.size, checkpoint.root, [])
     return CheckedLog(checkpoint, entries, leaves)
 
 

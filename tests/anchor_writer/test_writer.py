@@ -15,6 +15,9 @@ from anchor.anchor_db import AnchorDb, read_state
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.errors import Diverged, Locked, Malformed, Missing, Refused
 from anchor.log_folder import LogFolder
+from anchor.log_reader import LogReader
+from anchor.log_source import FolderSource
+from anchor.merkle import check_inclusion, leaf_hash
 from anchor.service import run_anchor
 from anchor.tail import Tail
 from anchor.tile import pack_entries
@@ -105,6 +108,23 @@ def test_partial_tiles_go_only_once_the_full_one_is_there(anchor):
     assert not (anchor.path / "log/tile/entries/000.p").exists()
     assert sorted(p.name for p in (anchor.path / "log/tile/0/001.p").iterdir()) == ["5"]
     check_log(anchor.path / "log", anchor.policy)
+
+
+def test_a_reader_at_an_old_checkpoint_goes_on_after_its_partial_tiles_are_gone(anchor):
+    fill(anchor, 100)
+    anchor.publish()
+    reader = LogReader(FolderSource(anchor.path / "log"), anchor.plant.key.verifier)
+    note, old = reader.head
+    fill(anchor, 200)
+    anchor.publish()
+    assert not (anchor.path / "log/tile/0/000.p").exists()
+    batches = anchor.plant.collector().batches
+    assert [old.entry(position) for position in (1, 100)] == [
+        batches[number].checkpoint for number in (0, 99)
+    ]
+    head = open_checkpoint(note, anchor.plant.key.verifier)
+    leaf = leaf_hash(batches[99].checkpoint)
+    check_inclusion(leaf=leaf, index=100, size=101, path=old.inclusion(100), root=head.root)
 
 
 def test_the_same_head_is_signed_to_the_same_bytes_and_is_not_due_twice(anchor):
