@@ -59,7 +59,7 @@ def test_what_changes_on_the_way_is_not_kept():
         "{}",
         "[]",
         '{"payload_format_indicator":0}',
-        '{"payload_format_indicator":2}',
+        '{"payload_format_indicator":256}',
         '{"payload_format_indicator":true}',
         '{"payload_format_indicator":1.0}',
         '{"user_properties":[]}',
