@@ -15,7 +15,7 @@ from typing import Final
 
 from simulator.courier import Courier, Wire
 from simulator.delivery import RESEND_AFTER
-from simulator.machine import Machine, RunningMachine, state_content
+from simulator.machine import Machine, RunningMachine, look_around, state_content
 from simulator.outbox import Outbox
 from simulator.ports import CheckpointChecker, ReceiptChecker
 from simulator.trust import Trust
@@ -54,7 +54,7 @@ class Station:
         """`clock` gives microseconds since the epoch."""
         self.machine = machine
         self.outbox = outbox
-        self._running: RunningMachine = machine.start()
+        self.running: RunningMachine = machine.start()
         self._clock = clock
         self._last = 0
 
@@ -63,12 +63,12 @@ class Station:
         birth = self.machine.birth(self.outbox.public_key)
         now = self._now()
         self.outbox.record("birth", time=now, content=birth, anchor=trust.cited)
-        state = state_content(self._running.state)
+        state = state_content(self.running.state)
         self.outbox.record("state", time=now, content=state, anchor=trust.cited)
 
     def beat(self, dt: float, trust: Trust) -> None:
         """Let `dt` seconds pass in the machine, and record what came of it."""
-        scan, now, cited = self._running.step(dt), self._now(), trust.cited
+        scan, now, cited = self.running.step(dt), self._now(), trust.cited
         for state in scan.entered:
             content = state_content(state)
             self.outbox.record("state", time=now, content=content, anchor=cited)
@@ -105,6 +105,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     stopped = asyncio.Event() if stop is None else stop
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
     stations = [Station(machine, outboxes[machine.name], clock) for machine in machines]
+    look_around(station.running for station in stations)
     couriers = [
         Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)
         for station in stations

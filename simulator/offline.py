@@ -12,7 +12,7 @@ from typing import Final
 
 from simulator.chain import Chain, Entry
 from simulator.fleet import Tally
-from simulator.machine import Machine, state_content
+from simulator.machine import Machine, look_around, state_content
 from telemetry.recording import Header, Line, Writer
 from telemetry.signature import SigningKey
 from telemetry.topic import factory_filters
@@ -69,6 +69,7 @@ def _lines(
     machines: Sequence[Machine], seed: int, duration: float, interval: float
 ) -> Iterator[Line]:
     recorders = [_Recorder(machine, seed) for machine in machines]
+    look_around(recorder.running for recorder in recorders)
     for recorder in recorders:
         yield from recorder.opening()
     number = 0
@@ -84,18 +85,18 @@ class _Recorder:
 
     def __init__(self, machine: Machine, seed: int) -> None:
         self._machine = machine
-        self._running = machine.start()
+        self.running = machine.start()
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
         self._chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
 
     def opening(self) -> Iterator[Line]:
         birth = self._machine.birth(self._chain.public_key)
         yield self._line(self._chain.seal("birth", time=START, content=birth), START)
-        state = state_content(self._running.state)
+        state = state_content(self.running.state)
         yield self._line(self._chain.seal("state", time=START, content=state), START)
 
     def beat(self, dt: float, now: int) -> Iterator[Line]:
-        scan = self._running.step(dt)
+        scan = self.running.step(dt)
         for state in scan.entered:
             entry = self._chain.seal("state", time=now, content=state_content(state))
             yield self._line(entry, now)

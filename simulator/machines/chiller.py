@@ -4,13 +4,15 @@ COP = g · T_e/(T_c - T_e), the Carnot value between evaporator and condenser (i
 times the cycle's grade g = 0.5 (e.g. ASHRAE Fundamentals, thermodynamics and refrigeration
 cycles). Power = heat/COP and pumps. Water returns warmer by Q/(ṁ·c). The condenser warms
 with the heat it rejects and with fouling, first order; the supply water follows its
-setpoint, first order. Compressor wear drives vibration.
+setpoint, first order. The compressor's speed follows the load; it shakes by its bearing
+(`bearing`).
 """
 
-from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
+from simulator.machines.bearing import METRICS as VIBRATION
+from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
     Drive,
     Kind,
@@ -18,9 +20,10 @@ from simulator.machines.kind import (
     Mode,
     Readings,
     between,
-    kept,
+    grown,
     measured,
     settle,
+    shown,
 )
 
 GRADE: Final = 0.5
@@ -30,6 +33,10 @@ PUMPS: Final = {Mode.OFF: 0.1, Mode.STANDBY: 1.5, Mode.RUN: 2.2}  # kW
 SETPOINT: Final = 6.0  # °C
 PINCH: Final = 4.0  # K between supply water and evaporating refrigerant
 CONDENSER_TAU: Final = 60.0  # s
+LIFE: Final = 2e7  # s of full work that the compressor's bearing has
+CLEAN: Final = 1e7  # s of full work after which the condenser is fouled
+# A deep groove ball bearing 6205: 9 balls of 7.94 mm on 39.04 mm.
+COMPRESSOR: Final = Mounted(Bearing(9, 7.94, 39.04), speed=2950.0, severity=2.2)
 WATER_TAU: Final = {Mode.OFF: 1800.0, Mode.STANDBY: 300.0, Mode.RUN: 90.0}
 
 METRICS: Final = {
@@ -40,12 +47,11 @@ METRICS: Final = {
     "supply_temperature": Metric("Cel", -10.0, 40.0),
     "return_temperature": Metric("Cel", -10.0, 50.0),
     "condenser_temperature": Metric("Cel", 0.0, 80.0),
-    "vibration": Metric("mm/s", 0.0, 12.0),
+    **VIBRATION,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChillerState:
+class ChillerState(NamedTuple):
     """Room, supply water and condenser in °C; fouling and bearing wear from 0 to 1."""
 
     ambient: float
@@ -58,7 +64,7 @@ class ChillerState:
 def begin(rng: Random) -> ChillerState:
     """A chiller that has stood for a while."""
     ambient = between(rng, 18.0, 28.0)
-    return ChillerState(ambient, 9.0, ambient, between(rng, 0.0, 0.5), between(rng, 0.05, 0.6))
+    return ChillerState(ambient, 9.0, ambient, between(rng, 0.0, 0.5), between(rng, 0.02, 0.35))
 
 
 def coefficient(supply: float, condenser: float) -> float:
@@ -77,28 +83,29 @@ def step(
     state: ChillerState, drive: Drive, dt: float, rng: Random
 ) -> tuple[ChillerState, Readings]:
     """Let `dt` seconds pass."""
-    power, heat = power_of(state, drive), FULL_HEAT * drive.work
+    work, off = drive.work, drive.mode is Mode.OFF
+    power, heat = power_of(state, drive), FULL_HEAT * work
     rejected = (heat + power) / (FULL_HEAT * 1.25)
-    hot = state.ambient + (8.0 + 8.0 * state.fouling) * min(1.0, drive.work * 4) + 10.0 * rejected
-    water = state.ambient if drive.mode is Mode.OFF else SETPOINT + 1.5 * drive.work
+    hot = state.ambient + (8.0 + 8.0 * state.fouling) * min(1.0, work * 4) + 10.0 * rejected
+    water = state.ambient if off else SETPOINT + 1.5 * work
     after = ChillerState(
         state.ambient,
         settle(state.supply, water, dt, WATER_TAU[drive.mode]),
         settle(state.condenser, hot, dt, CONDENSER_TAU),
-        kept(min(1.0, state.fouling + drive.work * dt / 1e7)),
-        kept(min(1.0, state.wear + drive.work * dt / 2e7)),
+        grown(state.fouling, work, dt, CLEAN),
+        grown(state.wear, work, dt, LIFE),
     )
-    shaking = 0.4 + 0.9 * drive.work + 3.0 * after.wear
-    cop = coefficient(after.supply, after.condenser) if drive.work > 0.0 else 0.0
+    turning = 0.4 + 0.6 * work if work > 0.0 else 0.0
+    cop = coefficient(after.supply, after.condenser) if work > 0.0 else 0.0
     return after, {
-        "load": round(100.0 * drive.work, 1),
+        "load": shown(100.0 * work, 1),
         "power": measured(power, 3, rng, 0.01),
         "cooling": measured(heat, 2, rng, 0.01),
         "cop": measured(cop, 3, rng, 0.005),
         "supply_temperature": measured(after.supply, 2, rng, 0.002),
         "return_temperature": measured(after.supply + heat / WATER, 2, rng, 0.002),
         "condenser_temperature": measured(after.condenser, 2, rng, 0.001),
-        "vibration": measured(0.0 if drive.mode is Mode.OFF else shaking, 3, rng, 0.05),
+        **COMPRESSOR.readings(turning, 0.0 if off else 0.3 + 0.7 * turning, after.wear, rng),
     }
 
 

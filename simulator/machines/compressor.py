@@ -4,13 +4,15 @@ Isentropic work per kilogram of air: w = κ/(κ - 1) · R · T_1 · ((p_2/p_1)^(
 with κ = 1.4 and R = 287 J/(kg·K) (any text on thermodynamics, e.g. Baehr and Kabelac);
 shaft power is w·ṁ through the isentropic and the motor's efficiency, and an unloaded screw
 still takes a quarter. The oil carries the heat away: first order with time constant TAU.
-Receiver pressure droops with the flow drawn. Bearing wear drives vibration (ISO 20816-3).
+Receiver pressure droops with the flow drawn. The screws shake with the load, and by their
+bearing (`bearing`).
 """
 
-from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
+from simulator.machines.bearing import METRICS as VIBRATION
+from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
     Drive,
     Kind,
@@ -18,9 +20,10 @@ from simulator.machines.kind import (
     Mode,
     Readings,
     between,
-    kept,
+    grown,
     measured,
     settle,
+    shown,
 )
 
 KAPPA: Final = 1.4
@@ -32,6 +35,9 @@ ISENTROPIC, MOTOR = 0.75, 0.94  # efficiencies
 UNLOADED: Final = 0.25  # of the full power
 RESISTANCE: Final = 1.25  # K/kW from oil to room
 TAU: Final = 150.0  # s
+LIFE: Final = 2e7  # s of full work that the bearing has
+# Roller bearing of 16 rollers, 8.407 mm on 71.501 mm at 15.17°: Rexnord ZA-2115.
+SCREW: Final = Mounted(Bearing(16, 8.407, 71.501, 15.17), speed=2950.0, severity=2.4)
 PRESSURE_TAU: Final = {Mode.OFF: 600.0, Mode.STANDBY: 20.0, Mode.RUN: 8.0}
 
 METRICS: Final = {
@@ -41,13 +47,11 @@ METRICS: Final = {
     "discharge_pressure": Metric("bar", 0.0, 13.0),
     "oil_temperature": Metric("Cel", 0.0, 130.0),
     "specific_power": Metric("kW/(m3/min)", 0.0, 50.0),
-    "vibration": Metric("mm/s", 0.0, 12.0),
-    "bearing_wear": Metric("%", 0.0, 100.0),
+    **VIBRATION,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CompressorState:
+class CompressorState(NamedTuple):
     """Room and oil temperature in °C, gauge pressure in bar, bearing wear from 0 to 1."""
 
     ambient: float
@@ -59,7 +63,7 @@ class CompressorState:
 def begin(rng: Random) -> CompressorState:
     """A cold machine on a network that still holds its pressure."""
     ambient = between(rng, 18.0, 28.0)
-    return CompressorState(ambient, ambient, 7.0, between(rng, 0.05, 0.6))
+    return CompressorState(ambient, ambient, 7.0, between(rng, 0.02, 0.35))
 
 
 def isentropic_work(pressure: float, inlet: float) -> float:
@@ -82,25 +86,24 @@ def step(
     state: CompressorState, drive: Drive, dt: float, rng: Random
 ) -> tuple[CompressorState, Readings]:
     """Let `dt` seconds pass."""
-    power = power_of(state, drive)
-    flow = FULL_FLOW * drive.work
-    held = 0.0 if drive.mode is Mode.OFF else 8.0 - 0.8 * drive.work
+    power, work, energised = power_of(state, drive), drive.work, drive.mode is not Mode.OFF
+    flow = FULL_FLOW * work
     after = CompressorState(
         state.ambient,
         settle(state.oil, state.ambient + RESISTANCE * power, dt, TAU),
-        settle(state.pressure, held, dt, PRESSURE_TAU[drive.mode]),
-        kept(min(1.0, state.wear + drive.work * dt / 2e7)),
+        settle(
+            state.pressure, 8.0 - 0.8 * work if energised else 0.0, dt, PRESSURE_TAU[drive.mode]
+        ),
+        grown(state.wear, work, dt, LIFE),
     )
-    vibration = 0.0 if drive.mode is Mode.OFF else 0.6 + 0.8 * drive.work + 3.5 * after.wear
     return after, {
-        "load": round(100.0 * drive.work, 1),
+        "load": shown(100.0 * work, 1),
         "power": measured(power, 3, rng, 0.01),
         "flow": measured(flow, 3, rng, 0.01),
         "discharge_pressure": measured(after.pressure, 3, rng, 0.003),
         "oil_temperature": measured(after.oil, 2, rng, 0.001),
-        "specific_power": round(power / flow, 3) if flow > FULL_FLOW / 8 else 0.0,
-        "vibration": measured(vibration, 3, rng, 0.05),
-        "bearing_wear": round(100.0 * after.wear, 2),
+        "specific_power": shown(power / flow, 3) if flow > FULL_FLOW / 8 else 0.0,
+        **SCREW.readings(energised * 1.0, energised * (0.6 + 0.7 * work), after.wear, rng),
     }
 
 

@@ -4,14 +4,15 @@ C·dT/dt = P - e·s·A·(T⁴ - T_a⁴) - U·(T - T_a) - ṁ·c·(T - T_a): the 
 (Stefan and Boltzmann, s = 5.670374419e-8 W/(m²·K⁴), CODATA 2018), the walls lose in
 proportion, the charge carries heat away. The controller feeds the charge's heat forward and
 corrects in proportion to the error. Integrated by explicit Euler steps of at most one
-second against a time constant of some hundred. The fan's bearing wear drives vibration.
+second against a time constant of some hundred. The fan shakes by its bearing (`bearing`).
 """
 
 import math
-from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
+from simulator.machines.bearing import METRICS as VIBRATION
+from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
     Drive,
     Kind,
@@ -19,8 +20,10 @@ from simulator.machines.kind import (
     Mode,
     Readings,
     between,
+    grown,
     kept,
     measured,
+    shown,
 )
 
 STEFAN_BOLTZMANN: Final = 5.670374419e-8  # W/(m²·K⁴)
@@ -31,6 +34,9 @@ CAPACITY: Final = 2.0e5  # J/K
 GAIN: Final = 2000.0  # W/K
 FULL_POWER: Final = 70_000.0  # W
 SETPOINT: Final = 850.0  # °C
+LIFE: Final = 2e7  # s of full work that the fan's bearing has
+# A deep groove ball bearing 6205: 9 balls of 7.94 mm on 39.04 mm.
+FAN: Final = Mounted(Bearing(9, 7.94, 39.04), speed=1450.0, severity=2.2)
 
 METRICS: Final = {
     "load": Metric("%", 0.0, 100.0),
@@ -39,12 +45,11 @@ METRICS: Final = {
     "shell_temperature": Metric("Cel", 0.0, 150.0),
     "heat_loss": Metric("kW", 0.0, 40.0),
     "throughput": Metric("kg/h", 0.0, 300.0),
-    "vibration": Metric("mm/s", 0.0, 12.0),
+    **VIBRATION,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FurnaceState:
+class FurnaceState(NamedTuple):
     """Room and chamber temperature in °C, fan bearing wear from 0 to 1."""
 
     ambient: float
@@ -55,7 +60,7 @@ class FurnaceState:
 def begin(rng: Random) -> FurnaceState:
     """A furnace that was kept hot."""
     return FurnaceState(
-        between(rng, 18.0, 28.0), between(rng, 838.0, 849.0), between(rng, 0.05, 0.6)
+        between(rng, 18.0, 28.0), between(rng, 838.0, 849.0), between(rng, 0.02, 0.35)
     )
 
 
@@ -96,20 +101,18 @@ def step(
     state: FurnaceState, drive: Drive, dt: float, rng: Random
 ) -> tuple[FurnaceState, Readings]:
     """Let `dt` seconds pass."""
+    work, turning = drive.work, 0.0 if drive.mode is Mode.OFF else 1.0
     chamber, power = heated(state, drive, dt)
-    wear = kept(min(1.0, state.wear + drive.work * dt / 2e7))
-    after = FurnaceState(state.ambient, chamber, wear)
+    wear = grown(state.wear, work, dt, LIFE)
     loss = heat_loss(chamber, state.ambient)
-    fan = 0.0 if drive.mode is Mode.OFF else 1.8
-    vibration = 0.0 if drive.mode is Mode.OFF else 0.4 + 0.2 * drive.work + 3.5 * wear
-    return after, {
-        "load": round(100.0 * drive.work, 1),
-        "power": measured(power / 1e3 + fan + 0.2, 3, rng, 0.01),
+    return FurnaceState(state.ambient, chamber, wear), {
+        "load": shown(100.0 * work, 1),
+        "power": measured(power / 1e3 + 1.8 * turning + 0.2, 3, rng, 0.01),
         "chamber_temperature": measured(chamber, 2, rng, 0.0005),
         "shell_temperature": measured(state.ambient + 0.0022 * loss, 2, rng, 0.002),
-        "heat_loss": round(loss / 1e3, 3),
-        "throughput": measured(200.0 * drive.work, 1, rng, 0.01),
-        "vibration": measured(vibration, 3, rng, 0.05),
+        "heat_loss": shown(loss / 1e3, 3),
+        "throughput": measured(200.0 * work, 1, rng, 0.01),
+        **FAN.readings(turning, turning * (0.5 + 0.2 * work), wear, rng),
     }
 
 

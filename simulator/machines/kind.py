@@ -12,11 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 S = TypeVar("S")
 
 Readings = dict[str, float]
+
+# n / 10^digits is the float nearest to that decimal, which `round(value, digits)` finds
+# too, at four times the cost.
+_STEPS: Final = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+# The sum of four uniforms has a deviation of 1/sqrt(3).
+_SQRT_3: Final = 1.7320508075688772
 
 
 class Mode(Enum):
@@ -27,11 +33,24 @@ class Mode(Enum):
     RUN = "run"
 
 
+class Surroundings(NamedTuple):
+    """What a machine can see of the others: the power in kW that those it observes draw.
+
+    None where it observes nobody.
+    """
+
+    power: float | None = None
+
+
+ALONE: Final = Surroundings()
+
+
 class Drive(NamedTuple):
-    """What drives a machine now: its mode, and the demand on it from 0 to 1."""
+    """What drives a machine now: its mode, the demand on it from 0 to 1, and who is around."""
 
     mode: Mode
     load: float
+    surroundings: Surroundings = ALONE
 
     @property
     def work(self) -> float:
@@ -49,17 +68,23 @@ class Metric(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[S]):
-    """A kind of machine; `step(state, drive, dt, rng)` gives the next state and readings."""
+    """A kind of machine; `step(state, drive, dt, rng)` gives the next state and readings.
+
+    `draws` names the metric that says how many kW it takes from the mains (None: it takes
+    none), and a kind that `observes` is told the sum of those of the machines around it.
+    """
 
     name: str
     metrics: Mapping[str, Metric]
     begin: Callable[[Random], S]
     step: Callable[[S, Drive, float, Random], tuple[S, Readings]]
+    draws: str | None = "power"
+    observes: bool = False
 
 
 def kept(value: float) -> float:
     """A quantity as it is fed back into a state: rounded to 1e-9."""
-    return round(value, 9)
+    return round(value * 1e9) / 1e9
 
 
 def settle(value: float, target: float, dt: float, tau: float) -> float:
@@ -68,25 +93,38 @@ def settle(value: float, target: float, dt: float, tau: float) -> float:
     The exact solution of tau·dx/dt = target - x (Newton's law of cooling, where x is a
     temperature), so that it does not depend on how finely time is cut.
     """
-    return kept(target + (value - target) * math.exp(-dt / tau))
+    return round((target + (value - target) * math.exp(-dt / tau)) * 1e9) / 1e9
 
 
-def noise(rng: Random, deviation: float) -> float:
-    """Sensor noise of this standard deviation, within ±3.5 of them.
-
-    The sum of four uniforms (Irwin-Hall): bell-shaped, bounded, and made of additions
-    only, so the same on every platform; `Random.gauss` goes through the C library.
-    """
-    total = rng.random() + rng.random() + rng.random() + rng.random()
-    return (total - 2.0) * deviation * 1.7320508075688772
+def grown(wear: float, work: float, dt: float, life: float) -> float:
+    """Wear from 0 to 1 after `dt` seconds at this work; `life` is the seconds it has at full."""
+    return min(1.0, round((wear + work * dt / life) * 1e9) / 1e9)
 
 
 def measured(value: float, digits: int, rng: Random, relative: float = 0.0) -> float:
     """A reading: the value with proportional noise, at the sensor's resolution.
 
-    Noise in proportion keeps a zero zero and a physical range a range.
+    Noise in proportion keeps a zero zero and a physical range a range. Its deviation is
+    `relative` and it stays within ±3.5 of them: the sum of four uniforms (Irwin-Hall) is
+    bell-shaped, bounded, and made of additions only, so the same on every platform;
+    `Random.gauss` goes through the C library.
     """
-    return round(value * (1.0 + noise(rng, relative)), digits) + 0.0
+    draw, step = rng.random, _STEPS[digits]
+    total = draw() + draw() + draw() + draw() - 2.0
+    return round(value * (1.0 + total * relative * _SQRT_3) * step) / step
+
+
+def sensed(value: float, digits: int, rng: Random, deviation: float) -> float:
+    """A reading whose noise does not depend on the value: a temperature around 0 °C."""
+    draw, step = rng.random, _STEPS[digits]
+    total = draw() + draw() + draw() + draw() - 2.0
+    return round((value + total * deviation * _SQRT_3) * step) / step
+
+
+def shown(value: float, digits: int) -> float:
+    """A value that the machine's controller knows: rounded, without noise."""
+    step = _STEPS[digits]
+    return round(value * step) / step
 
 
 def between(rng: Random, low: float, high: float) -> float:

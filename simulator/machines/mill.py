@@ -5,13 +5,14 @@ and exponent of C45 steel (k_c1.1 = 2220 N/mm², m_c = 0.14; Kienzle and Victor 
 depth of cut and h the feed per tooth; a blunt tool adds up to 30 %. Power P = F·v_c/η.
 Tool life after Taylor (1907): v_c · T^n = C, n = 0.25. The spindle warms by its share of
 the losses through a thermal resistance R, with time constant R·C (Newton's cooling).
-Vibration velocity grows with force and wear, in the zones of ISO 20816-3.
+The spindle shakes with force and a blunt tool, and by its bearing (`bearing`).
 """
 
-from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
+from simulator.machines.bearing import METRICS as VIBRATION
+from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
     Drive,
     Kind,
@@ -19,9 +20,10 @@ from simulator.machines.kind import (
     Mode,
     Readings,
     between,
-    kept,
+    grown,
     measured,
     settle,
+    shown,
 )
 
 SPECIFIC_FORCE: Final = 2220.0  # N/mm²
@@ -36,6 +38,9 @@ BLUNT: Final = 0.3
 RESISTANCE: Final = 38.0  # K/kW from spindle to room
 HEAT_SHARE: Final = 0.15  # of the power stays in the spindle
 TAU: Final = 120.0  # s
+LIFE: Final = 2e7  # s of full work that the spindle's bearing has
+# 19 balls in angular contact, of the size of a 7010.
+SPINDLE: Final = Mounted(Bearing(19, 8.7, 65.0, 15.0), speed=NOMINAL_SPEED, severity=2.2)
 BASE_POWER: Final = {Mode.OFF: 0.08, Mode.STANDBY: 0.5, Mode.RUN: 0.9}  # kW
 
 METRICS: Final = {
@@ -45,33 +50,33 @@ METRICS: Final = {
     "cutting_force": Metric("N", 0.0, 4000.0),
     "power": Metric("kW", 0.0, 15.0),
     "spindle_temperature": Metric("Cel", 0.0, 120.0),
-    "vibration": Metric("mm/s", 0.0, 12.0),
     "tool_wear": Metric("%", 0.0, 100.0),
+    **VIBRATION,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MillState:
-    """Room and spindle temperature in °C, spindle speed in 1/min, tool wear from 0 to 1."""
+class MillState(NamedTuple):
+    """Room and spindle temperature in °C, speed in 1/min, tool and bearing wear from 0 to 1."""
 
     ambient: float
     temperature: float
     speed: float
+    tool: float
     wear: float
 
 
 def begin(rng: Random) -> MillState:
     """A cold machine with a tool in some state of use."""
     ambient = between(rng, 18.0, 26.0)
-    return MillState(ambient, ambient, 0.0, between(rng, 0.05, 0.6))
+    return MillState(ambient, ambient, 0.0, between(rng, 0.05, 0.6), between(rng, 0.02, 0.35))
 
 
-def cutting_force(load: float, wear: float) -> float:
+def cutting_force(load: float, tool: float) -> float:
     """Kienzle's force in N at a demand from 0 to 1; without demand the tool is in the air."""
     if load <= 0.0:
         return 0.0
     thickness = 0.02 + 0.13 * load
-    return float(SPECIFIC_FORCE * DEPTH * thickness ** (1 - EXPONENT) * (1 + BLUNT * wear))
+    return float(SPECIFIC_FORCE * DEPTH * thickness ** (1 - EXPONENT) * (1 + BLUNT * tool))
 
 
 def power_of(mode: Mode, force: float) -> float:
@@ -81,36 +86,38 @@ def power_of(mode: Mode, force: float) -> float:
 
 def step(state: MillState, drive: Drive, dt: float, rng: Random) -> tuple[MillState, Readings]:
     """Let `dt` seconds pass."""
-    force = cutting_force(drive.work, state.wear)
+    work, running = drive.work, drive.mode is Mode.RUN
+    force = cutting_force(work, state.tool)
     power = power_of(drive.mode, force)
-    running = drive.mode is Mode.RUN
-    speed = settle(state.speed, (NOMINAL_SPEED - 40.0 * drive.work) * running, dt, 1.5)
+    speed = settle(state.speed, NOMINAL_SPEED - 40.0 * work if running else 0.0, dt, 1.5)
     warm = state.ambient + RESISTANCE * HEAT_SHARE * power
     after = MillState(
         state.ambient,
         settle(state.temperature, warm, dt, TAU),
         speed,
-        _worn(state.wear, drive, dt),
+        _worn(state.tool, drive, dt),
+        grown(state.wear, work, dt, LIFE),
     )
     turning = speed / NOMINAL_SPEED
-    vibration = turning * (0.5 + 3.2 * after.wear + 1.1 * force / 2000.0)
+    cutting = turning * (0.4 + 1.2 * after.tool + 0.8 * force / 2000.0)
+    feed = (0.02 + 0.13 * work) * TEETH * speed if running else 0.0
     return after, {
-        "load": round(100.0 * drive.work, 1),
+        "load": shown(100.0 * work, 1),
         "spindle_speed": measured(speed, 1, rng, 0.001),
-        "feed_rate": round((0.02 + 0.13 * drive.work) * TEETH * speed * running, 1),
+        "feed_rate": shown(feed, 1),
         "cutting_force": measured(force, 1, rng, 0.02),
         "power": measured(power, 3, rng, 0.01),
         "spindle_temperature": measured(after.temperature, 2, rng, 0.001),
-        "vibration": measured(vibration, 3, rng, 0.05),
-        "tool_wear": round(100.0 * after.wear, 2),
+        "tool_wear": shown(100.0 * after.tool, 2),
+        **SPINDLE.readings(turning, cutting, after.wear, rng),
     }
 
 
-def _worn(wear: float, drive: Drive, dt: float) -> float:
+def _worn(tool: float, drive: Drive, dt: float) -> float:
     """Wear after `dt`; a tool at its end is changed as soon as the spindle stands."""
-    if wear >= 1.0 and drive.mode is not Mode.RUN:
+    if tool >= 1.0 and drive.mode is not Mode.RUN:
         return 0.0
-    return min(1.0, kept(wear + drive.work * dt / TOOL_LIFE))
+    return grown(tool, drive.work, dt, TOOL_LIFE)
 
 
 KIND: Final = Kind("mill", METRICS, begin, step)

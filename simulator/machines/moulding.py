@@ -4,14 +4,16 @@ Cooling time after Ballman and Shusman (1959): t = s²/(π²·a) · ln(8/π² ·
 T_w)) for a wall of thickness s and thermal diffusivity a. Injection pressure follows the
 melt's viscosity, η = η_0 · exp(E/R · (1/T - 1/T_0)) (Arrhenius), and the filling rate.
 Mean power over a cycle: the work p·V of a shot, the heat m·c·ΔT of its melt, both through
-efficiencies, and the barrel's losses. Oil and mould are first-order (Newton).
+efficiencies, and the barrel's losses. Oil and mould are first-order (Newton). The pump
+shakes with the load, and by its bearing (`bearing`).
 """
 
 import math
-from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
+from simulator.machines.bearing import METRICS as VIBRATION
+from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
     Drive,
     Kind,
@@ -19,9 +21,11 @@ from simulator.machines.kind import (
     Mode,
     Readings,
     between,
+    grown,
     kept,
     measured,
     settle,
+    shown,
 )
 
 WALL: Final = 2.5  # mm
@@ -35,6 +39,9 @@ BARREL_LOSS: Final = 0.006  # kW/K
 CLAMP: Final = 1600.0  # kN
 FILL_END, PACK_END, COOL_END = 0.12, 0.35, 0.88  # parts of a cycle
 BARREL_TAU, MOULD_TAU, OIL_TAU = 180.0, 90.0, 400.0  # s
+LIFE: Final = 2e7  # s of full work that the pump's bearing has
+# 13 balls in angular contact, of the size of a 7309.
+PUMP: Final = Mounted(Bearing(13, 17.5, 72.5, 40.0), speed=1475.0, severity=2.3)
 BARREL_SETPOINT: Final = {Mode.OFF: 0.0, Mode.STANDBY: 225.0, Mode.RUN: 232.0}
 BASE_POWER: Final = {Mode.OFF: 0.1, Mode.STANDBY: 1.2, Mode.RUN: 2.0}  # kW
 
@@ -48,12 +55,11 @@ METRICS: Final = {
     "clamp_force": Metric("kN", 0.0, 2000.0),
     "cycle_time": Metric("s", 0.0, 60.0),
     "shots": Metric("{shot}", 0.0, 1e9),
-    "vibration": Metric("mm/s", 0.0, 12.0),
+    **VIBRATION,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MouldingState:
+class MouldingState(NamedTuple):
     """Temperatures in °C, place in the cycle from 0 to 1, shots made, pump wear 0 to 1."""
 
     ambient: float
@@ -68,7 +74,7 @@ class MouldingState:
 def begin(rng: Random) -> MouldingState:
     """A pre-heated machine at the start of a cycle."""
     ambient = between(rng, 18.0, 26.0)
-    return MouldingState(ambient, 215.0, 42.0, ambient + 8.0, 0.0, 0, between(rng, 0.05, 0.6))
+    return MouldingState(ambient, 215.0, 42.0, ambient + 8.0, 0.0, 0, between(rng, 0.02, 0.35))
 
 
 def cooling_time(mould: float) -> float:
@@ -113,17 +119,16 @@ def step(
     state: MouldingState, drive: Drive, dt: float, rng: Random
 ) -> tuple[MouldingState, Readings]:
     """Let `dt` seconds pass."""
-    power = power_of(state, drive)
-    seconds = cycle_time(drive.work, state.mould)
-    turned = state.phase + (dt / seconds if drive.work > 0.0 else 0.0)
+    power, work = power_of(state, drive), drive.work
+    turned = state.phase + (dt / cycle_time(work, state.mould) if work > 0.0 else 0.0)
     after = MouldingState(
         state.ambient,
         settle(state.barrel, _barrel_target(state, drive), dt, BARREL_TAU),
-        settle(state.mould, 40.0 + 14.0 * drive.work, dt, MOULD_TAU),
+        settle(state.mould, 40.0 + 14.0 * work, dt, MOULD_TAU),
         settle(state.oil, state.ambient + 2.2 * power, dt, OIL_TAU),
         kept(turned % 1.0),
         state.shots + int(turned),
-        kept(min(1.0, state.wear + drive.work * dt / 4e6)),
+        grown(state.wear, work, dt, LIFE),
     )
     return after, _readings(after, drive, power, rng)
 
@@ -134,21 +139,21 @@ def _barrel_target(state: MouldingState, drive: Drive) -> float:
 
 
 def _readings(state: MouldingState, drive: Drive, power: float, rng: Random) -> Readings:
-    working = drive.work > 0.0
-    peak = peak_pressure(drive.work, state.barrel) if working else 0.0
+    work, working = drive.work, drive.work > 0.0
+    peak = peak_pressure(work, state.barrel) if working else 0.0
     closed = working and state.phase < COOL_END
-    shaking = 0.3 + 1.2 * drive.work + 3.0 * state.wear
+    turning = 0.0 if drive.mode is Mode.OFF else 1.0
     return {
-        "load": round(100.0 * drive.work, 1),
+        "load": shown(100.0 * work, 1),
         "power": measured(power, 3, rng, 0.01),
         "barrel_temperature": measured(state.barrel, 2, rng, 0.001),
         "mould_temperature": measured(state.mould, 2, rng, 0.002),
         "oil_temperature": measured(state.oil, 2, rng, 0.002),
         "injection_pressure": measured(pressure_at(state.phase, peak), 2, rng, 0.01),
         "clamp_force": measured(CLAMP if closed else 0.0, 1, rng, 0.005),
-        "cycle_time": round(cycle_time(drive.work, state.mould), 2) if working else 0.0,
+        "cycle_time": shown(cycle_time(work, state.mould), 2) if working else 0.0,
         "shots": float(state.shots),
-        "vibration": measured(0.0 if drive.mode is Mode.OFF else shaking, 3, rng, 0.05),
+        **PUMP.readings(turning, turning * (0.4 + 0.9 * work), state.wear, rng),
     }
 
 

@@ -1,7 +1,6 @@
 """The physics of every kind: ranges, correlations, time constants, balances, determinism."""
 
 import math
-from dataclasses import replace
 from random import Random
 from statistics import correlation, fmean, stdev
 
@@ -9,7 +8,7 @@ import pytest
 
 from simulator.machine import Machine
 from simulator.machines import KINDS, chiller, compressor, furnace, mill, moulding
-from simulator.machines.kind import Drive, Kind, Mode, measured, noise, settle
+from simulator.machines.kind import Drive, Kind, Mode, measured, sensed, settle
 from telemetry.topic import MachineTopic
 
 
@@ -44,15 +43,11 @@ def test_load_drives_power(kind):
         assert correlation(*zip(*working, strict=True)) > 0.8
 
 
-WEAR = {"mill": "wear", "moulding": "wear", "compressor": "wear", "chiller": "wear",
-        "furnace": "wear"}  # fmt: skip
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_wear_drives_vibration(kind):
     def vibration(wear):
         rng, model = Random(5), KINDS[kind]
-        state = replace(model.begin(rng), **{WEAR[kind]: wear})
+        state = model.begin(rng)._replace(wear=wear)
         scans = []
         for _ in range(200):
             state, scan = model.step(state, Drive(Mode.RUN, 0.7), 1.0, rng)
@@ -94,14 +89,14 @@ def warmed(kind, state, drive, seconds, dt):
 @pytest.mark.parametrize("dt", [0.1, 1.0, 5.0])
 def test_the_spindle_warms_with_its_time_constant(dt):
     """T(t) = T_end + (T_0 - T_end)·exp(-t/tau), with power held still: the tool is at its end."""
-    start = mill.MillState(20.0, 20.0, mill.NOMINAL_SPEED, 1.0)
+    start = mill.MillState(20.0, 20.0, mill.NOMINAL_SPEED, 1.0, 0.1)
     power = mill.power_of(Mode.RUN, mill.cutting_force(0.8, 1.0))
     end = 20.0 + mill.RESISTANCE * mill.HEAT_SHARE * power
     for seconds in (60, 120, 360):
         closed = end + (20.0 - end) * math.exp(-seconds / mill.TAU)
         after = warmed("mill", start, Drive(Mode.RUN, 0.8), seconds, dt)
         assert after.temperature == pytest.approx(closed, abs=1e-6)
-    cooled = warmed("mill", replace(start, temperature=70.0), Drive(Mode.OFF, 0.0), 240, dt)
+    cooled = warmed("mill", start._replace(temperature=70.0), Drive(Mode.OFF, 0.0), 240, dt)
     rest = 20.0 + mill.RESISTANCE * mill.HEAT_SHARE * mill.BASE_POWER[Mode.OFF]
     assert cooled.temperature == pytest.approx(rest + (70.0 - rest) * math.exp(-2), abs=1e-6)
 
@@ -129,10 +124,10 @@ def test_kienzle_against_numbers_worked_by_hand():
 
 
 def test_a_worn_tool_is_changed_once_the_spindle_stands():
-    worn = mill.MillState(20.0, 40.0, mill.NOMINAL_SPEED, 1.0)
+    worn = mill.MillState(20.0, 40.0, mill.NOMINAL_SPEED, 1.0, 0.1)
     running, _ = mill.step(worn, Drive(Mode.RUN, 1.0), 1.0, Random(0))
     standing, _ = mill.step(worn, Drive(Mode.STANDBY, 0.0), 1.0, Random(0))
-    assert (running.wear, standing.wear) == (1.0, 0.0)
+    assert (running.tool, standing.tool) == (1.0, 0.0)
 
 
 def test_isentropic_work_against_numbers_worked_by_hand():
@@ -191,7 +186,7 @@ def test_the_furnace_balances_its_losses_in_the_end():
     state, drive = furnace.FurnaceState(20.0, 800.0, 0.1), Drive(Mode.RUN, 0.5)
     for _ in range(3000):
         chamber, power = furnace.heated(state, drive, 1.0)
-        state = replace(state, chamber=chamber)
+        state = state._replace(chamber=chamber)
     outgoing = furnace.heat_loss(chamber, 20.0) + furnace.charge_heat(chamber, 20.0, 0.5)
     assert power == pytest.approx(outgoing, rel=1e-4)
     assert chamber == pytest.approx(furnace.SETPOINT, abs=1.0)
@@ -224,10 +219,13 @@ def test_settle_is_exact_however_time_is_cut():
 
 def test_noise_has_its_deviation_and_its_bounds():
     rng = Random(7)
-    drawn = [noise(rng, 2.0) for _ in range(20_000)]
-    assert fmean(drawn) == pytest.approx(0.0, abs=0.05)
-    assert stdev(drawn) == pytest.approx(2.0, rel=0.03)
-    assert max(map(abs, drawn)) <= 7.0
+    for drawn in (
+        [measured(20.0, 6, rng, 0.1) - 20.0 for _ in range(20_000)],
+        [sensed(-20.0, 6, rng, 2.0) + 20.0 for _ in range(20_000)],
+    ):
+        assert fmean(drawn) == pytest.approx(0.0, abs=0.05)
+        assert stdev(drawn) == pytest.approx(2.0, rel=0.03)
+        assert max(map(abs, drawn)) <= 7.0
 
 
 def test_a_zero_is_read_as_a_positive_zero():
@@ -241,7 +239,7 @@ def test_what_is_fed_back_is_rounded(kind):
     state = model.begin(rng)
     for _ in range(200):
         state, _ = model.step(state, Drive(Mode.RUN, 0.777), 0.37, rng)
-        for name in state.__slots__:
+        for name in state._fields:
             assert round(getattr(state, name), 9) == getattr(state, name)
 
 
