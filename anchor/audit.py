@@ -51,15 +51,13 @@ def audit(
         progress=progress,
     )
     inquiry = Inquiry(ledger, policy.log.name, authority, side.index, found)
-    _audit_store(inquiry, log, side, progress)
+    _audit_store(inquiry, side, progress)
     return found
 
 
-def _audit_store(
-    inquiry: Inquiry, log: LogReader | None, side: AnchorSide, progress: Progress | None
-) -> None:
+def _audit_store(inquiry: Inquiry, side: AnchorSide, progress: Progress | None) -> None:
     rows = inquiry.ledger.collectors()
-    across = Across(Chains(), ClaimsCheck(inquiry), Citations(inquiry, log, side.view))
+    across = Across(Chains(), ClaimsCheck(inquiry), Citations(inquiry, side.log, side.view))
     for row in rows:
         CollectorPass(inquiry, row, across, progress).run()
         inquiry.audit.counts.collectors += 1

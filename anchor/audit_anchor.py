@@ -18,8 +18,13 @@ Progress = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class AnchorSide:
-    """What the rest of an audit may rest on: None where the log cannot be relied on."""
+    """What the rest of an audit may rest on.
 
+    `log` is None where there is none or its checkpoint does not hold, `view` where nothing is
+    anchored yet, `index` also where its entries do not hold.
+    """
+
+    log: LogReader | None
     view: LogView | None
     index: LogIndex | None
 
@@ -35,15 +40,15 @@ def audit_anchor(
     """Check the anchor log as far as there is one; findings and notes go into `audit`."""
     if log is None:
         audit.notes.append("no anchor log was given: rows are checked against the store alone")
-        return AnchorSide(None, None)
+        return AnchorSide(None, None, None)
     try:
         note, view = log.head
     except Missing:
         audit.notes.append("nothing is anchored yet: the log has no checkpoint")
-        return AnchorSide(None, None)
+        return AnchorSide(log, None, None)
     except AnchorError as error:
         audit.add(Finding("log-invalid", f"the log's checkpoint: {error}", policy.log.name))
-        return AnchorSide(None, None)
+        return AnchorSide(None, None, None)
     audit.counts.log_size = view.size
     _check_quorum(note, policy, audit)
     _check_remembered(log, view, remembered, audit)
@@ -51,7 +56,7 @@ def audit_anchor(
     for found in whole.findings:
         audit.add(Finding(found.kind, found.detail, policy.log.name))
     index = _index(view, policy, audit)
-    return AnchorSide(view, index)
+    return AnchorSide(log, view, index)
 
 
 def _check_quorum(note: bytes, policy: Policy, audit: Audit) -> None:

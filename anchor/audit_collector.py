@@ -64,6 +64,9 @@ class CollectorPass:
     _suspects: dict[int, tuple[MessageRow, Checked]] = field(default_factory=dict)
     _differing: list[_Differs] = field(default_factory=list)
     _unresolved: list[Window] = field(default_factory=list)
+    _unchecked: list[tuple[int, int]] = field(default_factory=list)
+    # Signed hashes of positions that have no row.
+    _vacant: set[bytes] = field(default_factory=set)
     _counted: int = 0
     _beyond: int = 0
     _named: set[int] = field(default_factory=set)
@@ -159,7 +162,7 @@ class CollectorPass:
         assert head is not None
         window = self.trail.close(head.checkpoint)
         self._blame(window)
-        if window.verdict == "neither" and not self._any_named(window.start, window.stop - 1):
+        if window.verdict == "neither":
             self._unresolved.append(window)
         if window.verdict != "neither":
             self.check.counted = max(self.check.counted, self._counted)
@@ -185,6 +188,7 @@ class CollectorPass:
             else:
                 self._blame_unsigned(row, checked, leaf, signed)
         self._suspects = {}
+        self._vacant |= {s for leaf, s in window.differing.values() if leaf is None and s}
 
     def _blame_signed(self, row: MessageRow, fault: Fault | None) -> None:
         """The collector signed the row as it is."""
@@ -206,13 +210,14 @@ class CollectorPass:
         self._say_differing()
         for window in self._unresolved:
             self._say_unresolved(window)
+        self._say_unchecked()
         if self._beyond > MOST:
             detail = f"and {self._beyond - MOST} rows more that no signed checkpoint covers"
             self.inquiry.find("inserted", detail, collector=self.row.id)
 
     def _say_differing(self) -> None:
         """Rows that stand where others were signed: moved, new, or changed."""
-        signed = {d.signed for d in self._differing if d.signed is not None}
+        signed = self._vacant | {d.signed for d in self._differing if d.signed is not None}
         moved = [d.leaf in signed and d.leaf != d.signed for d in self._differing]
         # Rows that were pushed on end beyond the end; then what is nowhere signed is new.
         pushed = any(m and d.signed is None for m, d in zip(moved, self._differing, strict=True))
@@ -226,23 +231,35 @@ class CollectorPass:
             self._find(found.kind, found.detail, found.row, STORE)
 
     def _say_unresolved(self, window: Window) -> None:
-        """Neither rows nor tiles give a batch's root, and no row of it is wrong in itself."""
+        """Neither rows nor tiles gave a batch's root; no row of it need be wrong in itself."""
         last = self._last
         assert last is not None
         spans = list(self.trail.suspects(window, last.checkpoint))
         for first, stop in spans:
-            if not self._any_named(first, stop):
+            if not window.certain:
+                # Something before them in the same tile is false, and the true hash is gone.
+                self._unchecked.append((first, stop))
+            elif not self._any_named(window.start, window.stop - 1):
                 detail = f"of the rows {first} to {stop}, one or more are not what was signed, and "
                 detail += "neither are their stored hashes"
                 where = first if first == stop else None
                 self.inquiry.find("altered", detail, collector=self.row.id, position=where)
-        if not spans:
+        if not spans and window.certain and not self._any_named(window.start, window.stop - 1):
             detail = (
                 f"the root signed for positions {window.start} to {window.stop - 1} is another "
             )
             detail += "than the one under the collector's later checkpoints"
             blame = self.inquiry.origin(self.row.id)
             self.inquiry.find("batch-altered", detail, collector=self.row.id, blame=blame)
+
+    def _say_unchecked(self) -> None:
+        if self._unchecked:
+            first, last = self._unchecked[0][0], self._unchecked[-1][1]
+            count = sum(stop - start + 1 for start, stop in self._unchecked)
+            self.inquiry.audit.notes.append(
+                f"{count} rows of collector {shown(self.row.id)} between {first} and {last} cannot "
+                "be checked against a signed root: true hashes beside them are gone"
+            )
 
     def _any_named(self, first: int, last: int) -> bool:
         return any(first <= position <= last for position in self._named)

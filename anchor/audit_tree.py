@@ -24,13 +24,16 @@ MOST = 10_000
 class Window:
     """The positions from one root to the next, and whose leaf hashes gave that root.
 
-    `differing` are the positions where row and tile say different things (row's leaf hash,
-    None where there is no usable row; tile's, None where there is none).
+    `certain` is False where the leaves before were not known either: then `neither` says
+    nothing of this window's own. `differing` are the positions where row and tile say
+    different things: the row's leaf hash (None for no usable row) and the tile's (None for
+    none).
     """
 
     start: int
     stop: int
     verdict: Verdict
+    certain: bool
     differing: dict[int, tuple[bytes | None, bytes | None]]
 
 
@@ -68,7 +71,8 @@ class LeafTrail:
         """End the window at a signed root, whose size is the position reached."""
         assert checkpoint.size == self.position
         verdict = self._verdict(checkpoint)
-        window = Window(self.start, self.position, verdict, self._differing)
+        certain = not self.lost
+        window = Window(self.start, self.position, verdict, certain, self._differing)
         if verdict == "neither":
             self._resync(checkpoint)
         else:
@@ -102,12 +106,17 @@ class LeafTrail:
         and so contradicts the window's own.
         """
         view = TileView(self.tiles, last)
-        for number in range(window.start // TILE_WIDTH, (window.stop - 1) // TILE_WIDTH + 1):
+        first = window.start // TILE_WIDTH
+        tiles = range(first, (window.stop - 1) // TILE_WIDTH + 1)
+        # A signed size may be any number: what is beyond all reason is one span.
+        for number in tiles[:MOST]:
             try:
                 view.tile(0, number)
             except (AnchorError, ValueError):
-                first = max(window.start, number * TILE_WIDTH)
-                yield first, min(window.stop, (number + 1) * TILE_WIDTH) - 1
+                start = max(window.start, number * TILE_WIDTH)
+                yield start, min(window.stop, (number + 1) * TILE_WIDTH) - 1
+        if len(tiles) > MOST:
+            yield tiles[MOST] * TILE_WIDTH, window.stop - 1
 
     def _begin(self) -> None:
         self.start, self._differing = self.position, {}

@@ -4,11 +4,12 @@ Every run gives the same bytes. The store is in memory (`MemoryLedger`) or, by `
 in the real schema, where attacks are plain SQL.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
+from sqlalchemy import Table
 from verify_logs import publish, write
 
 from anchor.cosignature import cosign
@@ -18,6 +19,9 @@ from anchor.log_reader import FolderSource, LogReader
 from anchor.note import COSIGNATURE, ML_DSA_44, Note, SignerKey
 from anchor.policy import Policy, write_policy
 from anchor.policy_text import Witness
+from collector import tables
+from collector.store import open_store
+from collector.store_reader import LedgerReader
 from telemetry.judgement import judge
 from telemetry.keyring import Keyring
 from telemetry.message import Cited, compose
@@ -59,9 +63,9 @@ class MemoryLedger:
         self, collector: str, start: int = 0, stop: int | None = None
     ) -> Iterator[MessageRow]:
         for row in self.message_rows:
-            if row.collector == collector and start <= row.position:
-                if stop is None or row.position < stop:
-                    yield row
+            inside = start <= row.position and (stop is None or row.position < stop)
+            if row.collector == collector and inside:
+                yield row
 
     def find(self, device: str, session: str, seq: int) -> MessageRow | None:
         for claim in self.claim_rows:
@@ -148,6 +152,8 @@ class World:
         self.published = dict[str, bytes]()
         self.checkpoint: bytes | None = None
         self.now = START
+        self.cosigned_at = list[int]()
+        self.published_at = list[dict[str, bytes]]()
 
     # -- keys ------------------------------------------------------------------------
 
@@ -260,10 +266,8 @@ class World:
             status = "conflict"
         collector.received = max(collector.received + 1, self.now * US)
         if status == "accepted":
-            assert found.device and found.session and found.seq is not None and found.body_hash
-            self.ledger.claim_rows.append(
-                (found.device, found.session, found.seq, collector.id, position, found.body_hash)
-            )
+            number = (found.device, found.session, found.seq)
+            self.ledger.claim_rows.append((*number, collector.id, position, found.body_hash))
         return MessageRow(
             collector=collector.id,
             position=position,
@@ -300,15 +304,21 @@ class World:
         """Append what is pending and publish a cosigned checkpoint."""
         self.append()
         self.now += 5
+        self.cosigned_at.append(self.now)
         files = publish(self.anchor, self.entries)
-        note = Note.from_bytes(files["checkpoint"])
-        for i, key in enumerate(self.witnesses.values()):
-            note = note.with_signatures(cosign(key, note.text, self.now + i))
-        self.checkpoint = note.to_bytes()
+        self.checkpoint = self.cosign(files["checkpoint"])
         files["checkpoint"] = self.checkpoint
         files[f"checkpoints/{sha256(self.checkpoint).hexdigest()}"] = self.checkpoint
         self.published.update(files)
+        self.published_at.append(dict(self.published))
         return self.checkpoint
+
+    def cosign(self, checkpoint: bytes) -> bytes:
+        """Let every witness cosign, one second after the other."""
+        note = Note.from_bytes(checkpoint)
+        for i, key in enumerate(self.witnesses.values()):
+            note = note.with_signatures(cosign(key, note.text, self.now + i))
+        return note.to_bytes()
 
     def cite(self, *machines: Machine) -> None:
         """Let machines see the newest checkpoint."""
@@ -320,6 +330,37 @@ class World:
     def write_log(self, folder: Path) -> LogReader:
         write(self.published, folder)
         return LogReader(FolderSource(folder), self.anchor.verifier)
+
+
+def to_sqlite(world: World, path: Path) -> LedgerReader:
+    """The world's store in the real schema, in a file that attacks may edit."""
+    ledger = world.ledger
+    with open_store(f"sqlite:///{path}", create=True) as store, store.writing() as connection:
+
+        def put(table: Table, rows: Iterable[dict[str, object]]) -> None:
+            for row in rows:
+                connection.execute(table.insert(), row)
+
+        put(
+            tables.collectors,
+            (
+                {"ordinal": i, "kind": "live", **asdict(row)}
+                for i, row in enumerate(ledger.collector_rows)
+            ),
+        )
+        put(tables.messages, map(asdict, ledger.message_rows))
+        put(tables.batches, map(asdict, ledger.batch_rows))
+        put(tables.key_entries, map(asdict, ledger.key_rows))
+        names = ("device", "session", "seq", "collector", "position", "body_hash")
+        put(tables.claims, (dict(zip(names, c, strict=True)) for c in ledger.claim_rows))
+        put(
+            tables.tiles,
+            (
+                {"collector": c, "level": level, "number": number, "hashes": hashes}
+                for (c, level, number), hashes in ledger.tile_rows.items()
+            ),
+        )
+    return LedgerReader(f"sqlite:///{path}")
 
 
 def record_bytes(row: MessageRow) -> bytes:
