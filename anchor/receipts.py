@@ -73,23 +73,30 @@ class ReceiptVerifier:
     def __init__(self, operator: VerifierKey, origin: str) -> None:
         self._authority = OperatorAuthority(operator)
         self._prefix = f"{origin}/collector/"
-        # By the hash of the entry that enrolled it, so that revocation finds it.
-        self._keys: dict[bytes, VerifierKey] = {}
-        self._ended: set[bytes] = set()
+        # By origin: a collector's one key, and the hash of the entry that enrolled it.
+        self._keys: dict[str, tuple[bytes, VerifierKey]] = {}
+        # By origin: the entry that was revoked, whether or not it has come yet.
+        self._ended: dict[str, bytes] = {}
         self._heads: OrderedDict[bytes, ReceiptHead] = OrderedDict()
 
     def admit(self, entry: bytes) -> None:
-        """Take a collector's key entry (enrolment or revocation); Malformed or Refused if bad."""
+        """Take a collector's key entry (enrolment or revocation); Malformed or Refused if bad.
+
+        Refused is also what contradicts the entries taken before: no log will hold it.
+        """
         statement = self._authority.read(entry)
         if statement.kind != "collector":
             raise Refused(f"a key entry for a {statement.kind}, not for a collector")
+        origin = self._prefix + statement.name
+        known = self._ended.get(origin) or self._keys.get(origin, (None,))[0]
+        if known not in {None, statement.prior or statement.hash}:
+            raise Refused(f"a key entry of collector {statement.name!r}, which keeps its one key")
         if statement.prior is not None:
-            self._ended.add(statement.prior)
-            self._keys.pop(statement.prior, None)
+            self._ended[origin] = statement.prior
             self._heads.clear()
-        elif statement.key is not None and statement.hash not in self._ended:
-            name = self._prefix + statement.name
-            self._keys[statement.hash] = VerifierKey(name, ED25519, statement.key)
+        elif statement.key is not None:
+            key = VerifierKey(origin, ED25519, statement.key)
+            self._keys[origin] = (statement.hash, key)
 
     def check(self, payload: bytes) -> ReceiptLeaf:
         """The leaf of a receipt; Malformed or Refused unless signature and path hold."""
@@ -116,15 +123,13 @@ class ReceiptVerifier:
             return known
         note = Note.from_bytes(data)
         head = ReceiptHead.from_text(note.text)
-        keys = [key for key in self._keys.values() if key.name == head.origin]
-        signing = [key for key in keys if note.line_of(key)]
-        if not signing:
+        _, key = self._keys.get(head.origin, (None, None))
+        if key is None or head.origin in self._ended or note.line_of(key) is None:
             raise Refused(
                 f"receipts signed by {head.origin!r}, whose key no entry has certified here; "
                 "its key entry is on the topic ledger/collector/<id>"
             )
-        for key in signing:
-            note.signed_by(key)
+        note.signed_by(key)
         self._heads[data] = head
         if len(self._heads) > _KEPT:
             self._heads.popitem(last=False)

@@ -1,5 +1,6 @@
 """Receipts: one signature a commit, a path each, and only certified keys."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -93,11 +94,46 @@ def test_a_collector_receipts_for_itself_only(verifier):
         verifier.check(sealed)
 
 
-def test_a_collector_may_have_two_keys(verifier):
+def test_a_collector_keeps_its_one_key(verifier):
+    """What no collector applies and no log holds must not certify receipts."""
     new = SignerKey.generate(KEY.name)
-    verifier.admit(enrolment("c1", new))
-    for key in (KEY, new):
-        verifier.check(ReceiptTree(key).seal(leaves(2))[1])
+    with pytest.raises(Refused, match="one key"):
+        verifier.admit(enrolment("c1", new))
+    with pytest.raises(Refused):
+        verifier.check(ReceiptTree(new).seal(leaves(2))[1])
+    verifier.admit(enrolment("c1", KEY))
+    verifier.check(ReceiptTree(KEY).seal(leaves(2))[1])
+
+
+def later_enrolment():
+    """A second entry for the collector's own key."""
+    return enrol(operator=OPERATOR, kind="collector", name="c1", key=KEY, time=TIME + 1)
+
+
+def revocation(name, entry):
+    prior = OperatorAuthority(OPERATOR.verifier).read(entry).hash
+    return revoke(operator=OPERATOR, kind="collector", name=name, prior=prior, time=TIME)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_second_enrolment_does_not_outlive_the_revocation(known):
+    verifier = ReceiptVerifier(OPERATOR.verifier, ORIGIN)
+    if known:
+        verifier.admit(enrolment("c1", KEY))
+    verifier.admit(revocation("c1", enrolment("c1", KEY)))
+    with pytest.raises(Refused, match="one key"):
+        verifier.admit(later_enrolment())
+    with pytest.raises(Refused):
+        verifier.check(ReceiptTree(KEY).seal(leaves(2))[0])
+
+
+@pytest.mark.parametrize(
+    "false", [revocation("c1", later_enrolment()), revocation("c2", enrolment("c1", KEY))]
+)
+def test_a_revocation_of_another_entry_ends_nothing(verifier, false):
+    with suppress(Refused):
+        verifier.admit(false)
+    verifier.check(ReceiptTree(KEY).seal(leaves(2))[0])
 
 
 def test_a_revoked_key_holds_no_longer(verifier):
