@@ -123,10 +123,13 @@ class KeptCheckpoints:
         view = self.reader.view
         after = bisect_right(self._listed(), index, key=lambda listed: listed[0])
         for size, group in groupby(self._listed()[after:], key=lambda listed: listed[0]):
-            opened = [c for _, path in group if size <= view.size and (c := self._opened(path))]
-            if opened and opened[0].checkpoint.root == view.root(size):
+            if size > view.size:
+                break
+            opened = [cosigned for _, path in group if (cosigned := self._opened(path))]
+            ours = [c for c in opened if c.checkpoint.root == view.root(size)]
+            if ours:
                 # The same tree may have been cosigned again later.
-                return min(opened, key=lambda c: self.policy.not_after(c) or 0)
+                return min(ours, key=lambda c: self.policy.not_after(c) or 0)
         return self.policy.open(self.reader.head[0])
 
     def _opened(self, path: str) -> Cosigned | None:

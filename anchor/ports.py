@@ -45,4 +45,4 @@ class Census(Protocol):
     """What `audit` asks of a ledger that can tell: who has rows without being known."""
 
     def strangers(self) -> Iterator[object]:
-        """Values of `collector` in messages, batches and claims that `collectors` lacks."""
+        """Values of `collector` in messages and batches that `collectors` lacks."""

@@ -126,6 +126,21 @@ class LedgerReader:
             after = "WHERE (device, session, seq) > (?, ?, ?) "
             page = self._page(query + after + order, (*page[-1][:3], _PAGE))
 
+    def strangers(self) -> Iterator[object]:
+        """Values of `collector` in messages and batches that `collectors` lacks.
+
+        One index search for each value there is, not one step for each row.
+        """
+        known = {row.id for row in self.collectors()}
+        for table in (tables.messages, tables.batches):
+            query = f"SELECT min(collector) FROM {table.name}"  # noqa: S608 - constants
+            found = self._page(query, ())[0][0]
+            while found is not None:
+                if found not in known:
+                    known.add(found)
+                    yield found
+                found = self._page(f"{query} WHERE collector > ?", (found,))[0][0]
+
     def stats(self, *, gaps: bool = True) -> Stats:
         """Count the store, all collectors together; without `gaps` in no time at all."""
         with self._reading() as connection:

@@ -415,7 +415,7 @@ def test_the_bench_is_clean(bench: Bench) -> None:
 
 @given(cell=st.sampled_from(CELLS), value=VALUES, data=st.data())
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_value_in_any_column_is_a_finding_and_never_an_error(
     bench: Bench, cell: tuple[str, str], value: object, data: st.DataObject

@@ -325,6 +325,14 @@ def row_inserted_and_the_rest_moved_down(case: Case) -> Expected:
 
 
 @attack
+def rows_of_an_unknown_collector(case: Case) -> Expected:
+    """The view of readings would show them."""
+    for position in range(3):
+        insert(case, replace(case.accepted(3), collector="ghost", position=position))
+    return Expected({"inserted"}, positions=set(), detail="rows name collector ghost")
+
+
+@attack
 def two_rows_swapped(case: Case) -> Expected:
     first, second = case.accepted(20), case.accepted(240)
     case.update(first, position=-1)
@@ -421,7 +429,8 @@ def collectors_key_replaced(case: Case) -> Expected:
 def collector_hidden(case: Case) -> Expected:
     case.sql("DELETE FROM collectors WHERE id = 'file-1'")
     case.sql("DELETE FROM claims WHERE collector = 'file-1'")
-    return Expected({"batch-missing"}, positions=set(), detail="does not know it")
+    kinds = {"batch-missing", "inserted"}
+    return Expected(kinds, positions=set(), detail="does not know it")
 
 
 @attack
