@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Installation:
-    """One ledger as the settings describe it."""
+    """One ledger as the settings describe it; closes its store at the end of a `with`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -45,9 +45,21 @@ class Installation:
 
         return LedgerReader(self.database_url)
 
-    @cached_property
+    def close(self) -> None:
+        """Close the store, if it was opened."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+            del self.__dict__["ledger"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
     def log_reader(self) -> "LogReader":
-        """The anchor log, every hash of it checked against its signed checkpoint."""
+        """The anchor log as it is now, every hash checked against its signed checkpoint."""
         from anchor.log_reader import FolderSource, LogReader  # noqa: PLC0415 - on demand
 
         return LogReader(FolderSource(self.log), self.policy.log)

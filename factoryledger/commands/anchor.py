@@ -52,9 +52,10 @@ def anchor(  # noqa: PLR0913 - a command's options
         policy=policy,
         every=every,
     )
-    place.data.create()
     announces = not once or broker is not None
-    run_until_stopped(lambda stop: _run(place, stop, once=once, announces=announces))
+    with place:
+        place.data.create()
+        run_until_stopped(lambda stop: _run(place, stop, once=once, announces=announces))
 
 
 async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announces: bool) -> None:

@@ -23,8 +23,8 @@ def audit(
     from factoryledger.auditing import lines, run_audit  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
-    place = installation(data=data, database=database, log=log, policy=policy)
-    audited = run_audit(place)
+    with installation(data=data, database=database, log=log, policy=policy) as place:
+        audited = run_audit(place)
     if json_:
         typer.echo(json.dumps(audited.to_json()))
     else:

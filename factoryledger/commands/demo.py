@@ -36,6 +36,7 @@ def demo(
     from factoryledger.demo.run import run_demo  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
-    place = installation(machines=machines, data=data, seed=seed)
-    if not run_demo(place, duration):
+    with installation(machines=machines, data=data, seed=seed) as place:
+        held = run_demo(place, duration)
+    if not held:
         raise typer.Exit(1)

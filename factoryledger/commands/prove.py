@@ -70,9 +70,9 @@ def prove(  # noqa: PLR0913 - a command's options
     from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
-    place = installation(data=data, database=database, log=log, policy=policy)
-    row = _row(place, device, session, seq, message)
-    proof = build(ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row)
+    with installation(data=data, database=database, log=log, policy=policy) as place:
+        row = _row(place, device, session, seq, message)
+        proof = build(ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row)
     path = out or place.settings.data / "proofs" / proving.file_name(row)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, proof.to_bytes())

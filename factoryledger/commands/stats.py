@@ -24,7 +24,8 @@ def stats(
     from factoryledger.counting import with_anchored  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
-    counted = with_anchored(installation(data=data, database=database))
+    with installation(data=data, database=database) as place:
+        counted = with_anchored(place)
     if json_:
         typer.echo(json.dumps(counted.to_dict()))
     else:

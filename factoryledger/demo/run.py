@@ -112,7 +112,7 @@ class _FirstProof:
             if row is None:
                 continue
             try:
-                path, verified = prove_row(Installation(self._place.settings), row)
+                path, verified = prove_row(self._place, row)
             except Missing:
                 continue
             after = time.monotonic() - self._begun

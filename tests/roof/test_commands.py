@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_audit_without_an_anchor_says_so_and_is_good(command, tmp_path):
 )
 def test_audit_names_the_row_that_was_changed(command, ledger, change, kind):
     assert command("audit", "--data", ledger.path).code == 0
-    with sqlite3.connect(ledger.database) as store:
+    with closing(sqlite3.connect(ledger.database)) as store, store:
         device, session, seq, collector = store.execute(
             "select device, session, seq, collector from messages where position = 3"
         ).fetchone()

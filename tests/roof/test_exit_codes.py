@@ -3,6 +3,7 @@
 import base64
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -41,8 +42,9 @@ def test_a_broken_line_names_file_line_and_reason_and_keeps_what_came_before(com
     said = one_sentence(command("ingest", recording, "--data", "d"), 2)
 
     assert f"{recording}:3" in said or (str(recording) in said and "line 3" in said)
-    kept = sqlite3.connect(tmp_path / "d" / "ledger.db").execute("select topic from messages")
-    assert [row[0] for row in kept] == ["t/1", "t/2"]
+    with closing(sqlite3.connect(tmp_path / "d" / "ledger.db")) as store:
+        kept = store.execute("select topic from messages order by position").fetchall()
+    assert kept == [("t/1",), ("t/2",)]
 
 
 def test_a_tampered_proof_is_one_sentence(command, ledger, tmp_path):
