@@ -102,15 +102,22 @@ class AnchorDb:
         self._origin = origin
         self._durable = durable or Durable()
         self._engine: Engine = open_writer(path)
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self) -> None:
+        """Make the tables where they are not; Diverged for the database of another log."""
         with self._engine.begin() as connection:
             _METADATA.create_all(connection)
-            others = connection.scalars(select(_HEAD.c.origin).where(_HEAD.c.origin != origin))
-            found = others.first()
+            others = select(_HEAD.c.origin).where(_HEAD.c.origin != self._origin)
+            found = connection.scalars(others).first()
         if found is not None:
-            self.close()
             raise Diverged(
-                f"{path} belongs to the log {found}, not to {origin}: give the path of this "
-                "log's own database, or the key of that log"
+                f"{self.path} belongs to the log {found}, not to {self._origin}: give the path of "
+                "this log's own database, or the key of that log"
             )
 
     def close(self) -> None:

@@ -34,8 +34,12 @@ class WitnessState:
         self._engine = open_writer(path)
         # One connection, so one transaction at a time within the process as well.
         self._lock = Lock()
-        with self._engine.begin() as connection:
-            _METADATA.create_all(connection)
+        try:
+            with self._engine.begin() as connection:
+                _METADATA.create_all(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

@@ -36,7 +36,11 @@ class Anchor:
         self.writer = Writer(self.folder, self.db, plant.key)
         self.refusals = []
         self.signed = []
-        self.recover()
+        try:
+            self.recover()
+        except BaseException:
+            self.close()
+            raise
 
     def recover(self):
         contents = self.writer.recover(self.plant.authority, 1)
