@@ -49,8 +49,9 @@ lint: $(DEV) ## Format, lint, types, imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-docs: $(DEV) ## docs/commands.md, from the commands
+docs: $(DEV) ## docs/commands.md and docs/scenario.schema.json, from the program
 	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
+	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
 
 format: $(DEV) ## Put every file into its one format
 	$(VENV)/bin/ruff format

@@ -17,6 +17,7 @@ from simulator import routine
 from simulator.machines import KINDS
 from simulator.machines.kind import Readings, Surroundings
 from simulator.packml import State
+from simulator.work.job import Job
 from telemetry.canonical import b64
 from telemetry.topic import MachineTopic
 
@@ -31,11 +32,15 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine: its topic (of any kind of message), the name of its kind, the plant's seed."""
+    """A machine: its topic (of any kind of message), the name of its kind, the plant's seed.
+
+    Without a job it passes its days as `simulator.routine` has it.
+    """
 
     topic: MachineTopic
     kind: str
     seed: int
+    job: Job | None = None
 
     @property
     def name(self) -> str:

@@ -97,7 +97,7 @@ def test_trust_never_comes_from_beside_the_proof(command, ledger, tmp_path):
         ["replay", "x.jsonl", "--qos", "7"],
         ["simulate", "--out", "x.jsonl"],
         ["simulate", "--machines", "0"],
-        ["simulate", "--scenario", "nowhere.toml"],
+        ["simulate", "--scenario", "nowhere.yaml"],
         ["device", "enrol", "Not A Name"],
         ["device", "revoke", "mill-01"],
         ["prove", "--device", "mill-01"],

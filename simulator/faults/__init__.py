@@ -1,0 +1,1 @@
+"""Faults with ground truth: what goes wrong, on which machine, from when to when."""
