@@ -32,11 +32,21 @@ def simulate(  # noqa: PLR0913 - a command's options
         ),
     ] = None,
     scenario: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--scenario",
-            metavar="FILE",
-            help="Which machines (TOML or JSON), instead of --machines.",
+            metavar="NAME|FILE",
+            help="Which machines do what, instead of --machines: a shipped scenario by its "
+            "name, or a YAML file.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check",
+            metavar="NAME|FILE",
+            help="Only check this scenario and say what it describes.",
             show_default=False,
         ),
     ] = None,
@@ -88,6 +98,9 @@ def simulate(  # noqa: PLR0913 - a command's options
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
+    if check is not None:
+        _check(check, json_=json_)
+        return
     place = installation(
         broker=broker,
         prefix=prefix,
@@ -110,11 +123,31 @@ def simulate(  # noqa: PLR0913 - a command's options
         raise typer.Exit(3)
 
 
-def _plant(place: "Installation", scenario: Path | None) -> "list[Machine]":
-    from simulator.plant import build_plant, load_scenario  # noqa: PLC0415 - on demand
+def _check(name: str, *, json_: bool) -> None:
+    """Read a scenario and say what is in it; BadScenario says what is wrong."""
+    from simulator.scenario_file import load_scenario  # noqa: PLC0415 - on demand
+
+    scenario = load_scenario(name)
+    counts = {
+        "machines": scenario.size,
+        "lines": sum(line.count for line in scenario.lines),
+        "shifts": len(scenario.shifts),
+        "faults": len(scenario.faults),
+    }
+    if json_:
+        typer.echo(json.dumps({"scenario": name, **counts}))
+    else:
+        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        typer.echo(f"{name} is good: {said}")
+
+
+def _plant(place: "Installation", scenario: str | None) -> "list[Machine]":
+    from simulator.plant import build_plant  # noqa: PLC0415 - on demand
+    from simulator.scenario_file import load_scenario  # noqa: PLC0415 - on demand
+    from simulator.scenario_plant import plant_of  # noqa: PLC0415 - on demand
 
     if scenario is not None:
-        return load_scenario(scenario).plant(place.settings.seed)
+        return plant_of(load_scenario(scenario), place.settings.seed)
     return build_plant(place.settings.machines, place.settings.seed)
 
 
