@@ -103,7 +103,8 @@ def wrong_type(row: MessageRow) -> str | None:
             value = getattr(row, name)
             # type() and not isinstance: True is no integer here.
             if not (type(value) is kind or (nullable and value is None)):
-                return f"column {name} holds {shown(value)}, which is no {kind.__name__}"
+                found = type(value).__name__
+                return f"column {name} holds {found} where {kind.__name__} is due: {shown(value)}"
             if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
                 return f"column {name} holds {shown(value)}, which is out of range"
     return None
