@@ -17,6 +17,7 @@ from collector.ports import Authority, IdentityFor, Requests
 from collector.resume import Resume, Source
 from collector.store import open_store
 from collector.store_reader import LedgerReader
+from telemetry.errors import MalformedRecording
 from telemetry.recording import Line, read
 
 _log = structlog.get_logger(__name__)
@@ -66,9 +67,12 @@ def ingest(
         try:
             for number, line in reading:
                 filing.take(number, line)
-        finally:
-            # Also before a broken line: what came before it stands.
+        except MalformedRecording:
+            # What came before a broken line stands. After any other error the batch may be
+            # half taken: the next ingest begins again at its first line.
             filing.flush()
+            raise
+        filing.flush()
     _log.info("ingested", file=str(file), collector=source.collector, added=filing.added)
     roots = _roots(store_url, source.collector)
     return IngestResult(

@@ -1,6 +1,7 @@
 """Recordings into the store: same file, same roots; twice is once; broken lines end it late."""
 
 import io
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -167,6 +168,46 @@ def test_a_broken_line_ends_it_after_all_before_it_is_committed(works, tmp_path)
         stats = works.reader().stats()
         assert (stats.stored, stats.batches) == (6, 1)
         assert stats.conserved
+
+
+class StoppedOnce:
+    """A log whose first extension is interrupted, as by Ctrl-C."""
+
+    def __init__(self, log):
+        self.log, self.stopped = log, False
+
+    def __getattr__(self, name):
+        return getattr(self.log, name)
+
+    def extend(self, records):
+        if not self.stopped:
+            self.stopped = True
+            raise KeyboardInterrupt
+        return self.log.extend(records)
+
+
+def test_a_batch_that_was_interrupted_is_left_to_the_next_ingest(works, tmp_path):
+    """Trying it again on the way out counted its lines twice, and could commit it half judged."""
+    lines = [line(number * 1_000_000, "foreign", b"%d" % number) for number in range(3)]
+    file = recording(tmp_path / "three.jsonl", lines)
+
+    def stopped(collector_id):
+        identity = works.identity_for(collector_id)
+        return replace(identity, log=lambda size, tile: StoppedOnce(identity.log(size, tile)))
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(
+            store_url=works.url,
+            file=file,
+            identity_for=stopped,
+            authority=works.authority,
+            requests=works.requests,
+        )
+    assert works.reader().stats().received == 0
+    run(works, file)
+    stats = works.reader().stats()
+    assert (stats.received, stats.stored) == (3, 3)
+    assert stats.conserved
 
 
 def test_a_running_collector_keeps_ingest_out(works, tmp_path):
