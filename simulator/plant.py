@@ -8,18 +8,29 @@ from typing import Final
 
 from simulator.errors import BadScenario
 from simulator.machine import Machine
+from simulator.machines import KINDS
 from telemetry.topic import MachineTopic
 
 ENTERPRISE: Final = "example-works"
 SITE: Final = "north"
 # Where a machine of each kind stands, and how many of twenty there are.
 AREAS: Final[dict[str, tuple[str, int]]] = {
-    "mill": ("machining", 6),
-    "moulding": ("moulding", 5),
-    "compressor": ("utilities", 4),
-    "chiller": ("utilities", 2),
-    "furnace": ("heat-treatment", 3),
+    "mill": ("machining", 3),
+    "moulding": ("moulding", 2),
+    "compressor": ("utilities", 2),
+    "chiller": ("utilities", 1),
+    "furnace": ("heat-treatment", 1),
+    "lathe": ("machining", 2),
+    "robot": ("assembly", 2),
+    "conveyor": ("packaging", 2),
+    "press": ("forming", 1),
+    "packaging": ("packaging", 1),
+    "agv": ("logistics", 1),
+    "cold-store": ("logistics", 1),
+    "energy-meter": ("machining", 1),
 }
+# Energy meters go round: one for the first line of each of these areas, then the second.
+METERED: Final = ("machining", "utilities", "moulding", "packaging")
 MACHINES_A_LINE: Final = 4
 
 
@@ -36,11 +47,18 @@ def build_plant(count: int = 20, seed: int = 0) -> list[Machine]:
     for index in range(count):
         kind = _DEAL[index % len(_DEAL)]
         numbers[kind] += 1
-        number = numbers[kind]
-        line = f"line-{(number - 1) // MACHINES_A_LINE + 1}"
-        topic = _topic(ENTERPRISE, SITE, AREAS[kind][0], line, f"{kind}-{number:02d}")
+        area, line = _place(kind, numbers[kind])
+        topic = _topic(ENTERPRISE, SITE, area, line, f"{kind}-{numbers[kind]:02d}")
         machines.append(Machine(topic, kind, seed))
     return machines
+
+
+def _place(kind: str, number: int) -> tuple[str, str]:
+    """Area and line of a kind's machine of this number, from 1."""
+    if KINDS[kind].observes:
+        turn, area = divmod(number - 1, len(METERED))
+        return METERED[area], f"line-{turn + 1}"
+    return AREAS[kind][0], f"line-{(number - 1) // MACHINES_A_LINE + 1}"
 
 
 def _deal() -> tuple[str, ...]:
