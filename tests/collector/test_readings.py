@@ -3,6 +3,7 @@
 import pytest
 
 from telemetry.message import Scan
+from telemetry.signature import seal, split
 
 HOUR = 3600 * 1_000_000
 
@@ -36,6 +37,17 @@ def test_readings_and_scans_are_rows(works, store, feed):
         ("press-1", at + 1, "torque", -1e300, collector, 1),
         ("press-1", at + 2, "torque", 3.0, collector, 2),
     ]
+
+
+def test_a_scan_under_an_escaped_name_is_indexed_too(works, store, feed):
+    machine = works.machine("press-1")
+    _, plain = machine.message(scans=[Scan(1_764_000_000_000_000, {"a": 1.0})])
+    body = split(plain)[0].replace(b'"scans"', b'"sc\\u0061ns"')
+    taken = feed.take((str(machine.topic), seal(machine.key, machine.topic, body)))
+    assert taken.batch is not None
+    with store.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT position, number, time FROM scans").all()
+    assert [tuple(row) for row in rows] == [(0, 0, 1_764_000_000_000_000)]
 
 
 def test_only_accepted_messages_are_read(works, store, feed):
