@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from collector.arrived import Arrived
 from telemetry.judgement import Judgement
@@ -25,11 +25,18 @@ ONCE = frozenset({"unknown-device", "revoked", "conflict"})
 """Statuses stored once for each body: their senders resend, having no receipt."""
 
 
+class Claim(NamedTuple):
+    """Who took a number: the message of this body hash, in the log of this collector."""
+
+    body_hash: bytes
+    collector: str
+
+
 class Taken(Protocol):
     """What the store knows already."""
 
-    def numbers(self, wanted: Collection[Number]) -> Mapping[Number, bytes]:
-        """Which of these are claimed, and by the message of which body hash."""
+    def numbers(self, wanted: Collection[Number]) -> Mapping[Number, Claim]:
+        """Which of these are claimed, and by whom."""
 
     def sightings(self, wanted: Collection[Sighting]) -> AbstractSet[Sighting]:
         """Which of these are stored."""
@@ -45,11 +52,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Receipted:
-    """A committed message that its machine is to hear of."""
+    """A committed message that its machine is to hear of, and whose log holds it."""
 
     topic: str
     number: Number
     body_hash: bytes
+    collector: str
 
 
 @dataclass(slots=True)
@@ -96,7 +104,8 @@ def build_batch(
         sighting = (item.judgement.body_hash or b"", status)
         if status == "duplicate":
             batch.duplicates += 1
-            batch.receipted.append(_receipted(item))
+            owner = claimed[_number(item.judgement)]
+            batch.receipted.append(_receipted(item, owner.collector))
         elif status in ONCE and sighting in seen:
             batch.duplicates += 1
         else:
@@ -107,12 +116,12 @@ def build_batch(
                 continue
             # Only what is stored takes a number: nothing may be receipted on its account else.
             if status == "accepted":
-                claimed[_number(item.judgement)] = sighting[0]
+                claimed[_number(item.judgement)] = Claim(sighting[0], collector)
             seen.add(sighting)
     return batch
 
 
-def _final_status(judgement: Judgement, claimed: Mapping[Number, bytes]) -> str:
+def _final_status(judgement: Judgement, claimed: Mapping[Number, Claim]) -> str:
     """Give the judged status, `conflict`, or `duplicate` for what is accepted already.
 
     What was accepted once stays accepted: a resend of it is a duplicate even when its key
@@ -122,7 +131,7 @@ def _final_status(judgement: Judgement, claimed: Mapping[Number, bytes]) -> str:
     if status not in {"accepted", "revoked"}:
         return status
     owner = claimed.get(_number(judgement))
-    if owner is not None and owner == judgement.body_hash:
+    if owner is not None and owner.body_hash == judgement.body_hash:
         return "duplicate"
     return "conflict" if status == "accepted" and owner is not None else status
 
@@ -135,7 +144,7 @@ def _numbers(judged: Iterable[Judged]) -> list[Number]:
     ]
 
 
-def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, bytes]) -> set[Sighting]:
+def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, Claim]) -> set[Sighting]:
     """Give every sighting that could matter: a number can only be contested if it comes twice."""
     counts = Counter(_numbers(judged))
     wanted: set[Sighting] = set()
@@ -158,8 +167,9 @@ def _number(judgement: Judgement) -> Number:
     return device, session, seq
 
 
-def _receipted(item: Judged) -> Receipted:
-    return Receipted(item.arrived.topic, _number(item.judgement), item.judgement.body_hash or b"")
+def _receipted(item: Judged, collector: str) -> Receipted:
+    body = item.judgement.body_hash or b""
+    return Receipted(item.arrived.topic, _number(item.judgement), body, collector)
 
 
 def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
@@ -195,7 +205,7 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
     batch.statuses[status] += 1
     if status == "accepted":
         batch.claims.append((*_number(judgement), collector, position, record.body))
-        batch.receipted.append(_receipted(item))
+        batch.receipted.append(_receipted(item, collector))
         batch.scans.extend(scans)
     elif status in ONCE:
         batch.sightings.append(

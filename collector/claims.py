@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import Connection
 
-from collector.batch import Number, Sighting
+from collector.batch import Claim, Number, Sighting
 from collector.store import Store
 
 _MARKS = 200_000  # sessions remembered, some 30 MB; forgetting costs one query each
@@ -18,7 +18,8 @@ _SPARSE = 4  # rows of a range read for each number wanted, before single look-u
 
 _HIGHEST = "SELECT max(seq) FROM claims WHERE device = ? AND session = ?"
 _RANGE = (
-    "SELECT seq, body_hash FROM claims WHERE device = ? AND session = ? AND seq BETWEEN ? AND ?"
+    "SELECT seq, body_hash, collector FROM claims "
+    "WHERE device = ? AND session = ? AND seq BETWEEN ? AND ?"
 )
 _SEEN = "SELECT body_hash, status FROM sightings WHERE body_hash IN ({})"
 
@@ -30,8 +31,8 @@ class StoredClaims:
         self._store = store
         self._highest: dict[tuple[str, str], int] = {}
 
-    def numbers(self, wanted: Collection[Number]) -> dict[Number, bytes]:
-        """Which of these are claimed, and by the message of which body hash."""
+    def numbers(self, wanted: Collection[Number]) -> dict[Number, Claim]:
+        """Which of these are claimed, and by whom."""
         sessions: dict[tuple[str, str], list[int]] = defaultdict(list)
         for device, session, seq in wanted:
             sessions[device, session].append(seq)
@@ -41,7 +42,7 @@ class StoredClaims:
             for session, seqs in sessions.items()
             if (below := [seq for seq in seqs if seq <= self._highest[session]])
         }
-        taken: dict[Number, bytes] = {}
+        taken: dict[Number, Claim] = {}
         if old:
             with self._store.reading() as connection:
                 for place, seqs in old.items():
@@ -82,17 +83,18 @@ class StoredClaims:
 
 def _bodies(
     connection: Connection, session: tuple[str, str], seqs: list[int]
-) -> dict[Number, bytes]:
+) -> dict[Number, Claim]:
     """Look numbers of one session up: as one range where they lie close, else one by one."""
     low, high = min(seqs), max(seqs)
     dense = high - low < _SPARSE * len(seqs)
     ranges = [(low, high)] if dense else [(seq, seq) for seq in seqs]
     wanted = set(seqs)
-    found: dict[Number, bytes] = {}
+    found: dict[Number, Claim] = {}
     for first, last in ranges:
-        for seq, body in connection.exec_driver_sql(_RANGE, (*session, first, last)):
+        rows = connection.exec_driver_sql(_RANGE, (*session, first, last))
+        for seq, body, collector in rows:
             if seq in wanted:
-                found[(*session, seq)] = body
+                found[(*session, seq)] = Claim(body, collector)
     return found
 
 

@@ -174,7 +174,7 @@ class Ledger:
             _log.debug("batch committed", number=self.head.number - 1, size=len(batch.records))
 
     def _sealed(self, batch: Batch, anchored_by: int) -> list[tuple[str, bytes]]:
-        due = owed(batch.receipted, collector=self.head.collector, anchored_by=anchored_by)
+        due = owed(batch.receipted, anchored_by=anchored_by)
         if not due:
             return []
         payloads = self._receipts.seal([receipt.leaf for receipt in due])

@@ -1,4 +1,4 @@
-"""Which receipts a commit owes, one for each device and session (docs/formats.md, Receipt).
+"""Which receipts a commit owes, one for each device, session and log (docs/formats.md, Receipt).
 
 Pure. Only for what is committed: whoever publishes these has seen the commit return.
 """
@@ -25,21 +25,20 @@ class Owed:
     topics: tuple[str, ...]
 
 
-def owed(receipted: Iterable[Receipted], *, collector: str, anchored_by: int) -> list[Owed]:
-    """Give the leaves in order of (device, session); `anchored_by` in microseconds."""
-    groups: dict[tuple[str, str], _Group] = {}
+def owed(receipted: Iterable[Receipted], *, anchored_by: int) -> list[Owed]:
+    """Give the leaves in order of (device, session, collector); `anchored_by` in microseconds."""
+    groups: dict[tuple[str, str, str], _Group] = {}
     for item in receipted:
         device, session, seq = item.number
-        group = groups.setdefault((device, session), _Group())
+        # Each names the log that holds the messages: a duplicate may be in another one.
+        group = groups.setdefault((device, session, item.collector), _Group())
         group.bodies[seq] = item.body_hash
         group.topics.add(item.topic)
-    return [
-        _owed(collector, device, session, groups[device, session], anchored_by)
-        for device, session in sorted(groups)
-    ]
+    return [_owed(place, groups[place], anchored_by) for place in sorted(groups)]
 
 
-def _owed(collector: str, device: str, session: str, group: _Group, anchored_by: int) -> Owed:
+def _owed(place: tuple[str, str, str], group: _Group, anchored_by: int) -> Owed:
+    device, session, collector = place
     seqs = sorted(group.bodies)
     leaf = ReceiptLeaf(
         collector=collector,

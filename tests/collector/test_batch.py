@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.arrived import Arrived
-from collector.batch import Judged, build_batch
+from collector.batch import Claim, Judged, build_batch
 from telemetry.judgement import Judgement
 from telemetry.record import Record
 
@@ -28,9 +28,9 @@ class Memory:
         return self.seen & set(wanted)
 
     def commit(self, batch):
-        for device, session, seq, _, _, body in batch.claims:
+        for device, session, seq, collector, _, body in batch.claims:
             assert (device, session, seq) not in self.claimed
-            self.claimed[device, session, seq] = body
+            self.claimed[device, session, seq] = Claim(body, collector)
         for row in batch.sightings:
             assert (row[0], row[1]) not in self.seen
             self.seen.add((row[0], row[1]))

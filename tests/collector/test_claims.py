@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector import claims as claims_module
+from collector.batch import Claim
 from collector.claims import StoredClaims
 
 numbers = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["s", "t"]), st.integers(0, 60))
@@ -15,7 +16,7 @@ def claim(store, wanted):
     if rows:
         with store.writing() as connection:
             connection.exec_driver_sql("INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?)", rows)
-    return {row[:3]: row[5] for row in rows}
+    return {row[:3]: Claim(row[5], row[3]) for row in rows}
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -81,6 +81,21 @@ def test_a_duplicate_is_receipted_again_and_not_stored(works, feed, same_batch):
     assert statuses(works) == ["accepted"]
 
 
+def test_a_duplicate_is_receipted_by_the_name_of_the_log_that_holds_it(works, feed_for):
+    """Else the receipt would promise that a log contains what it never will."""
+    machine = works.machine("press-1")
+    old, new = machine.message(), machine.message()
+    with works.open() as store:
+        feed_for(works.live(store, new_id="a" * 16).ledger).take(old)
+    with works.open() as store:
+        ahead = works.live(store, new_id="b" * 16, anchored_size=lambda collector: 2)
+        taken = feed_for(ahead.ledger).take(old, new)
+    assert [(leaf.collector, leaf.ranges) for leaf in leaves(taken)] == [
+        ("a" * 16, ((0, 0),)),
+        ("b" * 16, ((1, 1),)),
+    ]
+
+
 @pytest.mark.parametrize("same_batch", [True, False])
 def test_another_body_under_a_number_is_a_conflict_stored_once_for_each_body(
     works, feed, same_batch
