@@ -15,7 +15,7 @@ from typing import Final
 
 from simulator.courier import Courier, Wire
 from simulator.delivery import RESEND_AFTER
-from simulator.machine import Machine, RunningMachine, look_around, state_content
+from simulator.machine import Machine, RunningMachine, start_plant
 from simulator.outbox import Outbox
 from simulator.ports import CheckpointChecker, ReceiptChecker
 from simulator.trust import Trust
@@ -50,11 +50,11 @@ class Tally:
 class Station:
     """A running machine with its outbox: what it does at a beat."""
 
-    def __init__(self, machine: Machine, outbox: Outbox, clock: Callable[[], int]) -> None:
+    def __init__(self, running: RunningMachine, outbox: Outbox, clock: Callable[[], int]) -> None:
         """`clock` gives microseconds since the epoch."""
-        self.machine = machine
+        self.machine = running.machine
         self.outbox = outbox
-        self.running: RunningMachine = machine.start()
+        self.running = running
         self._clock = clock
         self._last = 0
 
@@ -63,15 +63,15 @@ class Station:
         birth = self.machine.birth(self.outbox.public_key)
         now = self._now()
         self.outbox.record("birth", time=now, content=birth, anchor=trust.cited)
-        state = state_content(self.running.state)
+        state = self.running.state_content()
         self.outbox.record("state", time=now, content=state, anchor=trust.cited)
 
     def beat(self, dt: float, trust: Trust) -> None:
         """Let `dt` seconds pass in the machine, and record what came of it."""
-        scan, now, cited = self.running.step(dt), self._now(), trust.cited
-        for state in scan.entered:
-            content = state_content(state)
-            self.outbox.record("state", time=now, content=content, anchor=cited)
+        now, cited = self._now(), trust.cited
+        scan = self.running.step(dt, now)
+        for kind, content in scan.told:
+            self.outbox.record(kind, time=now, content=content, anchor=cited)
         self.outbox.record("telemetry", time=now, readings=scan.readings, anchor=cited)
 
     def _now(self) -> int:
@@ -104,8 +104,10 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     """
     stopped = asyncio.Event() if stop is None else stop
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
-    stations = [Station(machine, outboxes[machine.name], clock) for machine in machines]
-    look_around(station.running for station in stations)
+    stations = [
+        Station(running, outboxes[running.machine.name], clock)
+        for running in start_plant(machines, clock())
+    ]
     couriers = [
         Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)
         for station in stations

@@ -8,26 +8,37 @@ plant's seed and its name. Only a kind that observes others says what depends on
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from simulator import routine
 from simulator.machines import KINDS
-from simulator.machines.kind import Readings, Surroundings
+from simulator.machines.kind import Metric, Readings, Surroundings
 from simulator.packml import State
-from simulator.work.job import Job
+from simulator.work.flow import Flow
+from simulator.work.job import Job, Line
+from simulator.work.metrics import metrics_of
+from simulator.work.worker import Told, Worker
 from telemetry.canonical import b64
 from telemetry.topic import MachineTopic
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One step's outcome: the states entered meanwhile, in order, and the readings."""
+    """One step's outcome: the messages told meanwhile, in order, and the readings after it.
 
-    entered: tuple[State, ...]
+    A message is its kind, `state` or `event`, and the object that it carries.
+    """
+
+    told: tuple[Told, ...]
     readings: Readings
+
+    @property
+    def entered(self) -> tuple[State, ...]:
+        """The PackML states told, in order."""
+        return tuple(State(content["number"]) for kind, content in self.told if kind == "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +58,39 @@ class Machine:
         """The device name, the topic's machine level."""
         return self.topic.machine
 
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What it measures: its kind's metrics, then its job's."""
+        own = KINDS[self.kind].metrics
+        return own if self.job is None else {**own, **metrics_of(self.job)}
+
     def birth(self, public_key: bytes) -> dict[str, Any]:
         """The object of its `birth` message (docs/formats.md, Message)."""
         metrics = {
             name: {"unit": metric.unit, "low": metric.low, "high": metric.high}
-            for name, metric in KINDS[self.kind].metrics.items()
+            for name, metric in self.metrics.items()
         }
         return {"metrics": metrics, "kind": self.kind, "public_key": b64(public_key)}
 
-    def start(self) -> "RunningMachine":
-        """The machine at the start of its day."""
-        return RunningMachine(self)
+    def start(self, begin: int = 0) -> "RunningMachine":
+        """The machine alone at the start of its day, `begin` µs since the epoch."""
+        flow = None if self.job is None else Flow(self.job.line, begin // 1000)
+        return RunningMachine(self, flow)
 
 
 class RunningMachine:
-    """A machine as it runs: physics, routine and their generators."""
+    """A machine as it runs: physics, its work or else its routine, and their generators."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, flow: Flow | None) -> None:
+        """`flow` is that of its line, where it has a job; its machines share one."""
         self._kind = KINDS[machine.kind]
         self._physics_rng = _generator(machine, "physics")
         self._routine_rng = _generator(machine, "routine")
         self._physics = self._kind.begin(self._physics_rng)
         self._routine = routine.begin(self._routine_rng)
+        self.work: Worker | None = None
+        if machine.job is not None and flow is not None:
+            self.work = Worker(machine.job, flow, _generator(machine, "work"))
         self.machine = machine
         self.observes = self._kind.observes
         self._observed: Sequence[RunningMachine] = ()
@@ -81,12 +103,26 @@ class RunningMachine:
     @property
     def state(self) -> State:
         """Its PackML state."""
-        return self._routine.state
+        return self._routine.state if self.work is None else self.work.state
 
-    def step(self, dt: float) -> Scan:
-        """Let `dt` seconds pass and read all metrics."""
-        self._routine, entered = routine.advance(self._routine, dt, self._routine_rng)
-        drive = self._routine.drive
+    def state_content(self) -> dict[str, Any]:
+        """The object of a `state` message that tells what it is in now."""
+        return state_content(self.state) if self.work is None else self.work.state_content()
+
+    def step(self, dt: float, now: int = 0) -> Scan:
+        """Let `dt` seconds pass until `now` (µs since the epoch), and read all metrics."""
+        work = self.work
+        told: tuple[Told, ...] = ()
+        if work is None:
+            self._routine, entered = routine.advance(self._routine, dt, self._routine_rng)
+            if entered:
+                told = tuple(("state", state_content(state)) for state in entered)
+            drive = self._routine.drive
+        else:
+            told = work.step(dt, now // 1000, getattr(self._physics, "wear", 0.0))
+            drive = work.drive
+            if work.serviced and hasattr(self._physics, "wear"):
+                self._physics = replace(self._physics, wear=0.0)
         if self._observed:
             # Exact, so in any order: `sum` rounds otherwise from Python 3.12 on.
             power = math.fsum(machine.drawn for machine in self._observed)
@@ -94,7 +130,27 @@ class RunningMachine:
         self._physics, readings = self._kind.step(self._physics, drive, dt, self._physics_rng)
         if self._kind.draws is not None:
             self.drawn = readings[self._kind.draws]
-        return Scan(entered, readings)
+        if work is not None:
+            readings.update(work.readings())
+        return Scan(told, readings)
+
+
+def start_plant(machines: Iterable[Machine], begin: int = 0) -> list[RunningMachine]:
+    """Start machines that stand together, `begin` µs since the epoch.
+
+    Those of a line share its flow of parts, observers see whom they observe. From then on
+    all are stepped, once each, before any is stepped again.
+    """
+    flows: dict[Line, Flow] = {}
+    running = []
+    for machine in machines:
+        flow = None
+        if machine.job is not None:
+            line = machine.job.line
+            flow = flows.get(line) or flows.setdefault(line, Flow(line, begin // 1000))
+        running.append(RunningMachine(machine, flow))
+    look_around(running)
+    return running
 
 
 def look_around(machines: Iterable[RunningMachine]) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from simulator.chain import Chain, Entry
 from simulator.fleet import Tally
-from simulator.machine import Machine, look_around, state_content
+from simulator.machine import Machine, RunningMachine, start_plant
 from telemetry.recording import Header, Line, Writer
 from telemetry.signature import SigningKey
 from telemetry.topic import factory_filters
@@ -68,8 +68,7 @@ def write_recording(  # noqa: PLR0913 - all keywords
 def _lines(
     machines: Sequence[Machine], seed: int, duration: float, interval: float
 ) -> Iterator[Line]:
-    recorders = [_Recorder(machine, seed) for machine in machines]
-    look_around(recorder.running for recorder in recorders)
+    recorders = [_Recorder(running, seed) for running in start_plant(machines, START)]
     for recorder in recorders:
         yield from recorder.opening()
     number = 0
@@ -83,23 +82,22 @@ def _lines(
 class _Recorder:
     """A running machine whose messages go straight into a recording."""
 
-    def __init__(self, machine: Machine, seed: int) -> None:
-        self._machine = machine
-        self.running = machine.start()
+    def __init__(self, running: RunningMachine, seed: int) -> None:
+        self._machine = machine = running.machine
+        self.running = running
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
         self._chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
 
     def opening(self) -> Iterator[Line]:
         birth = self._machine.birth(self._chain.public_key)
         yield self._line(self._chain.seal("birth", time=START, content=birth), START)
-        state = state_content(self.running.state)
+        state = self.running.state_content()
         yield self._line(self._chain.seal("state", time=START, content=state), START)
 
     def beat(self, dt: float, now: int) -> Iterator[Line]:
-        scan = self.running.step(dt)
-        for state in scan.entered:
-            entry = self._chain.seal("state", time=now, content=state_content(state))
-            yield self._line(entry, now)
+        scan = self.running.step(dt, now)
+        for kind, content in scan.told:
+            yield self._line(self._chain.seal(kind, time=now, content=content), now)
         yield self._line(self._chain.seal("telemetry", time=now, readings=scan.readings), now)
 
     def _line(self, entry: Entry, now: int) -> Line:

@@ -94,3 +94,16 @@ TRANSITIONS: Final[dict[tuple[State, Command], State]] = {
 def obey(state: State, command: Command) -> State | None:
     """The state that a command leads to, or None where the model does not take it."""
     return TRANSITIONS.get((state, command))
+
+
+class UnitMode(IntEnum):
+    """A unit mode by its PackTags number (UnitModeCurrent); the three that the report names."""
+
+    PRODUCTION = 1
+    MAINTENANCE = 2
+    MANUAL = 3
+
+    @property
+    def title(self) -> str:
+        """The name as people and `state` messages write it: `Production`."""
+        return self.name.capitalize()

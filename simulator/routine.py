@@ -55,7 +55,7 @@ _STANDBY: Final = frozenset(
     {State.RESETTING, State.IDLE, State.HELD, State.SUSPENDED, State.COMPLETED}
 )
 # At work, but on the way in or out: the demand goes to this part of its target.
-_RAMP: Final = {
+RAMP: Final = {
     State.STARTING: 0.3,
     State.UNHOLDING: 0.3,
     State.UNSUSPENDING: 0.3,
@@ -89,7 +89,7 @@ def mode_of(state: State) -> Mode:
 
 def begin(rng: Random) -> Routine:
     """A stopped machine at the start of its day."""
-    return Routine(State.STOPPED, _draw(rng, DWELL[State.STOPPED]), 0, 0.0, 0, 0.0)
+    return Routine(State.STOPPED, draw(rng, DWELL[State.STOPPED]), 0, 0.0, 0, 0.0)
 
 
 def advance(routine: Routine, dt: float, rng: Random) -> tuple[Routine, tuple[State, ...]]:
@@ -113,8 +113,8 @@ def _leave(routine: Routine, rng: Random) -> Routine:
     state = _next_state(routine, rng)
     run_left = routine.run_left
     if state is State.STARTING:
-        run_left = _draw(rng, RUN_LENGTH)
-    left = _draw(rng, DWELL[state])
+        run_left = draw(rng, RUN_LENGTH)
+    left = draw(rng, DWELL[state])
     if state is State.EXECUTE:
         left = max(1_000, min(left, run_left))
         run_left -= left
@@ -137,13 +137,14 @@ def _demand(routine: Routine, milliseconds: int, dt: float, rng: Random) -> Rout
     target, target_left = routine.target, routine.target_left - milliseconds
     if target_left <= 0:
         target = round(LOWEST_DEMAND + (1 - LOWEST_DEMAND) * rng.random(), 4)
-        target_left = _draw(rng, TARGET_LENGTH)
-    wanted = target * _RAMP.get(routine.state, 0.0)
+        target_left = draw(rng, TARGET_LENGTH)
+    wanted = target * RAMP.get(routine.state, 0.0)
     load = round(settle(routine.load, wanted, dt, LOAD_TAU), 4)
     return replace(routine, target=target, target_left=target_left, load=load)
 
 
-def _draw(rng: Random, limits: tuple[int, int]) -> int:
+def draw(rng: Random, limits: tuple[int, int]) -> int:
+    """A whole number of milliseconds between two, both included."""
     low, high = limits
     return low + int(rng.random() * (high - low + 1))
 

@@ -74,6 +74,10 @@ class Pace:
     scrap: float = 0.01
     worn_scrap: float = 0.04
 
+    def scrap_at(self, wear: float) -> float:
+        """The share of scrap at a wear from 0 to 1."""
+        return self.scrap + self.worn_scrap * wear
+
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:

@@ -495,7 +495,7 @@ def test_time_never_goes_back_within_a_session(key, topic):
 
     clock = iter([100, 200, 150, 300])
     outbox = Outbox(topic.machine, key, topic)
-    station = Station(Machine(topic, "mill", 1), outbox, lambda: next(clock))
+    station = Station(Machine(topic, "mill", 1).start(), outbox, lambda: next(clock))
     station.open(Trust(None, None))
     for _ in range(3):
         station.beat(0.1, Trust(None, None))
