@@ -41,7 +41,8 @@ OPEN: Final = 0.2  # of the time at full traffic
 CURTAIN: Final = 0.2  # of the exchange passes it
 MOISTURE: Final = 0.0083  # kg/kg in the air outside
 MOISTURE_SHARE: Final = 0.3
-FROST: Final = 12.0 * 2.83e6  # J until the coil is full: 12 kg of water, to ice
+FULL_COIL: Final = 12.0  # kg of frost
+FREEZING, THAWING = 2.83e6, 0.4e6  # J/kg: vapour to ice; ice at the coil's cold to water
 DEFROST: Final = 9000.0  # W
 MELTING: Final = 0.5  # of it melts frost, the rest warms the air
 FANS: Final = 500.0  # W
@@ -146,7 +147,8 @@ def _moved(state: ColdStoreState, drive: Drive, dt: float) -> ColdStoreState:
     if drive.mode is not Mode.OFF:
         heat += (1.0 - MELTING) * DEFROST if defrosting else FANS - cooling(state, drive.mode)
     melted = MELTING * DEFROST if defrosting and drive.mode is not Mode.OFF else 0.0
-    frost = min(1.0, max(0.0, kept(frost + (MOISTURE_SHARE * door - melted) * dt / FROST)))
+    gained = (MOISTURE_SHARE * door / FREEZING - melted / THAWING) / FULL_COIL  # a second
+    frost = min(1.0, max(0.0, kept(frost + gained * dt)))
     return ColdStoreState(
         ambient,
         kept(air + heat * dt / AIR),

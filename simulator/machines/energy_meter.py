@@ -116,7 +116,7 @@ def _readings(state: EnergyMeterState, power: float, apparent: float, rng: Rando
         "frequency": sensed(state.frequency, 3, rng, 0.001),
         "energy": shown(state.energy, 2),
         "demand": shown(state.demand, 2),
-        "terminal_temperature": measured(state.terminals, 1, rng, 0.002),
+        "terminal_temperature": measured(state.terminals, 2, rng, 0.001),
     }
 
 
