@@ -56,6 +56,21 @@ def test_only_accepted_messages_are_read(works, store, feed):
     assert [row[:1] + row[2:4] for row in readings(store)] == [("press-1", "temperature", 0.0)]
 
 
+def test_readings_inside_another_kind_of_message_mean_nothing(works, store, feed):
+    machine = works.machine("press-1")
+    body = split(machine.message()[1])[0]
+    topic = machine.topic.with_kind("state")
+    state = b'"state":{"name":"Execute","number":6},"readings":'
+    body = body.replace(b'"readings":', state)
+    feed.take((str(topic), seal(machine.key, topic, body)), machine.message())
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT status FROM messages").scalars().all() == [
+            "accepted",
+            "accepted",
+        ]
+    assert [row[5] for row in readings(store)] == [1]
+
+
 def test_metric_names_come_unescaped(works, store, feed):
     machine = works.machine("press-1")
     scans = [Scan(1_764_000_000_000_000, {'naïve "ñ" \t😀': 1.0})]

@@ -33,12 +33,14 @@ def _readings() -> str:
     scan = "'$.scans[' || max(0, CAST(s.number AS INTEGER)) || ']"
     scan_at = f"json_extract({json}, {scan}.time')"
     numbers = "r.type IN ('integer', 'real') AND typeof(r.key) = 'text'"
+    # In a birth, state or event a member of that name means nothing.
+    counted = "m.status = 'accepted' AND substr(m.topic, -10) = '/telemetry'"
     columns = "r.key AS metric, CAST(r.value AS REAL) AS value, m.collector, m.position"
     return f"""
         CREATE VIEW readings AS
         SELECT m.device AS device, m.time AS time, {columns}
         FROM messages AS m, json_each({json}, '$.readings') AS r
-        WHERE m.status = 'accepted'
+        WHERE {counted}
           AND json_extract({json}, '$.device') = m.device
           AND {_MICROSECONDS.format(at)} = m.time
           AND {numbers}
@@ -47,7 +49,7 @@ def _readings() -> str:
         FROM scans AS s
         CROSS JOIN messages AS m ON m.collector = s.collector AND m.position = s.position
         CROSS JOIN json_each({json}, {scan}.readings') AS r
-        WHERE m.status = 'accepted'
+        WHERE {counted}
           AND json_extract({json}, '$.device') = s.device
           AND {_MICROSECONDS.format(scan_at)} = s.time
           AND {numbers}
