@@ -6,6 +6,7 @@ is made any more and the fleet waits for receipts.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from telemetry.address import NOBODY, Address, Credentials
 CATCH_UP: Final = 5.0  # s
 # Twenty files in eight threads: about twice the rate of one (docs/decisions/outbox-file.md).
 SYNC_THREADS: Final = 8
+# As fast as possible a machine is so many messages ahead of its receipts, not more.
+HELD_AT_MOST: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,19 @@ class Tally:
     refused: int = 0
     resent: int = 0
     distrusted: int = 0
+
+
+class SimulatedClock:
+    """The machines' clock where it is not the wall's: seconds that passed since it began."""
+
+    def __init__(self, begin: int) -> None:
+        """`begin` in microseconds since the epoch."""
+        self._begin = begin
+        self.elapsed = 0.0
+
+    def __call__(self) -> int:
+        """Microseconds since the epoch."""
+        return self._begin + round(self.elapsed * 1_000_000)
 
 
 class Station:
@@ -96,14 +112,21 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     stop: asyncio.Event | None = None,
     on_ready: Callable[[], None] | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+    speed: float | None = None,
+    begin: int | None = None,
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
 
+    With a `speed` the machines' clock is a simulated one that starts at `begin` (µs; None:
+    now) and goes so many times as fast as the wall's, or as the receipts allow where it is
+    infinite; then `duration` is simulated seconds too, and every beat is made.
     `outboxes` by device name; the caller opened them and closes them. BrokerUnavailable
     where no broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
+    simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
+    clock = clock if simulated is None else simulated
     stations = [
         Station(running, outboxes[running.machine.name], clock)
         for running in start_plant(machines, clock())
@@ -118,23 +141,33 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
         dirty.set()
         if on_ready is not None:
             on_ready()
-        async for _ in _beats(interval, duration, stopped):
+        async for number in _beats(interval, duration, stopped, speed or 1.0):
+            if simulated is not None:
+                simulated.elapsed = number * interval
             for station in stations:
                 station.beat(interval, trust)
             dirty.set()
+            if speed == math.inf:
+                await _relieved(stations, stopped)
         await _drained(couriers, drain)
     return _tally(couriers, trust)
 
 
+async def _relieved(stations: Sequence[Station], stopped: asyncio.Event) -> None:
+    """Wait until the outboxes hold little: receipts set the pace where no clock does."""
+    while not stopped.is_set() and any(s.outbox.held > HELD_AT_MOST for s in stations):  # noqa: ASYNC110 - many outboxes, one end
+        await asyncio.sleep(0.005)
+
+
 async def _beats(
-    interval: float, duration: float | None, stopped: asyncio.Event
+    interval: float, duration: float | None, stopped: asyncio.Event, speed: float
 ) -> AsyncIterator[int]:
-    """Beat every `interval` seconds, the first at once, as long as it shall last."""
+    """Beat every `interval` seconds at this speed, the first at once, as long as it lasts."""
     begun, number = time.monotonic(), 0
     while not stopped.is_set() and (duration is None or number * interval < duration):
         yield number
         number += 1
-        late = time.monotonic() - (begun + number * interval)
+        late = time.monotonic() - (begun + number * interval / speed)
         if late > CATCH_UP:
             begun += late
         try:

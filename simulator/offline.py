@@ -6,7 +6,9 @@ recording's origin says that its keys are for tests.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,24 +42,27 @@ def write_recording(  # noqa: PLR0913 - all keywords
     duration: float,
     out: Path,
     interval: float = 1.0,
+    begin: int = START,
+    speed: float = math.inf,
     on_message: Callable[[int], None] | None = None,
 ) -> Tally:
-    """Write `duration` simulated seconds to the file `out`.
+    """Write `duration` simulated seconds from `begin` (µs) to the file `out`.
 
-    All that was recorded counts as delivered: the recording has it. `on_message` gets the
-    running count. OSError from the disk, as it is.
+    All that was recorded counts as delivered: the recording has it. `speed` simulated
+    seconds a second: whatever it is, the bytes are the same. `on_message` gets the running
+    count. OSError from the disk, as it is.
     """
     header = Header(
         origin=f"simulated, test keys, seed {seed}",
         topics=tuple(factory_filters()),
         clock="simulated",
-        started=START,
+        started=begin,
     )
-    count = 0
+    count, times = 0, _times(begin, duration, interval, speed)
     with out.open("wb") as file:
         writer = Writer(file, header)
-        for line in _lines(machines, seed, duration, interval):
-            writer.write(line)
+        for line in _lines(machines, seed, begin, times, interval):
+            writer.write(line, sealed=True)
             count += 1
             if on_message is not None:
                 on_message(count)
@@ -66,16 +71,24 @@ def write_recording(  # noqa: PLR0913 - all keywords
 
 
 def _lines(
-    machines: Sequence[Machine], seed: int, duration: float, interval: float
+    machines: Sequence[Machine], seed: int, begin: int, times: Iterable[int], interval: float
 ) -> Iterator[Line]:
-    recorders = [_Recorder(running, seed) for running in start_plant(machines, START)]
+    recorders = [_Recorder(running, seed) for running in start_plant(machines, begin)]
     for recorder in recorders:
-        yield from recorder.opening()
-    number = 0
-    while number * interval < duration:
-        now = START + round(number * interval * 1_000_000)
+        yield from recorder.opening(begin)
+    for now in times:
         for recorder in recorders:
             yield from recorder.beat(interval, now)
+
+
+def _times(begin: int, duration: float, interval: float, speed: float) -> Iterator[int]:
+    """The simulated time of each beat, in µs, each when it is due at this speed."""
+    started, number = time.monotonic(), 0
+    while number * interval < duration:
+        due = started + number * interval / speed
+        if (wait := due - time.monotonic()) > 0:
+            time.sleep(wait)
+        yield begin + round(number * interval * 1_000_000)
         number += 1
 
 
@@ -88,11 +101,11 @@ class _Recorder:
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
         self._chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
 
-    def opening(self) -> Iterator[Line]:
+    def opening(self, now: int) -> Iterator[Line]:
         birth = self._machine.birth(self._chain.public_key)
-        yield self._line(self._chain.seal("birth", time=START, content=birth), START)
+        yield self._line(self._chain.seal("birth", time=now, content=birth), now)
         state = self.running.state_content()
-        yield self._line(self._chain.seal("state", time=START, content=state), START)
+        yield self._line(self._chain.seal("state", time=now, content=state), now)
 
     def beat(self, dt: float, now: int) -> Iterator[Line]:
         scan = self.running.step(dt, now)

@@ -6,6 +6,7 @@ found by `contradictions`. Reading a file is `simulator.scenario_file`'s, making
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal
 
@@ -29,6 +30,8 @@ from simulator.work.job import WEEK
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST_MACHINES: Final = 100_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Loc = tuple[int | str, ...]
 
@@ -158,6 +161,13 @@ class Scenario(_Entry):
     lines: tuple[LineSpec, ...] = ()
     machines: tuple[MachineSpec, ...] = ()
     faults: tuple[AnyFault, ...] = ()
+
+    @property
+    def begin(self) -> int | None:
+        """Its start in microseconds since the epoch, where it has one."""
+        if self.start is None:
+            return None
+        return (self.start - _EPOCH) // timedelta(microseconds=1)
 
     @property
     def size(self) -> int:

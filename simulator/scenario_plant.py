@@ -41,10 +41,10 @@ class Names:
         return f"{stem}-{self._given[stem]:0{width}d}"
 
 
-def plant_of(scenario: Scenario, seed: int) -> list[Machine]:
-    """Its machines, lines first; the scenario's own seed, if it has one, wins."""
-    chosen = seed if scenario.seed is None else scenario.seed
-    return [machine for _, machine in placed(scenario, chosen)]
+def plant_of(scenario: Scenario, seed: int | None = None) -> list[Machine]:
+    """Its machines, lines first; `seed` None: the scenario's own, or 1."""
+    chosen = seed if seed is not None else scenario.seed
+    return [machine for _, machine in placed(scenario, 1 if chosen is None else chosen)]
 
 
 def placed(scenario: Scenario, seed: int) -> Iterator[tuple[Loc, Machine]]:

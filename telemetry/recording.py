@@ -33,11 +33,14 @@ class Writer:
         self.count = 0
         self._put(header.to_bytes())
 
-    def write(self, line: Line) -> None:
-        """Append a message; NotCanonical, and nothing written, for what MQTT cannot carry."""
+    def write(self, line: Line, *, sealed: bool = False) -> None:
+        """Append a message; NotCanonical, and nothing written, for what MQTT cannot carry.
+
+        `sealed`: the payload comes from `telemetry.signature.seal`, so it is compact JSON.
+        """
         if self._closed:
             raise ValueError("the recording has its end mark; start another one")
-        self._put(line.to_bytes())
+        self._put(line.to_bytes(sealed=sealed))
         self.count += 1
 
     def close(self) -> None:

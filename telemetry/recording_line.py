@@ -69,14 +69,17 @@ class Line:
     retain: bool = False
     properties: Properties = NO_PROPERTIES
 
-    def to_bytes(self) -> bytes:
-        """Write the line, without its newline; NotCanonical for what MQTT cannot carry."""
+    def to_bytes(self, *, sealed: bool = False) -> bytes:
+        """Write the line, without its newline; NotCanonical for what MQTT cannot carry.
+
+        Who has just sealed the payload (`telemetry.compose`) says so: it is compact JSON.
+        """
         check_name(self.topic)
         if not 0 <= self.qos <= _MAX_QOS:
             raise NotCanonical(f"no QoS {self.qos}")
         return (
             f'{{"received":"{time_text(self.received)}","topic":{quote(self.topic)}'
-            f',{_payload_member(self.payload)},"qos":{self.qos}'
+            f',{_payload_member(self.payload, sealed=sealed)},"qos":{self.qos}'
             f',"retain":{"true" if self.retain else "false"}{_properties_member(self.properties)}}}'
         ).encode()
 
@@ -141,12 +144,12 @@ _HEADER: Final = msgspec.json.Decoder(_Header)
 _LINE: Final = msgspec.json.Decoder(_Line)
 
 
-def _payload_member(payload: bytes) -> str:
+def _payload_member(payload: bytes, *, sealed: bool) -> str:
     try:
         text = payload.decode()
     except UnicodeDecodeError:
         return f'"base64":"{b64(payload)}"'
-    return f'"json":{text}' if _is_compact_json(text) else f'"text":{quote(text)}'
+    return f'"json":{text}' if sealed or _is_compact_json(text) else f'"text":{quote(text)}'
 
 
 def _is_compact_json(text: str) -> bool:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,17 @@ def simulate(  # noqa: PLR0913 - a command's options
             "--interval",
             metavar="S",
             help="Between a machine's scans. [default: 1]",
+            show_default=False,
+        ),
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            "--speed",
+            metavar="X|max",
+            help="Let the machines' own clock go so many times as fast as the wall's, from the "
+            "scenario's start or now; max: as fast as the receipts allow. [default: the wall's "
+            "clock; with --out max]",
             show_default=False,
         ),
     ] = None,
@@ -111,13 +123,13 @@ def simulate(  # noqa: PLR0913 - a command's options
         seed=seed,
         drain=drain,
     )
-    plant = _plant(place, scenario)
+    plant, pace = _plant(place, scenario), _speed(speed)
     if out is not None:
         if duration is None:
             raise WrongUsage("--out needs --duration: how many simulated seconds")
-        _report(_write(place, plant, duration, out), json_=json_)
+        _report(_write(place, plant, duration, pace, out), json_=json_)
         return
-    tally = _run(place, plant, outbox or place.data.outboxes, duration)
+    tally = _run(place, plant, outbox or place.data.outboxes, duration, pace)
     _report(tally, json_=json_)
     if tally.held:
         raise typer.Exit(3)
@@ -141,38 +153,69 @@ def _check(name: str, *, json_: bool) -> None:
         typer.echo(f"{name} is good: {said}")
 
 
-def _plant(place: "Installation", scenario: str | None) -> "list[Machine]":
+@dataclass(frozen=True, slots=True)
+class _Plant:
+    """What is simulated: the machines, the seed of all chance, when it begins (µs)."""
+
+    machines: "Sequence[Machine]"
+    seed: int
+    begin: int | None = None
+
+
+def _plant(place: "Installation", name: str | None) -> _Plant:
+    """The scenario's plant, or the default one; a seed that was set wins over the scenario's."""
     from simulator.plant import build_plant  # noqa: PLC0415 - on demand
     from simulator.scenario_file import load_scenario  # noqa: PLC0415 - on demand
     from simulator.scenario_plant import plant_of  # noqa: PLC0415 - on demand
 
-    if scenario is not None:
-        return plant_of(load_scenario(scenario), place.settings.seed)
-    return build_plant(place.settings.machines, place.settings.seed)
+    settings = place.settings
+    if name is None:
+        return _Plant(build_plant(settings.machines, settings.seed), settings.seed)
+    scenario = load_scenario(name)
+    own = scenario.seed is not None and "seed" not in settings.model_fields_set
+    machines = plant_of(scenario, None if own else settings.seed)
+    return _Plant(machines, machines[0].seed, scenario.begin)
+
+
+def _speed(given: str | None) -> float | None:
+    """How many times as fast as the wall's clock; infinite for `max`, None for the wall's."""
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+
+    if given is None or given == "max":
+        return None if given is None else math.inf
+    try:
+        speed = float(given)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise WrongUsage(f"--speed: a number above 0, or max, not {given!r}")
+    return speed
 
 
 def _write(
-    place: "Installation", plant: "Sequence[Machine]", duration: float, out: Path
+    place: "Installation", plant: _Plant, duration: float, speed: float | None, out: Path
 ) -> "Tally":
-    from simulator.offline import write_recording  # noqa: PLC0415 - on demand
+    from simulator.offline import START, write_recording  # noqa: PLC0415 - on demand
 
     return write_recording(
-        machines=plant,
-        seed=place.settings.seed,
+        machines=plant.machines,
+        seed=plant.seed,
         duration=duration,
         interval=place.settings.interval,
+        begin=START if plant.begin is None else plant.begin,
+        speed=math.inf if speed is None else speed,
         out=out,
     )
 
 
 def _run(
-    place: "Installation", plant: "Sequence[Machine]", folder: Path, duration: float | None
+    place: "Installation", plant: _Plant, folder: Path, duration: float | None, speed: float | None
 ) -> "Tally":
     """Enrol the machines, then run them; nothing is published before that is durable."""
     from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand
 
     place.data.create()
-    with _outboxes(place, plant, folder) as outboxes:
+    with _outboxes(place, plant.machines, folder) as outboxes:
 
         async def run(stop: asyncio.Event) -> "Tally":
             from anchor.policy import CheckpointVerifier  # noqa: PLC0415 - on demand
@@ -183,7 +226,7 @@ def _run(
             return await run_fleet(
                 address=place.broker,
                 credentials=place.credentials,
-                machines=plant,
+                machines=plant.machines,
                 outboxes=outboxes,
                 receipts=ReceiptVerifier(operator, place.policy.log.name),
                 checkpoints=CheckpointVerifier(place.policy),
@@ -191,8 +234,10 @@ def _run(
                 interval=place.settings.interval,
                 duration=duration,
                 drain=place.settings.drain,
+                speed=speed,
+                begin=plant.begin,
                 stop=stop,
-                on_ready=ready(f"simulate {len(plant)} machines on {place.broker}"),
+                on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),
             )
 
         return run_until_stopped(run)

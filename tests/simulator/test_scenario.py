@@ -70,9 +70,10 @@ def test_jobs_carry_line_place_pace_and_shifts():
     assert machines["chiller-01"].job.pace.cycle == 0
 
 
-def test_a_seed_of_its_own_wins():
-    assert {machine.seed for machine in plant(seed=5)} == {9}
-    assert {machine.seed for machine in plant(GOOD.replace("seed: 9\n", ""), seed=5)} == {5}
+def test_a_seed_that_is_given_wins_over_the_scenarios():
+    assert {machine.seed for machine in plant(seed=5)} == {5}
+    assert {machine.seed for machine in plant(seed=None)} == {9}
+    assert {machine.seed for machine in plant(GOOD.replace("seed: 9\n", ""), seed=None)} == {1}
 
 
 WRONG = [
