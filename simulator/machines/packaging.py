@@ -82,18 +82,18 @@ def begin(rng: Random) -> PackagingState:
     return PackagingState(ambient, 150.0, 0.0, reel, 0.0, wear)
 
 
-def heater(jaws: float, on: bool) -> float:
+def heater(jaws: float, *, on: bool) -> float:
     """Heating power in W that the controller gives."""
     return min(FULL_HEATER, max(0.0, IDLE_HEAT + GAIN * (SETPOINT - jaws))) if on else 0.0
 
 
-def heated(state: PackagingState, on: bool, dt: float) -> float:
+def heated(state: PackagingState, dt: float, *, on: bool) -> float:
     """The jaws' temperature after `dt` seconds.
 
     Within its limits the controller's gain is one more conductance, to the setpoint.
     """
     losses = WALLS + PACK * state.rate / 60.0
-    given = heater(state.jaws, on)
+    given = heater(state.jaws, on=on)
     if 0.0 < given < FULL_HEATER:
         end = (IDLE_HEAT + GAIN * SETPOINT + losses * state.ambient) / (GAIN + losses)
         return settle(state.jaws, end, dt, CAPACITY / (GAIN + losses))
@@ -125,13 +125,13 @@ def step(
     reel = kept(state.reel - PACK_LENGTH * made * FILM / math.pi)
     after = PackagingState(
         state.ambient,
-        heated(state, on, dt),
+        heated(state, dt, on=on),
         rate,
         reel if reel > CORE else REEL,
         kept(state.packs + made),
         grown(state.wear, work, dt, LIFE),
     )
-    heating = heater(after.jaws, on)
+    heating = heater(after.jaws, on=on)
     power = power_of(drive.mode, rate, after.wear, heating)
     return after, _readings(after, work, power, heating, rng)
 
