@@ -9,7 +9,7 @@ plant's seed and its name. Only a kind that observes others says what depends on
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -122,7 +122,7 @@ class RunningMachine:
             told = work.step(dt, now // 1000, getattr(self._physics, "wear", 0.0))
             drive = work.drive
             if work.serviced and hasattr(self._physics, "wear"):
-                self._physics = replace(self._physics, wear=0.0)
+                self._physics = self._physics._replace(wear=0.0)
         if self._observed:
             # Exact, so in any order: `sum` rounds otherwise from Python 3.12 on.
             power = math.fsum(machine.drawn for machine in self._observed)
