@@ -26,6 +26,7 @@ from simulator.machines import KINDS
 from simulator.plant import ENTERPRISE, SITE
 from simulator.spans import DAY, Clock, Segment, Span
 from simulator.work.job import WEEK
+from simulator.work.pace import MAKERS, pace_of
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -187,6 +188,7 @@ def contradictions(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
     for loc, entry in _workers(scenario):
         if entry.demand[0] > entry.demand[1]:
             yield (*loc, "demand"), "from more to less; allowed: the smaller part first"
+    yield from _partless(scenario)
     for loc, orders in _orders(scenario):
         yield from _twice([order.id for order in orders], (*loc, "orders"), "id", "order")
 
@@ -230,7 +232,16 @@ def _unknown_shifts(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
                 yield (*loc, "shifts", place), f"no shift {name!r}; allowed: {allowed}"
 
 
-def _workers(scenario: Scenario) -> Iterator[tuple[Loc, WorkSpec]]:
+def _partless(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
+    """Machines through which parts should flow, or for which there are orders, but none do."""
+    for loc, entry in _workers(scenario):
+        wanted = isinstance(entry, StationSpec) or bool(entry.orders)
+        if wanted and entry.rate is None and not pace_of(entry.kind).cycle:
+            said = f"a {entry.kind} makes no parts; allowed: with a rate, or {', '.join(MAKERS)}"
+            yield (*loc, "kind"), said
+
+
+def _workers(scenario: Scenario) -> Iterator[tuple[Loc, StationSpec | MachineSpec]]:
     for number, machine in enumerate(scenario.machines):
         yield ("machines", number), machine
     for number, line in enumerate(scenario.lines):

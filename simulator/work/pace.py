@@ -21,6 +21,7 @@ _SECONDS: Final[dict[str, tuple[float, float, float]]] = {
     "packaging": (2.0, 0.005, 0.020),
     "agv": (120.0, 0.0, 0.0),
 }
+MAKERS: Final = tuple(sorted(_SECONDS))
 
 
 def pace_of(kind: str) -> Pace:

@@ -106,6 +106,7 @@ WRONG = [
     ),
     ("fault: sensor-bias, ", "", r":21: faults\.0\.fault: "),
     ("bias: 2.5", "bias: high", r":21: faults\.0\.bias: .*valid number.*'high'"),
+    ("kind: furnace", "kind: chiller", r":14: .*kind: a chiller makes no parts; allowed: .*lathe"),
     ("machine: mill-*", "machine: lathe-1", r":21: faults\.0\.machine: .*allowed: chiller-01, .*"),
     ("seed: 9", "seed: 9\nseed: 8", r":3: found duplicate key"),
     ("seed: 9", "seed: [9", r":\d+: "),
