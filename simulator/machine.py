@@ -19,6 +19,7 @@ from simulator.machines.kind import Metric, Readings, Surroundings
 from simulator.packml import State
 from simulator.work.flow import Flow
 from simulator.work.job import Job, Line
+from simulator.work.making import UNDISTURBED, Influence
 from simulator.work.metrics import metrics_of
 from simulator.work.worker import Told, Worker
 from telemetry.canonical import b64
@@ -95,6 +96,22 @@ class RunningMachine:
         self.observes = self._kind.observes
         self._observed: Sequence[RunningMachine] = ()
         self.drawn = 0.0  # kW from the mains, when it was last read
+        self._slowed = 1.0
+
+    @property
+    def physics(self) -> Any:
+        """The state of its physics, a kind's own named tuple; faults set it between steps."""
+        return self._physics
+
+    @physics.setter
+    def physics(self, state: Any) -> None:
+        self._physics = state
+
+    def disturb(self, influence: Influence = UNDISTURBED) -> None:
+        """Work under this influence from now on; without a job only its speed matters."""
+        self._slowed = influence.speed
+        if self.work is not None:
+            self.work.influence = influence
 
     def observe(self, machines: "Sequence[RunningMachine]") -> None:
         """Be told from now on what these draw, as they were last read."""
@@ -118,6 +135,8 @@ class RunningMachine:
             if entered:
                 told = tuple(("state", state_content(state)) for state in entered)
             drive = self._routine.drive
+            if self._slowed != 1.0:
+                drive = drive._replace(load=drive.load * self._slowed)
         else:
             told = work.step(dt, now // 1000, getattr(self._physics, "wear", 0.0))
             drive = work.drive

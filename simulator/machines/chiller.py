@@ -5,7 +5,8 @@ times the cycle's grade g = 0.5 (e.g. ASHRAE Fundamentals, thermodynamics and re
 cycles). Power = heat/COP and pumps. Water returns warmer by Q/(ṁ·c). The condenser warms
 with the heat it rejects and with fouling, first order; the supply water follows its
 setpoint, first order. The compressor's speed follows the load; it shakes by its bearing
-(`bearing`).
+(`bearing`). As refrigerant is missing it draws less heat for the same power, and the supply
+water gets too warm.
 """
 
 from random import Random
@@ -31,6 +32,7 @@ FULL_HEAT: Final = 120.0  # kW drawn from the water
 WATER: Final = 23.9  # kW/K: 5.7 kg/s of water
 PUMPS: Final = {Mode.OFF: 0.1, Mode.STANDBY: 1.5, Mode.RUN: 2.2}  # kW
 SETPOINT: Final = 6.0  # °C
+SHORTFALL: Final = 12.0  # K that the supply water would be too warm without refrigerant
 PINCH: Final = 4.0  # K between supply water and evaporating refrigerant
 CONDENSER_TAU: Final = 60.0  # s
 LIFE: Final = 2e7  # s of full work that the compressor's bearing has
@@ -52,13 +54,14 @@ METRICS: Final = {
 
 
 class ChillerState(NamedTuple):
-    """Room, supply water and condenser in °C; fouling and bearing wear from 0 to 1."""
+    """Room, supply water, condenser in °C; fouling, bearing wear, refrigerant from 0 to 1."""
 
     ambient: float
     supply: float
     condenser: float
     fouling: float
     wear: float
+    coolant: float = 1.0
 
 
 def begin(rng: Random) -> ChillerState:
@@ -84,19 +87,21 @@ def step(
 ) -> tuple[ChillerState, Readings]:
     """Let `dt` seconds pass."""
     work, off = drive.work, drive.mode is Mode.OFF
-    power, heat = power_of(state, drive), FULL_HEAT * work
+    power, heat = power_of(state, drive), FULL_HEAT * work * state.coolant
     rejected = (heat + power) / (FULL_HEAT * 1.25)
     hot = state.ambient + (8.0 + 8.0 * state.fouling) * min(1.0, work * 4) + 10.0 * rejected
-    water = state.ambient if off else SETPOINT + 1.5 * work
+    warmer = SHORTFALL * work * (1.0 - state.coolant)
+    water = state.ambient if off else SETPOINT + 1.5 * work + warmer
     after = ChillerState(
         state.ambient,
         settle(state.supply, water, dt, WATER_TAU[drive.mode]),
         settle(state.condenser, hot, dt, CONDENSER_TAU),
         grown(state.fouling, work, dt, CLEAN),
         grown(state.wear, work, dt, LIFE),
+        state.coolant,
     )
     turning = 0.4 + 0.6 * work if work > 0.0 else 0.0
-    cop = coefficient(after.supply, after.condenser) if work > 0.0 else 0.0
+    cop = coefficient(after.supply, after.condenser) * after.coolant if work > 0.0 else 0.0
     return after, {
         "load": shown(100.0 * work, 1),
         "power": measured(power, 3, rng, 0.01),

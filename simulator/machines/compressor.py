@@ -5,7 +5,7 @@ with κ = 1.4 and R = 287 J/(kg·K) (any text on thermodynamics, e.g. Baehr and 
 shaft power is w·ṁ through the isentropic and the motor's efficiency, and an unloaded screw
 still takes a quarter. The oil carries the heat away: first order with time constant TAU.
 Receiver pressure droops with the flow drawn. The screws shake with the load, and by their
-bearing (`bearing`).
+bearing (`bearing`). R grows as coolant is missing.
 """
 
 from random import Random
@@ -33,7 +33,8 @@ DENSITY: Final = 1.2  # kg/m³ of the air drawn in
 FULL_FLOW: Final = 6.0  # m³/min, free air delivery
 ISENTROPIC, MOTOR = 0.75, 0.94  # efficiencies
 UNLOADED: Final = 0.25  # of the full power
-RESISTANCE: Final = 1.25  # K/kW from oil to room
+RESISTANCE: Final = 1.25  # K/kW from oil to room, with all its coolant
+HOTTEST: Final = 120.0  # °C: its thermostat holds the oil there
 TAU: Final = 150.0  # s
 LIFE: Final = 2e7  # s of full work that the bearing has
 # Roller bearing of 16 rollers, 8.407 mm on 71.501 mm at 15.17°: Rexnord ZA-2115.
@@ -52,12 +53,13 @@ METRICS: Final = {
 
 
 class CompressorState(NamedTuple):
-    """Room and oil temperature in °C, gauge pressure in bar, bearing wear from 0 to 1."""
+    """Room and oil in °C, gauge pressure in bar; bearing wear and coolant from 0 to 1."""
 
     ambient: float
     oil: float
     pressure: float
     wear: float
+    coolant: float = 1.0
 
 
 def begin(rng: Random) -> CompressorState:
@@ -90,11 +92,17 @@ def step(
     flow = FULL_FLOW * work
     after = CompressorState(
         state.ambient,
-        settle(state.oil, state.ambient + RESISTANCE * power, dt, TAU),
+        settle(
+            state.oil,
+            min(HOTTEST, state.ambient + RESISTANCE / state.coolant * power),
+            dt,
+            TAU,
+        ),
         settle(
             state.pressure, 8.0 - 0.8 * work if energised else 0.0, dt, PRESSURE_TAU[drive.mode]
         ),
         grown(state.wear, work, dt, LIFE),
+        state.coolant,
     )
     return after, {
         "load": shown(100.0 * work, 1),

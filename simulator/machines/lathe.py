@@ -7,7 +7,8 @@ diameter. Tool life after Taylor (1907): v_c · T^n = C. Heat at the edge after 
 ΔT = 0.4·U/c·(v·h/K)^(1/3), U the specific energy, c heat per volume and
 kelvin, less what the coolant takes. Ideal roughness R = f²/(32·r) (Groover, Fundamentals of
 Modern Manufacturing, equation 24.1), rougher as the edge wears. The spindle warms with its
-losses (Newton), and shakes with the force, a blunt tool and its bearing (`bearing`).
+losses (Newton), and shakes with the force, a blunt tool and its bearing (`bearing`). Both
+get hotter as coolant is missing; a broken tool cuts nothing, and its stub shakes.
 """
 
 import math
@@ -39,6 +40,7 @@ BAR, FINISHED = 80.0, 40.0  # mm, diameter
 EFFICIENCY: Final = 0.8
 TOOL_LIFE: Final = 60.0 * (400.0 / CUTTING_SPEED) ** (1 / 0.25)  # s at full load, Taylor
 BLUNT: Final = 0.3
+STUB: Final = 2.0  # mm/s: how a broken tool shakes the spindle
 HEAT_CAPACITY: Final = 3.8e-3  # J/(mm³·K), steel
 DIFFUSIVITY: Final = 13.0  # mm²/s, steel
 FLOODED: Final = 0.6  # of Cook's rise is left under coolant
@@ -67,7 +69,7 @@ METRICS: Final = {
 
 
 class LatheState(NamedTuple):
-    """Temperatures in °C, speed in 1/min, diameter in mm, tool and bearing wear 0 to 1."""
+    """Temperatures in °C, 1/min, diameter in mm; tool and bearing wear, coolant 0 to 1."""
 
     ambient: float
     temperature: float
@@ -76,6 +78,8 @@ class LatheState(NamedTuple):
     diameter: float
     tool: float
     wear: float
+    coolant: float = 1.0
+    broken: bool = False
 
 
 def begin(rng: Random) -> LatheState:
@@ -123,25 +127,33 @@ def turned(diameter: float, speed: float, load: float, dt: float) -> float:
 def step(state: LatheState, drive: Drive, dt: float, rng: Random) -> tuple[LatheState, Readings]:
     """Let `dt` seconds pass."""
     work, ambient = drive.work, state.ambient
-    force = cutting_force(work, state.tool)
+    force = 0.0 if state.broken else cutting_force(work, state.tool)
+    dry = 1.0 + (1.0 / FLOODED - 1.0) * (1.0 - state.coolant)
     power = power_of(drive.mode, force)
     wanted = CUTTING_SPEED * 1e3 / (math.pi * state.diameter)
     speed = settle(state.speed, wanted if drive.mode is Mode.RUN else 0.0, dt, SPEED_TAU)
     after = LatheState(
         ambient,
-        settle(state.temperature, ambient + RESISTANCE * HEAT_SHARE * power, dt, TAU),
-        settle(state.edge, ambient + edge_rise(work, force), dt, EDGE_TAU),
+        settle(
+            state.temperature,
+            ambient + RESISTANCE / state.coolant * HEAT_SHARE * power,
+            dt,
+            TAU,
+        ),
+        settle(state.edge, ambient + edge_rise(work, force) * dry, dt, EDGE_TAU),
         speed,
         turned(state.diameter, speed, work, dt),
         _worn(state.tool, drive, dt),
         grown(state.wear, work, dt, LIFE),
+        state.coolant,
+        state.broken,
     )
     return after, _readings(after, work, force, power, rng)
 
 
 def _readings(state: LatheState, work: float, force: float, power: float, rng: Random) -> Readings:
     turning = state.speed / NOMINAL_SPEED
-    cutting = turning * (0.3 + 0.8 * state.tool + 0.5 * force / 2000.0)
+    cutting = turning * (0.3 + 0.8 * state.tool + 0.5 * force / 2000.0 + STUB * state.broken)
     rough = feed(work) ** 2 / (32.0 * NOSE_RADIUS) * 1e3 * (1.0 + 0.8 * state.tool)
     return {
         "load": shown(100.0 * work, 1),

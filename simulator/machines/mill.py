@@ -5,7 +5,8 @@ and exponent of C45 steel (k_c1.1 = 2220 N/mm², m_c = 0.14; Kienzle and Victor 
 depth of cut and h the feed per tooth; a blunt tool adds up to 30 %. Power P = F·v_c/η.
 Tool life after Taylor (1907): v_c · T^n = C, n = 0.25. The spindle warms by its share of
 the losses through a thermal resistance R, with time constant R·C (Newton's cooling).
-The spindle shakes with force and a blunt tool, and by its bearing (`bearing`).
+The spindle shakes with force and a blunt tool, and by its bearing (`bearing`). R grows as
+coolant is missing; a broken tool cuts nothing, and its stub shakes.
 """
 
 from random import Random
@@ -35,6 +36,7 @@ TEETH: Final = 4
 EFFICIENCY: Final = 0.85
 TOOL_LIFE: Final = 60.0 * (400.0 / CUTTING_SPEED) ** (1 / 0.25)  # s at full load, Taylor
 BLUNT: Final = 0.3
+STUB: Final = 2.2  # mm/s: how a broken tool shakes the spindle
 RESISTANCE: Final = 38.0  # K/kW from spindle to room
 HEAT_SHARE: Final = 0.15  # of the power stays in the spindle
 TAU: Final = 120.0  # s
@@ -56,13 +58,15 @@ METRICS: Final = {
 
 
 class MillState(NamedTuple):
-    """Room and spindle temperature in °C, speed in 1/min, tool and bearing wear from 0 to 1."""
+    """Temperatures in °C, speed in 1/min, tool and bearing wear and coolant from 0 to 1."""
 
     ambient: float
     temperature: float
     speed: float
     tool: float
     wear: float
+    coolant: float = 1.0
+    broken: bool = False
 
 
 def begin(rng: Random) -> MillState:
@@ -87,19 +91,21 @@ def power_of(mode: Mode, force: float) -> float:
 def step(state: MillState, drive: Drive, dt: float, rng: Random) -> tuple[MillState, Readings]:
     """Let `dt` seconds pass."""
     work, running = drive.work, drive.mode is Mode.RUN
-    force = cutting_force(work, state.tool)
+    force = 0.0 if state.broken else cutting_force(work, state.tool)
     power = power_of(drive.mode, force)
     speed = settle(state.speed, NOMINAL_SPEED - 40.0 * work if running else 0.0, dt, 1.5)
-    warm = state.ambient + RESISTANCE * HEAT_SHARE * power
+    warm = state.ambient + RESISTANCE / state.coolant * HEAT_SHARE * power
     after = MillState(
         state.ambient,
         settle(state.temperature, warm, dt, TAU),
         speed,
         _worn(state.tool, drive, dt),
         grown(state.wear, work, dt, LIFE),
+        state.coolant,
+        state.broken,
     )
     turning = speed / NOMINAL_SPEED
-    cutting = turning * (0.4 + 1.2 * after.tool + 0.8 * force / 2000.0)
+    cutting = turning * (0.4 + 1.2 * after.tool + 0.8 * force / 2000.0 + STUB * after.broken)
     feed = (0.02 + 0.13 * work) * TEETH * speed if running else 0.0
     return after, {
         "load": shown(100.0 * work, 1),

@@ -4,8 +4,9 @@ Cooling time after Ballman and Shusman (1959): t = s²/(π²·a) · ln(8/π² ·
 T_w)) for a wall of thickness s and thermal diffusivity a. Injection pressure follows the
 melt's viscosity, η = η_0 · exp(E/R · (1/T - 1/T_0)) (Arrhenius), and the filling rate.
 Mean power over a cycle: the work p·V of a shot, the heat m·c·ΔT of its melt, both through
-efficiencies, and the barrel's losses. Oil and mould are first-order (Newton). The pump
-shakes with the load, and by its bearing (`bearing`).
+efficiencies, and the barrel's losses. Oil and mould are first-order (Newton), the
+mould hotter as coolant is missing. The pump shakes with the load, and by its bearing
+(`bearing`).
 """
 
 import math
@@ -32,6 +33,7 @@ WALL: Final = 2.5  # mm
 DIFFUSIVITY: Final = 0.09  # mm²/s, ABS
 MELT, EJECT = 230.0, 90.0  # °C
 ACTIVATION: Final = 40_000.0 / 8.314  # K
+HOTTEST: Final = 75.0  # °C: the mould, whatever its cooling does
 SHOT_VOLUME: Final = 1.5e-4  # m³
 SHOT_MASS: Final = 0.15  # kg
 HEAT_CAPACITY: Final = 2.0  # kJ/(kg·K), melt
@@ -60,7 +62,7 @@ METRICS: Final = {
 
 
 class MouldingState(NamedTuple):
-    """Temperatures in °C, place in the cycle from 0 to 1, shots made, pump wear 0 to 1."""
+    """Temperatures in °C, place in the cycle from 0 to 1, shots made; wear, coolant 0 to 1."""
 
     ambient: float
     barrel: float
@@ -69,6 +71,7 @@ class MouldingState(NamedTuple):
     phase: float
     shots: int
     wear: float
+    coolant: float = 1.0
 
 
 def begin(rng: Random) -> MouldingState:
@@ -124,11 +127,12 @@ def step(
     after = MouldingState(
         state.ambient,
         settle(state.barrel, _barrel_target(state, drive), dt, BARREL_TAU),
-        settle(state.mould, 40.0 + 14.0 * work, dt, MOULD_TAU),
+        settle(state.mould, min(HOTTEST, 40.0 + 14.0 * work / state.coolant), dt, MOULD_TAU),
         settle(state.oil, state.ambient + 2.2 * power, dt, OIL_TAU),
         kept(turned % 1.0),
         state.shots + int(turned),
         grown(state.wear, work, dt, LIFE),
+        state.coolant,
     )
     return after, _readings(after, drive, power, rng)
 
