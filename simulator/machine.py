@@ -95,6 +95,7 @@ class RunningMachine:
         self.machine = machine
         self.observes = self._kind.observes
         self._observed: Sequence[RunningMachine] = ()
+        self._capacity = 0.0  # kW that those could draw at most
         self.drawn = 0.0  # kW from the mains, when it was last read
         self._slowed = 1.0
 
@@ -116,6 +117,8 @@ class RunningMachine:
     def observe(self, machines: "Sequence[RunningMachine]") -> None:
         """Be told from now on what these draw, as they were last read."""
         self._observed = machines
+        kinds = (KINDS[machine.machine.kind] for machine in machines)
+        self._capacity = math.fsum(kind.metrics[kind.draws].high for kind in kinds if kind.draws)
 
     @property
     def state(self) -> State:
@@ -145,7 +148,7 @@ class RunningMachine:
         if self._observed:
             # Exact, so in any order: `sum` rounds otherwise from Python 3.12 on.
             power = math.fsum(machine.drawn for machine in self._observed)
-            drive = drive._replace(surroundings=Surroundings(power))
+            drive = drive._replace(surroundings=Surroundings(power, self._capacity))
         self._physics, readings = self._kind.step(self._physics, drive, dt, self._physics_rng)
         if self._kind.draws is not None:
             self.drawn = readings[self._kind.draws]

@@ -5,8 +5,8 @@ I = S/(3·V). Motors take reactive power whether they work or not: Q grows with 
 was ever drawn and with P. Voltage and frequency wander within EN 50160 (230 V ± 10 %, 50 Hz
 ± 1 %), first order towards random targets; the feeder's impedance lowers the voltage with
 S. The demand is that of a thermal demand meter: first order, 90 % after 15 minutes. Its
-terminals warm with I² (Newton). Class 0.5 (IEC 62053-22); the current transformers end at
-120 %.
+terminals warm with I² (Newton). The feeder is rated for all that stands on it. Accuracy
+class 0.5 (IEC 62053-22).
 """
 
 import math
@@ -26,8 +26,8 @@ from simulator.machines.kind import (
     shown,
 )
 
-RATED: Final = 630.0  # kV·A of the feeder
-LIMIT: Final = 1.2 * RATED * 0.8  # kW
+ALONE: Final = 250.0  # kV·A, the rating of a feeder of which nobody is seen
+UTILISATION: Final = 0.8  # kW for each kV·A of the rating
 NOMINAL_VOLTAGE, NOMINAL_FREQUENCY = 230.0, 50.0  # V from line to neutral, Hz
 VOLTAGE_SPREAD, FREQUENCY_SPREAD = 12.0, 0.3  # how far their targets are scattered
 DROP: Final = 7.0  # V at the rated load
@@ -39,15 +39,15 @@ CLASS: Final = 0.0015  # deviation; 3.5 of them are 0.5 %
 
 METRICS: Final = {
     "load": Metric("%", 0.0, 120.0),
-    "power": Metric("kW", 0.0, 640.0),
-    "reactive_power": Metric("kV.A", 0.0, 640.0),
-    "apparent_power": Metric("kV.A", 0.0, 900.0),
+    "power": Metric("kW", 0.0, 1e5),
+    "reactive_power": Metric("kV.A", 0.0, 1e5),
+    "apparent_power": Metric("kV.A", 0.0, 1.5e5),
     "power_factor": Metric("1", 0.0, 1.0),
     "voltage": Metric("V", 207.0, 253.0),
-    "current": Metric("A", 0.0, 1300.0),
+    "current": Metric("A", 0.0, 2.5e5),
     "frequency": Metric("Hz", 49.5, 50.5),
     "energy": Metric("kW.h", 0.0, 1e9),
-    "demand": Metric("kW", 0.0, 640.0),
+    "demand": Metric("kW", 0.0, 1e5),
     "terminal_temperature": Metric("Cel", 0.0, 120.0),
 }
 
@@ -73,7 +73,13 @@ def begin(rng: Random) -> EnergyMeterState:
 def power_of(drive: Drive) -> float:
     """Active power in kW: what is seen of the others, else the feeder's own demand."""
     seen = drive.surroundings.power
-    return min(LIMIT, RATED * 0.8 * drive.work if seen is None else seen)
+    return ALONE * UTILISATION * drive.work if seen is None else seen
+
+
+def rating(drive: Drive) -> float:
+    """The feeder's rating in kV·A."""
+    seen = drive.surroundings
+    return ALONE if seen.power is None else max(1.0, seen.capacity / UTILISATION)
 
 
 def reactive(power: float, highest: float) -> float:
@@ -88,7 +94,7 @@ def step(
     power = power_of(drive)
     highest = max(state.highest, kept(power))
     apparent = math.hypot(power, reactive(power, highest))
-    share = apparent / RATED
+    share = apparent / rating(drive)
     grid = NOMINAL_VOLTAGE + VOLTAGE_SPREAD * (2.0 * rng.random() - 1.0)
     hertz = NOMINAL_FREQUENCY + FREQUENCY_SPREAD * (2.0 * rng.random() - 1.0)
     after = EnergyMeterState(
@@ -100,13 +106,15 @@ def step(
         settle(state.voltage, grid, dt, VOLTAGE_TAU),
         settle(state.frequency, hertz, dt, FREQUENCY_TAU),
     )
-    return after, _readings(after, power, apparent, rng)
+    return after, _readings(after, power, apparent, share, rng)
 
 
-def _readings(state: EnergyMeterState, power: float, apparent: float, rng: Random) -> Readings:
-    voltage = state.voltage - DROP * apparent / RATED
+def _readings(
+    state: EnergyMeterState, power: float, apparent: float, share: float, rng: Random
+) -> Readings:
+    voltage = state.voltage - DROP * share
     return {
-        "load": shown(100.0 * apparent / RATED, 1),
+        "load": shown(100.0 * share, 1),
         "power": measured(power, 3, rng, CLASS),
         "reactive_power": measured(reactive(power, state.highest), 3, rng, CLASS),
         "apparent_power": measured(apparent, 3, rng, CLASS),

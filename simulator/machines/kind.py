@@ -34,12 +34,13 @@ class Mode(Enum):
 
 
 class Surroundings(NamedTuple):
-    """What a machine can see of the others: the power in kW that those it observes draw.
+    """What a machine can see of those it observes: the kW that they draw, and could draw.
 
     None where it observes nobody.
     """
 
     power: float | None = None
+    capacity: float = 0.0
 
 
 ALONE: Final = Surroundings()

@@ -373,7 +373,7 @@ def test_a_store_that_is_switched_off_warms():
 
 
 def metered(power, seconds, **changes):
-    drive = Drive(Mode.RUN, 0.5, Surroundings(power))
+    drive = Drive(Mode.RUN, 0.5, Surroundings(power, 400.0))
     return run(energy_meter, begun(energy_meter, **changes), drive, seconds)
 
 
@@ -399,7 +399,7 @@ def test_the_demand_has_nine_tenths_after_fifteen_minutes():
 
 def test_the_power_factor_falls_with_the_load():
     state, high = metered(300.0, 60)
-    low = run(energy_meter, state, Drive(Mode.RUN, 0.5, Surroundings(60.0)), 60)[1]
+    low = run(energy_meter, state, Drive(Mode.RUN, 0.5, Surroundings(60.0, 400.0)), 60)[1]
     assert low[-1]["power_factor"] < 0.6
     assert high[-1]["power_factor"] > 0.8
 
@@ -412,7 +412,7 @@ def test_a_meter_within_its_class():
 def test_a_meter_that_sees_nobody_reads_its_feeders_own_demand():
     _, scans = run(energy_meter, begun(energy_meter), Drive(Mode.RUN, 0.5), 30)
     mean = fmean(scan["power"] for scan in scans)
-    assert mean == pytest.approx(0.4 * energy_meter.RATED, rel=0.01)
+    assert mean == pytest.approx(0.4 * energy_meter.ALONE, rel=0.01)
 
 
 def test_the_grid_wanders_within_its_standard():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from simulator.machine import Machine, look_around
+from simulator.machines import KINDS, energy_meter
 from simulator.plant import build_plant
 from telemetry.topic import MachineTopic
 
@@ -42,6 +43,14 @@ def test_a_meter_reads_the_sum_of_its_line():
     scans = read([*MILLS, *elsewhere, METER])
     meter = scans["energy-meter-01"]["power"]
     assert meter == pytest.approx(drawn(scans, "mill-01", "lathe-01"), rel=0.006)
+
+
+def test_its_feeder_is_rated_for_all_that_stands_on_it():
+    scans = read([*MILLS, METER])
+    capacity = KINDS["mill"].metrics["power"].high + KINDS["lathe"].metrics["power"].high
+    rated = capacity / energy_meter.UTILISATION
+    meter = scans["energy-meter-01"]
+    assert meter["load"] == pytest.approx(100 * meter["apparent_power"] / rated, rel=0.01)
 
 
 def test_alone_on_its_line_it_reads_its_area_and_else_its_site():
