@@ -6,7 +6,6 @@ scenarios-in-yaml.md): `06:00` and `on` are texts, a field that comes twice is a
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from simulator.errors import BadScenario
+from simulator.faults.schedule import impossible
 from simulator.scenario import Loc, Scenario, contradictions, schema
 from simulator.scenario_plant import placed
 from telemetry.canonical import is_segment
@@ -135,7 +135,9 @@ def _child(node: Node | None, part: int | str) -> tuple[int, Node] | None:
 def _plant_faults(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
     """What is wrong with the plant that comes of it: names, and faults that befall nobody."""
     seen: set[str] = set()
+    machines = []
     for loc, machine in placed(scenario, 0):
+        machines.append(machine)
         if machine.name in seen:
             yield loc, f"machine {machine.name!r} is there twice; allowed: each name once"
         if not is_segment(machine.name) or not is_segment(machine.topic.line):
@@ -143,14 +145,9 @@ def _plant_faults(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
             yield loc, f"{said}; allowed: names of at most 64 characters"
         seen.add(machine.name)
     for number, fault in enumerate(scenario.faults):
-        if not any(fnmatchcase(name, fault.machine) for name in seen):
-            said = f"no machine {fault.machine!r}; allowed: {_listed(seen)}, or a pattern of names"
-            yield ("faults", number, "machine"), said
-
-
-def _listed(names: set[str]) -> str:
-    first = sorted(names)[:8]
-    return ", ".join(first) + (f" and {len(names) - len(first)} more" if first[7:] else "")
+        wrong = impossible(fault, machines)
+        if wrong is not None:
+            yield ("faults", number, wrong[0]), wrong[1]
 
 
 def fields_at(loc: Loc) -> list[str]:

@@ -30,7 +30,7 @@ machines:
   - {kind: moulding, name: press-a, area: hall-2, line: line-9, shifts: [early]}
   - {kind: chiller, area: utilities, line: water, site: south, count: 3, shifts: []}
 faults:
-  - {fault: sensor-bias, machine: mill-*, start: 10m, lasts: 90, metric: power, bias: 2.5}
+  - {fault: bias, machine: mill-*, start: 10m, lasts: 90, metric: power, by: 2.5}
 """
 
 
@@ -100,12 +100,18 @@ WRONG = [
     ("name: night", "name: early", r":6: shifts\.1\.name: shift 'early' is there twice"),
     ("name: press-a", "name: mill-03", r":18: machines\.0: machine 'mill-03' is there twice"),
     (
-        "fault: sensor-bias",
+        "fault: bias",
         "fault: gremlin",
-        r":21: faults\.0\.fault: allowed: .*'sensor-bias'.*'gr",
+        r":21: faults\.0\.fault: allowed: .*'bias'.*'gr",
     ),
-    ("fault: sensor-bias, ", "", r":21: faults\.0\.fault: "),
-    ("bias: 2.5", "bias: high", r":21: faults\.0\.bias: .*valid number.*'high'"),
+    ("fault: bias, ", "", r":21: faults\.0\.fault: "),
+    ("by: 2.5", "by: high", r":21: faults\.0\.by: .*valid number.*'high'"),
+    (
+        "metric: power",
+        "metric: pover",
+        r":21: faults\.0\.metric: no metric 'pover'; allowed: .*cutting_force, .*",
+    ),
+    ("lasts: 90, ", "lasts: 0, ", r":21: faults\.0\.lasts: "),
     ("kind: furnace", "kind: chiller", r":14: .*kind: a chiller makes no parts; allowed: .*lathe"),
     ("machine: mill-*", "machine: lathe-1", r":21: faults\.0\.machine: .*allowed: chiller-01, .*"),
     ("seed: 9", "seed: 9\nseed: 8", r":3: found duplicate key"),

@@ -1,0 +1,52 @@
+"""Cloned machine: a copy of the machine, key and outbox included, goes on beside it.
+
+`session: other` gives it a session of its own, begun on the machine's last message: two
+messages then name one predecessor, a fork. `session: same` goes on in the machine's: the same
+numbers under other bodies, conflicts. It speaks one beat after the machine, which so takes its
+numbers first. Readings are fabricated. Pure.
+"""
+
+from random import Random
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simulator.chain import Chain, Entry
+from simulator.faults.fabricated import fabricated, session_of
+from simulator.faults.fault import Publication, Scene, SecurityFault
+
+
+class ClonedMachine(SecurityFault):
+    """A second machine with the same key."""
+
+    fault: Literal["cloned-machine"]
+    session: Annotated[
+        Literal["other", "same"], Field(description="One of its own, or the machine's")
+    ] = "other"
+
+    def intruder(self, scene: Scene, rng: Random) -> "Clone":
+        """A copy from here on."""
+        session = scene.session if self.session == "same" else session_of(rng)
+        chain = Chain(key=scene.key, topic=scene.topic, session=session, prev=scene.prev)
+        chain.seq = scene.seq if self.session == "same" else 0
+        return Clone(chain, rng)
+
+
+class Clone:
+    """The copy as it runs."""
+
+    def __init__(self, chain: Chain, rng: Random) -> None:
+        self._chain, self._rng = chain, rng
+        self._late: Entry | None = None
+
+    def act(self, scene: Scene) -> list[Publication]:
+        """Publish what was made a beat ago."""
+        late = self._late
+        self._late = self._chain.seal(
+            "telemetry",
+            time=scene.time,
+            readings=fabricated(scene.readings, self._rng),
+            anchor=scene.anchor,
+        )
+        self._chain.advance(self._late)
+        return [] if late is None else [Publication(scene.topic, late.payload)]
