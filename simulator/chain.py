@@ -51,6 +51,11 @@ class Chain:
         self.prev = prev
 
     @property
+    def key(self) -> SigningKey:
+        """The key that it signs with: who clones a machine, or steals from it, has it too."""
+        return self._key
+
+    @property
     def public_key(self) -> bytes:
         """The key that its signatures verify with."""
         return self._key.public_key

@@ -6,6 +6,7 @@ recording's origin says that its keys are for tests.
 """
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from simulator.chain import Chain, Entry
+from simulator.faults.afflicted import Afflicted
+from simulator.faults.schedule import Occurrence
+from simulator.faults.street import Street
 from simulator.fleet import Tally
 from simulator.machine import Machine, RunningMachine, start_plant
 from telemetry.recording import Header, Line, Writer
@@ -44,13 +48,14 @@ def write_recording(  # noqa: PLR0913 - all keywords
     interval: float = 1.0,
     begin: int = START,
     speed: float = math.inf,
+    faults: Sequence[Occurrence] = (),
     on_message: Callable[[int], None] | None = None,
 ) -> Tally:
     """Write `duration` simulated seconds from `begin` (µs) to the file `out`.
 
-    All that was recorded counts as delivered: the recording has it. `speed` simulated
-    seconds a second: whatever it is, the bytes are the same. `on_message` gets the running
-    count. OSError from the disk, as it is.
+    What the recording has counts as delivered: all, but for what `faults` keep from it.
+    `speed` simulated seconds a second: whatever it is, the bytes are the same. `on_message`
+    gets the running count of lines. OSError from the disk, as it is.
     """
     header = Header(
         origin=f"simulated, test keys, seed {seed}",
@@ -58,22 +63,38 @@ def write_recording(  # noqa: PLR0913 - all keywords
         clock="simulated",
         started=begin,
     )
+    recorders = _recorders(machines, seed, begin, faults)
     count, times = 0, _times(begin, duration, interval, speed)
     with out.open("wb") as file:
         writer = Writer(file, header)
-        for line in _lines(machines, seed, begin, times, interval):
+        for line in _lines(recorders, begin, times, interval):
             writer.write(line, sealed=True)
             count += 1
             if on_message is not None:
                 on_message(count)
         writer.close()
-    return Tally(recorded=count, delivered=count, receipted=0, held=0)
+    recorded = sum(recorder.recorded for recorder in recorders)
+    delivered = sum(recorder.delivered for recorder in recorders)
+    return Tally(recorded, delivered, receipted=0, held=recorded - delivered)
+
+
+def _recorders(
+    machines: Sequence[Machine], seed: int, begin: int, faults: Iterable[Occurrence]
+) -> "list[_Recorder]":
+    befallen: dict[str, list[Occurrence]] = {}
+    for fault in faults:
+        befallen.setdefault(fault.device, []).append(fault)
+    return [
+        _FaultyRecorder(running, seed, befallen[running.machine.name], begin)
+        if running.machine.name in befallen
+        else _Recorder(running, seed)
+        for running in start_plant(machines, begin)
+    ]
 
 
 def _lines(
-    machines: Sequence[Machine], seed: int, begin: int, times: Iterable[int], interval: float
+    recorders: "Sequence[_Recorder]", begin: int, times: Iterable[int], interval: float
 ) -> Iterator[Line]:
-    recorders = [_Recorder(running, seed) for running in start_plant(machines, begin)]
     for recorder in recorders:
         yield from recorder.opening(begin)
     for now in times:
@@ -101,6 +122,16 @@ class _Recorder:
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
         self._chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
 
+    @property
+    def recorded(self) -> int:
+        """Messages made."""
+        return self._chain.seq
+
+    @property
+    def delivered(self) -> int:
+        """Messages that are in the recording."""
+        return self._chain.seq
+
     def opening(self, now: int) -> Iterator[Line]:
         birth = self._machine.birth(self._chain.public_key)
         yield self._line(self._chain.seal("birth", time=now, content=birth), now)
@@ -115,6 +146,9 @@ class _Recorder:
 
     def _line(self, entry: Entry, now: int) -> Line:
         self._chain.advance(entry)
+        return self._as_line(entry, now)
+
+    def _as_line(self, entry: Entry, now: int) -> Line:
         return Line(
             received=now,
             topic=str(self._machine.topic.with_kind(entry.kind)),
@@ -122,6 +156,57 @@ class _Recorder:
             qos=1,
             retain=entry.retain,
         )
+
+
+class _FaultyRecorder(_Recorder):
+    """One whose machine has faults: what comes of its messages is the street's."""
+
+    def __init__(
+        self, running: RunningMachine, seed: int, faults: Sequence[Occurrence], begin: int
+    ) -> None:
+        super().__init__(running, seed)
+        self._afflicted = Afflicted(running, faults, begin)
+        self._street = Street(self._afflicted)
+        self._begin = begin
+        self._breaks = 0
+        self._arrived: set[int] = set()
+
+    @property
+    def delivered(self) -> int:
+        """Its birth and first state, and all that came out of the street."""
+        return len(self._arrived)
+
+    def opening(self, now: int) -> Iterator[Line]:
+        for line in super().opening(now):
+            self._arrived.add(self._chain.seq - 1)
+            yield line
+
+    def beat(self, dt: float, now: int) -> Iterator[Line]:
+        scan = self._afflicted.step(dt, now)
+        weather = self._street.beat()
+        if weather.breaks > self._breaks:
+            yield self._death(now)
+        self._breaks = weather.breaks
+        stamp, seconds = now + weather.clock, (now - self._begin) / 1_000_000
+        for kind, content in scan.told:
+            self._give(self._chain.seal(kind, time=stamp, content=content), seconds)
+        self._give(self._chain.seal("telemetry", time=stamp, readings=scan.readings), seconds)
+        for entry in self._street.out(seconds):
+            self._arrived.add(entry.seq)
+            yield self._as_line(entry, now)
+        for topic, payload in self._street.intrude(self._chain, stamp, scan.readings):
+            yield Line(received=now, topic=str(topic), payload=payload, qos=1, retain=False)
+
+    def _give(self, entry: Entry, seconds: float) -> None:
+        self._chain.advance(entry)
+        self._street.send([entry], seconds)
+
+    def _death(self, now: int) -> Line:
+        """The will, which a broker publishes when a connection is cut."""
+        said = {"device": self._machine.name, "session": self._chain.session}
+        payload = json.dumps(said, separators=(",", ":")).encode("ascii")
+        topic = str(self._machine.topic.with_kind("death"))
+        return Line(received=now, topic=topic, payload=payload, qos=1, retain=False)
 
 
 def _derived(purpose: str, seed: int, device: str) -> bytes:
