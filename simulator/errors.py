@@ -19,3 +19,11 @@ class OutboxInUse(SimulatorError):  # noqa: N818 - says what the outbox is
 
 class OutboxUnwritable(SimulatorError):  # noqa: N818 - says what the outbox is
     """The disk did not take what must be durable before it is published."""
+
+
+class ExportUnavailable(SimulatorError):  # noqa: N818 - says what is not there
+    """A data set was asked for in a format whose library is not installed."""
+
+
+class PlotUnavailable(SimulatorError):  # noqa: N818 - says what is not there
+    """Pictures were asked for and what draws them is not installed."""

@@ -114,6 +114,11 @@ class RunningMachine:
         if self.work is not None:
             self.work.influence = influence
 
+    @property
+    def observed(self) -> "Sequence[RunningMachine]":
+        """Those whose draw it is told."""
+        return self._observed
+
     def observe(self, machines: "Sequence[RunningMachine]") -> None:
         """Be told from now on what these draw, as they were last read."""
         self._observed = machines

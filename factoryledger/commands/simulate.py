@@ -101,6 +101,16 @@ def simulate(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="DIR",
+            help="Draw a day (or --duration) of each kind of machine instead, a PNG each; no "
+            "broker. Needs the extra `plot`.",
+            show_default=False,
+        ),
+    ] = None,
     json_: options.Json = False,
 ) -> None:
     """Run a factory; each message stays in its machine's outbox until it is receipted.
@@ -124,6 +134,9 @@ def simulate(  # noqa: PLR0913 - a command's options
         drain=drain,
     )
     plant, pace = _plant(place, scenario), _speed(speed)
+    if plot is not None:
+        _plot(place, plant, duration, plot, json_=json_)
+        return
     if out is not None:
         if duration is None:
             raise WrongUsage("--out needs --duration: how many simulated seconds")
@@ -175,6 +188,25 @@ def _plant(place: "Installation", name: str | None) -> _Plant:
     own = scenario.seed is not None and "seed" not in settings.model_fields_set
     machines = plant_of(scenario, None if own else settings.seed)
     return _Plant(machines, machines[0].seed, scenario.begin)
+
+
+def _plot(
+    place: "Installation", plant: _Plant, duration: float | None, folder: Path, *, json_: bool
+) -> None:
+    """Draw the first machine of each kind; PlotUnavailable before anything is simulated."""
+    from simulator.gallery import DAY, days  # noqa: PLC0415 - on demand
+    from simulator.offline import START  # noqa: PLC0415 - on demand
+    from simulator.plot import draw, require_matplotlib  # noqa: PLC0415 - on demand
+
+    require_matplotlib()
+    gathered = days(
+        plant.machines,
+        seconds=DAY if duration is None else duration,
+        interval=place.settings.interval,
+        begin=START if plant.begin is None else plant.begin,
+    )
+    paths = [str(path) for path in draw(gathered, folder)]
+    typer.echo(json.dumps({"pictures": paths}) if json_ else "\n".join(paths))
 
 
 def _speed(given: str | None) -> float | None:
