@@ -81,6 +81,11 @@ class Afflicted:
                 weather = weather.and_also(spec.weather(one.moment(self._at)))
         return weather
 
+    @property
+    def active(self) -> Sequence[Occurrence]:
+        """The faults that last, in the order in which they began."""
+        return [one.occurrence for one in self._active]
+
     def step(self, dt: float, now: int = 0) -> Scan:
         """Let `dt` seconds pass until `now` (µs since the epoch), and read all metrics."""
         self._at = at = (now - self._begin) // 1000

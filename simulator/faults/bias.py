@@ -4,7 +4,7 @@ The whole error is there at once, or after `ramp`. `by` is in the metric's unit,
 tenth of the sensor's range. Pure.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 
@@ -16,6 +16,7 @@ class Bias(SensorFault):
     """A sensor that gives too much, or too little, by a constant."""
 
     fault: Literal["bias"]
+    usual: ClassVar[float | None] = 0.1
     by: Annotated[
         FiniteFloat | None, Field(description="Error; a tenth of the range if not given")
     ] = None
@@ -23,5 +24,5 @@ class Bias(SensorFault):
 
     def sense(self, reading: Reading, moment: Moment) -> float:
         """The value and the error."""
-        by = reading.share(0.1) if self.by is None else self.by
+        by = self.by or 0.0
         return reading.value + by * moment.progress(self.ramp)

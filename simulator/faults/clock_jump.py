@@ -3,17 +3,18 @@
 It jumps back at the end. Messages carry the wrong time, arrive at the right one. Pure.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 
-from simulator.faults.fault import Moment, NetworkFault, Weather
+from simulator.faults.fault import Moment, NetworkFault, Touched, Weather
 
 
 class ClockJump(NetworkFault):
     """A clock that is wrong."""
 
     fault: Literal["clock-jump"]
+    touches: ClassVar[Touched] = "machine"  # its time
     by: Annotated[
         FiniteFloat, Field(ge=-86_400_000, le=86_400_000, description="Seconds ahead, or behind")
     ] = 3600.0

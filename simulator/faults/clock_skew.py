@@ -4,17 +4,18 @@ The error grows from nothing; at the end the clock is set right. Messages carry 
 time, arrive at the right one. Pure.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 
-from simulator.faults.fault import Moment, NetworkFault, Weather
+from simulator.faults.fault import Moment, NetworkFault, Touched, Weather
 
 
 class ClockSkew(NetworkFault):
     """A clock that runs too fast, or too slow."""
 
     fault: Literal["clock-skew"]
+    touches: ClassVar[Touched] = "machine"  # its time
     ppm: Annotated[
         FiniteFloat, Field(ge=-900_000, le=1_000_000, description="Too fast; negative: too slow")
     ] = 10_000.0

@@ -4,7 +4,7 @@ It is there after `ramp` (left out: at the fault's end) and stays so until the e
 in the metric's unit, left out a tenth of the sensor's range. Pure.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, FiniteFloat
 
@@ -16,6 +16,7 @@ class Drift(SensorFault):
     """A sensor whose error grows with time."""
 
     fault: Literal["drift"]
+    usual: ClassVar[float | None] = 0.1
     by: Annotated[
         FiniteFloat | None, Field(description="Error in the end; a tenth of the range if not given")
     ] = None
@@ -23,5 +24,5 @@ class Drift(SensorFault):
 
     def sense(self, reading: Reading, moment: Moment) -> float:
         """The value and the error so far."""
-        by = reading.share(0.1) if self.by is None else self.by
+        by = self.by or 0.0
         return reading.value + by * moment.progress(self.ramp)

@@ -6,12 +6,12 @@ with a model, and its name in `simulator.faults.spec`. Pure.
 """
 
 from random import Random
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from simulator.chain import Entry
-from simulator.machines.kind import Metric
+from simulator.machines.kind import Metric, shown
 from simulator.spans import Span
 from simulator.work.making import UNDISTURBED, Influence
 from telemetry.message import Cited
@@ -19,6 +19,7 @@ from telemetry.signature import SigningKey
 from telemetry.topic import MachineTopic
 
 Group = Literal["sensor", "process", "network", "security"]
+Touched = Literal["metric", "machine", "nothing"]
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -41,6 +42,8 @@ class FaultSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     group: ClassVar[Group]
+    # Which readings are other than they would be: of its metric, of its machine, or none.
+    touches: ClassVar[Touched] = "nothing"
 
     machine: Annotated[
         str, Field(min_length=1, description="A machine's name, or a pattern of names like mill-*")
@@ -62,18 +65,23 @@ class Reading(NamedTuple):
     held: float
     metric: Metric
 
-    def share(self, share: float) -> float:
-        """So much of the sensor's range."""
-        return (self.metric.high - self.metric.low) * share
-
 
 class SensorFault(FaultSpec):
     """The machine is well; one of its sensors says something else."""
 
     group: ClassVar[Group] = "sensor"
+    touches: ClassVar[Touched] = "metric"
+    # Which part of the sensor's range `by` is where the scenario leaves it out.
+    usual: ClassVar[float | None] = None
     metric: Annotated[
         str, Field(min_length=1, description="A metric, or a pattern like vibration*")
     ]
+
+    def sized(self, metric: Metric) -> Self:
+        """This fault on one metric, its size in that metric's unit."""
+        if self.usual is None or getattr(self, "by", None) is not None:
+            return self
+        return self.model_copy(update={"by": shown((metric.high - metric.low) * self.usual, 6)})
 
     def sense(self, reading: Reading, moment: Moment) -> float | None:
         """What is read instead; None where nothing is. Cut off at the sensor's range later."""
@@ -88,6 +96,7 @@ class ProcessFault(FaultSpec):
     """
 
     group: ClassVar[Group] = "process"
+    touches: ClassVar[Touched] = "machine"
     field: ClassVar[str | None] = None
 
     def worsen(self, value: Any, healthy: Any, moment: Moment) -> Any:  # noqa: ARG002 - for others

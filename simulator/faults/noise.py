@@ -4,7 +4,7 @@ Bounded at 3.5 deviations. The deviation is there at once, or grows over `ramp`;
 the metric's unit, left out a twentieth of the sensor's range. Pure.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ class Noise(SensorFault):
     """A sensor that scatters."""
 
     fault: Literal["noise"]
+    usual: ClassVar[float | None] = 0.05
     by: Annotated[
         Positive | None, Field(description="Deviation; a twentieth of the range if not given")
     ] = None
@@ -24,5 +25,5 @@ class Noise(SensorFault):
 
     def sense(self, reading: Reading, moment: Moment) -> float:
         """The value with noise of its own."""
-        by = reading.share(0.05) if self.by is None else self.by
+        by = self.by or 0.0
         return sensed(reading.value, 4, moment.rng, by * moment.progress(self.ramp))

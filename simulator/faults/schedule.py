@@ -58,10 +58,13 @@ def schedule(
         said = impossible(spec, machines)
         if said is not None:
             raise BadScenario(f"{spec.fault} of {spec.machine}: {said[1]}")  # type: ignore[attr-defined]
-        for device, metric in _targets(spec, machines):
+        for machine, metric in _targets(spec, machines):
             name = f"{spec.fault}-{first + len(found)}"  # type: ignore[attr-defined]
             end = spec.start + spec.lasts
-            found.append(Occurrence(name, spec, device, metric, spec.start, end))
+            sized = spec
+            if isinstance(spec, SensorFault) and metric is not None:
+                sized = spec.sized(machine.metrics[metric])
+            found.append(Occurrence(name, sized, machine.name, metric, spec.start, end))
     return found
 
 
@@ -80,16 +83,16 @@ def impossible(spec: FaultSpec, machines: Sequence[Machine]) -> tuple[str, str] 
     return "machine", f"{meant[0].kind} cannot have this fault; allowed: {kinds}"
 
 
-def _targets(spec: FaultSpec, machines: Iterable[Machine]) -> Iterator[tuple[str, str | None]]:
+def _targets(spec: FaultSpec, machines: Iterable[Machine]) -> Iterator[tuple[Machine, str | None]]:
     for machine in machines:
         if not fnmatchcase(machine.name, spec.machine):
             continue
         if isinstance(spec, SensorFault):
             for metric in machine.metrics:
                 if fnmatchcase(metric, spec.metric):
-                    yield machine.name, metric
+                    yield machine, metric
         elif _suits(spec, machine.kind):
-            yield machine.name, None
+            yield machine, None
 
 
 def _suits(spec: FaultSpec, kind: str) -> bool:

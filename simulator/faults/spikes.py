@@ -3,7 +3,7 @@
 `by` is in the metric's unit, left out three tenths of the sensor's range. Pure.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ class Spikes(SensorFault):
     """A sensor that is far off now and then."""
 
     fault: Literal["spikes"]
+    usual: ClassVar[float | None] = 0.3
     by: Annotated[
         Positive | None, Field(description="How far off; three tenths of the range if not given")
     ] = None
@@ -21,6 +22,6 @@ class Spikes(SensorFault):
 
     def sense(self, reading: Reading, moment: Moment) -> float:
         """The value, or a spike; two draws either way."""
-        by = reading.share(0.3) if self.by is None else self.by
+        by = self.by or 0.0
         struck, up = moment.rng.random() < self.share, moment.rng.random() < 0.5  # noqa: PLR2004
         return reading.value + (by if up else -by) * struck
