@@ -14,6 +14,8 @@ from typing import Final
 
 from simulator.chain import Entry
 from simulator.delivery import Delivery
+from simulator.faults.fault import FAIR, Weather
+from simulator.faults.street import Street
 from simulator.machine import Machine
 from simulator.outbox import Outbox
 from simulator.trust import Trust
@@ -58,6 +60,9 @@ class Courier:
         self._work = asyncio.Event()
         self._anew = True
         self.refused = 0
+        # Where faults may befall the machine: what becomes of its messages on their way.
+        self.street: Street | None = None
+        self._weather = FAIR
         self._checkpoint = checkpoint_topic(wire.prefix)
         self._collectors = collector_topic(wire.prefix, "+")
         self._receipt = str(self._topic.with_kind("receipt"))
@@ -72,6 +77,22 @@ class Courier:
     def resent(self) -> int:
         """Publications beyond the first of each message."""
         return self._delivery.resent
+
+    @property
+    def withheld(self) -> int:
+        """Messages that a fault keeps back for good."""
+        return 0 if self.street is None else self.street.channel.withheld
+
+    def feel(self, weather: Weather) -> None:
+        """Have these conditions on the way to the broker from now on."""
+        before, self._weather = self._weather, weather
+        if weather.closed and not before.closed:
+            self.link.cut(hold=True)
+        elif before.closed and not weather.closed:
+            self.link.restore()
+        elif weather.breaks > before.breaks:
+            self.link.cut()
+        self._work.set()
 
     def send_ready(self) -> None:
         """Send what became durable since the last call."""
@@ -91,7 +112,8 @@ class Courier:
                 self._start_over()
             self._delivery.resend_due(self._clock())
             self._publish_due()
-            due = self._delivery.resend_at()
+            self._publish_out()
+            due = self._due()
             timeout = None if due is None else max(0.01, due - self._clock())
             try:
                 async with asyncio.timeout(timeout):
@@ -126,6 +148,8 @@ class Courier:
         signed bytes again are a duplicate to a collector, and news to whoever watches.
         """
         self._anew = False
+        if self.street is not None:
+            self.street.channel.clear()
         for entry in self._retained.values():
             if not self.outbox.holds(entry):
                 self._post(entry)
@@ -138,7 +162,26 @@ class Courier:
             else:
                 self._delivery.gone([entry], receipted=False)
 
+    def _due(self) -> float | None:
+        """When there will be something to send again, or something comes out of the street."""
+        out = None if self.street is None else self.street.channel.next_due
+        again = self._delivery.resend_at()
+        return min(out, again) if out is not None and again is not None else again or out
+
+    def _publish_out(self) -> None:
+        """Publish what comes out of the street now; what is lost with the link comes again."""
+        if self.street is not None and self.link.connected:
+            for entry in self.street.out(self._clock()):
+                if self.link.connected:
+                    self._publish(entry)
+
     def _post(self, entry: Entry) -> None:
+        if self.street is None:
+            self._publish(entry)
+        else:
+            self.street.send([entry], self._clock())
+
+    def _publish(self, entry: Entry) -> None:
         posted = self.link.post(
             str(self._topic.with_kind(entry.kind)),
             entry.payload,

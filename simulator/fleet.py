@@ -10,15 +10,19 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
 from simulator.courier import Courier, Wire
 from simulator.delivery import RESEND_AFTER
-from simulator.machine import Machine, RunningMachine, start_plant
+from simulator.faults.schedule import Occurrence
+from simulator.intruders import Intruders
+from simulator.machine import Machine
+from simulator.misfortune import Misfortune
 from simulator.outbox import Outbox
 from simulator.ports import CheckpointChecker, ReceiptChecker
+from simulator.station import Station, stations_of
 from simulator.trust import Trust
 from telemetry.address import NOBODY, Address, Credentials
 
@@ -37,7 +41,7 @@ class Tally:
     `recorded` = `receipted` + `held` + `evicted`; `delivered` are those that a receipt or a
     good PUBACK speaks for. This run's alone: PUBACKs that are no delivery (`refused`),
     publications beyond a message's first (`resent`), and receipts, checkpoints and key
-    entries that did not hold (`distrusted`).
+    entries that did not hold (`distrusted`). Of those held, faults keep back `withheld`.
     """
 
     recorded: int
@@ -48,6 +52,7 @@ class Tally:
     refused: int = 0
     resent: int = 0
     distrusted: int = 0
+    withheld: int = 0
 
 
 class SimulatedClock:
@@ -61,39 +66,6 @@ class SimulatedClock:
     def __call__(self) -> int:
         """Microseconds since the epoch."""
         return self._begin + round(self.elapsed * 1_000_000)
-
-
-class Station:
-    """A running machine with its outbox: what it does at a beat."""
-
-    def __init__(self, running: RunningMachine, outbox: Outbox, clock: Callable[[], int]) -> None:
-        """`clock` gives microseconds since the epoch."""
-        self.machine = running.machine
-        self.outbox = outbox
-        self.running = running
-        self._clock = clock
-        self._last = 0
-
-    def open(self, trust: Trust) -> None:
-        """Record what a session begins with: birth, and the state it is in."""
-        birth = self.machine.birth(self.outbox.public_key)
-        now = self._now()
-        self.outbox.record("birth", time=now, content=birth, anchor=trust.cited)
-        state = self.running.state_content()
-        self.outbox.record("state", time=now, content=state, anchor=trust.cited)
-
-    def beat(self, dt: float, trust: Trust) -> None:
-        """Let `dt` seconds pass in the machine, and record what came of it."""
-        now, cited = self._now(), trust.cited
-        scan = self.running.step(dt, now)
-        for kind, content in scan.told:
-            self.outbox.record(kind, time=now, content=content, anchor=cited)
-        self.outbox.record("telemetry", time=now, readings=scan.readings, anchor=cited)
-
-    def _now(self) -> int:
-        """The time, never back within a session."""
-        self._last = max(self._last, self._clock())
-        return self._last
 
 
 async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
@@ -114,6 +86,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     speed: float | None = None,
     begin: int | None = None,
+    faults: Sequence[Occurrence] = (),
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
 
@@ -127,15 +100,18 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
     simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
     clock = clock if simulated is None else simulated
-    stations = [
-        Station(running, outboxes[running.machine.name], clock)
-        for running in start_plant(machines, clock())
-    ]
+    stations = stations_of(machines, outboxes, clock, faults)
     couriers = [
         Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)
         for station in stations
     ]
-    async with _connected(couriers), _carried(couriers) as dirty:
+    intruders = Intruders(wire) if any(f.spec.group == "security" for f in faults) else None
+    misfortune = Misfortune(stations, couriers, intruders)
+    async with (
+        intruders or nullcontext(),
+        _connected(couriers),
+        _carried(couriers) as dirty,
+    ):
         for station in stations:
             station.open(trust)
         dirty.set()
@@ -146,9 +122,11 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
                 simulated.elapsed = number * interval
             for station in stations:
                 station.beat(interval, trust)
+            misfortune.strike()
             dirty.set()
             if speed == math.inf:
                 await _relieved(stations, stopped)
+        misfortune.end()
         await _drained(couriers, drain)
     return _tally(couriers, trust)
 
@@ -195,9 +173,9 @@ async def _keep_durable(couriers: Sequence[Courier], dirty: asyncio.Event) -> No
 
 
 async def _drained(couriers: Sequence[Courier], drain: float) -> None:
-    """Wait until no outbox holds anything, at most `drain` seconds."""
+    """Wait until no outbox holds anything that may go, at most `drain` seconds."""
     end = time.monotonic() + drain
-    while any(c.outbox.held for c in couriers) and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
+    while any(c.outbox.held > c.withheld for c in couriers) and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
         await asyncio.sleep(0.02)
 
 
@@ -245,4 +223,5 @@ def _tally(couriers: Sequence[Courier], trust: Trust) -> Tally:
         refused=sum(courier.refused for courier in couriers),
         resent=sum(courier.resent for courier in couriers),
         distrusted=trust.refused,
+        withheld=sum(min(courier.withheld, courier.outbox.held) for courier in couriers),
     )

@@ -79,6 +79,11 @@ class Outbox:
         return self._chain.session
 
     @property
+    def chain(self) -> Chain:
+        """What it seals with: for whoever plays a thief of the machine's key."""
+        return self._chain
+
+    @property
     def public_key(self) -> bytes:
         """The key that its messages verify with."""
         return self._chain.public_key

@@ -199,6 +199,19 @@ class Link:
         if self._upkeep.wire is not None and self._upkeep.wire.open:
             self._upkeep.wire.acknowledge(arrivals)
 
+    def cut(self, *, hold: bool = False) -> None:
+        """Lose the connection without DISCONNECT, as when a network fails; the will is published.
+
+        It comes back by itself; after `hold`, not before `restore`.
+        """
+        if hold:
+            self._upkeep.allowed.clear()
+        self._upkeep.cut()
+
+    def restore(self) -> None:
+        """Let a link that was cut and held come back, when its backoff says so."""
+        self._upkeep.allowed.set()
+
     def pause_reading(self) -> None:
         """Read nothing for now: for callers that fall behind with QoS 0, which has no window."""
         self._upkeep.listen(on=False)

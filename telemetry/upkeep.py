@@ -45,6 +45,9 @@ class Upkeep:
         self.failure: Exception | None = None
         self.ready = asyncio.Event()
         self.failed = asyncio.Event()
+        # Cleared, no connection is made: whoever plays a network that fails does that.
+        self.allowed = asyncio.Event()
+        self.allowed.set()
         self._opening = opening
         self._ear = ear
         self._on_trouble = on_trouble
@@ -78,6 +81,11 @@ class Upkeep:
                 await self._task
         if self.wire is not None:
             await self.wire.close(end_session=end_session)
+
+    def cut(self) -> None:
+        """Lose the connection, as when a network fails."""
+        if self.wire is not None:
+            self.wire.abort()
 
     def listen(self, *, on: bool) -> None:
         """Read, or do not, on this connection and on those to come."""
@@ -136,6 +144,7 @@ class Upkeep:
                     return
                 self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
                 await asyncio.sleep(next(delays))
+                await self.allowed.wait()
                 try:
                     wire = await self._connect()
                     break

@@ -46,6 +46,10 @@ class Channel(Generic[T]):
             found.append(heapq.heappop(self._waiting)[2])
         return found
 
+    def clear(self) -> None:
+        """Forget what waits: it will be given again."""
+        self._waiting.clear()
+
     @property
     def next_due(self) -> float | None:
         """When something comes out next; None where nothing will without a change."""
