@@ -249,15 +249,23 @@ def _short(name: str) -> str:
     return name.removeprefix("vibration_").upper() if "_" in name else "overall"
 
 
+def _states() -> Iterator[int]:
+    """Red, green and blue of the states' colours, one after the other."""
+    for colour in LEGEND.values():
+        yield from bytes.fromhex(colour.removeprefix("#"))
+
+
 def _png(figure: "Figure") -> bytes:
-    """The picture with a palette: a few dozen kilobytes."""
+    """The picture with a palette, the states' colours as they are: a few dozen kilobytes."""
     from PIL import Image  # noqa: PLC0415 - comes with matplotlib
 
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
     with Image.open(drawn) as picture:
-        few = picture.convert("RGB").quantize(
-            PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
+        whole = picture.convert("RGB")
+        palette = Image.new("P", (1, 1))
+        others = whole.quantize(PALETTE, Image.Quantize.MAXCOVERAGE).getpalette() or []
+        palette.putpalette([*_states(), *others[: 3 * PALETTE]])
+        few = whole.quantize(palette=palette, dither=Image.Dither.NONE)
         few.save(small, format="png", optimize=True)
     return small.getvalue()

@@ -4,9 +4,10 @@ Traction: F = c_r·m·g + m·dv/dt (Wong, Theory of Ground Vehicles, 2008, chapt
 is nothing at 1.6 m/s), power F·v/η and electronics. Battery as an open-circuit voltage
 that falls with charge and a series resistance (Plett, Battery Management Systems, volume 1,
 2015, section 2.3): V = U - R·I, so P = V·I gives I = (U - sqrt(U² - 4·R·P))/(2·R), and
-charge falls by I·dt/Q. It warms with R·I², first order (Newton). Standing by, it charges at
-its station, with less current near full; an empty battery slows it down. The wheels shake
-with the speed, and by their bearing (`bearing`), which also rolls harder.
+charge falls by I·dt/Q. It warms with R·I², first order (Newton). It charges over a strip at
+the end of its route and standing by, with less current near full; an empty battery slows
+it down. The wheels shake with the speed, and by their bearing (`bearing`), which also rolls
+harder.
 """
 
 import math
@@ -31,7 +32,8 @@ from simulator.machines.kind import (
 )
 
 MASS, PAYLOAD = 500.0, 150.0  # kg
-ROUTE, UNLOADING = 240.0, 120.0  # m: the whole loop; where it sets its payload down
+# m: the whole loop; where it sets its payload down; where the charging strip begins
+ROUTE, UNLOADING, STRIP = 240.0, 120.0, 205.0
 FULL_SPEED: Final = 1.6  # m/s
 ROLLING: Final = 0.02
 RUB: Final = 0.3  # more of it with worn bearings
@@ -121,7 +123,8 @@ def step(state: AgvState, drive: Drive, dt: float, rng: Random) -> tuple[AgvStat
     power = ELECTRONICS[mode]
     if mode is Mode.RUN:
         power += traction(mass, speed, (speed - state.speed) / dt, state.wear)
-    charged = charging(state.charge) if mode is Mode.STANDBY else 0.0
+    fed = mode is Mode.STANDBY or (mode is Mode.RUN and state.position >= STRIP)
+    charged = charging(state.charge) if fed else 0.0
     amperes = current(state.charge, power - charged)
     after = AgvState(
         state.ambient,

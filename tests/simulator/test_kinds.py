@@ -288,13 +288,25 @@ def test_it_charges_standing_by_and_tapers_off():
     )
     assert scans[-1]["charger_power"] < 0.3
     assert 0.95 < state.charge <= 1.0
-    driving, _ = run(agv, state, FULL, 60)
+    driving, _ = run(agv, state._replace(position=0.0), FULL, 60)
     assert driving.charge < state.charge
 
 
+def test_it_charges_over_the_strip_at_the_end_of_its_route():
+    _, scans = run(agv, begun(agv, charge=0.5, position=0.0), FULL, 900)
+    for before, scan in pairwise(scans):
+        assert (scan["charger_power"] > 0) == (before["position"] >= agv.STRIP)
+
+
+def test_a_day_of_full_work_does_not_strand_it():
+    state, _ = run(agv, begun(agv, charge=0.5), Drive(Mode.RUN, 0.85), 86_400, 2.0)
+    assert state.charge > 0.3
+
+
 def test_an_empty_battery_stops_it():
-    state, scans = run(agv, begun(agv, charge=0.02), FULL, 7200)
-    assert scans[-1]["speed"] < 0.1 < scans[0]["speed"]
+    state, scans = run(agv, begun(agv, charge=0.02, position=0.0), FULL, 1200)
+    assert scans[-1]["position"] < agv.STRIP
+    assert scans[-1]["speed"] < 0.1 < scans[1]["speed"]
     assert 0.0 <= state.charge < 0.02
 
 
