@@ -75,7 +75,9 @@ def write_recording(  # noqa: PLR0913 - all keywords
         writer.close()
     recorded = sum(recorder.recorded for recorder in recorders)
     delivered = sum(recorder.delivered for recorder in recorders)
-    return Tally(recorded, delivered, receipted=0, held=recorded - delivered)
+    withheld = sum(recorder.withheld for recorder in recorders)
+    held = recorded - delivered
+    return Tally(recorded, delivered, receipted=0, held=held, withheld=withheld)
 
 
 def _recorders(
@@ -132,6 +134,11 @@ class _Recorder:
         """Messages that are in the recording."""
         return self._chain.seq
 
+    @property
+    def withheld(self) -> int:
+        """Messages that a fault kept from it for good."""
+        return 0
+
     def opening(self, now: int) -> Iterator[Line]:
         birth = self._machine.birth(self._chain.public_key)
         yield self._line(self._chain.seal("birth", time=now, content=birth), now)
@@ -175,6 +182,11 @@ class _FaultyRecorder(_Recorder):
     def delivered(self) -> int:
         """Its birth and first state, and all that came out of the street."""
         return len(self._arrived)
+
+    @property
+    def withheld(self) -> int:
+        """What the street keeps."""
+        return self._street.channel.withheld
 
     def opening(self, now: int) -> Iterator[Line]:
         for line in super().opening(now):

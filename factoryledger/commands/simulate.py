@@ -15,6 +15,8 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from factoryledger.installation import Installation
+    from simulator.export import Exported
+    from simulator.faults.schedule import Occurrence
     from simulator.fleet import Tally
     from simulator.machine import Machine
     from simulator.outbox import Outbox
@@ -97,7 +99,19 @@ def simulate(  # noqa: PLR0913 - a command's options
             "--out",
             metavar="FILE",
             help="Write a recording instead, on a simulated clock, with test keys from the "
-            "seed; no broker.",
+            "seed; no broker. FILE.csv or FILE.parquet: the readings as a data set, with a "
+            "second file FILE.labels.… of its faults.",
+            show_default=False,
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="FAULT",
+            help="Let a fault befall machines, beside the scenario's: "
+            "FAULT:MACHINE[/METRIC]@START+LASTS[,FIELD=VALUE...], like "
+            "drift:mill-01/power@30+60 (docs/faults.md). Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -115,7 +129,8 @@ def simulate(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Run a factory; each message stays in its machine's outbox until it is receipted.
 
-    Exit code 3 if messages are still held when the drain is over; the next run sends them.
+    Exit code 3 if messages are still held when the drain is over (but for those that a fault
+    withholds); the next run sends them.
     """
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
@@ -133,7 +148,7 @@ def simulate(  # noqa: PLR0913 - a command's options
         seed=seed,
         drain=drain,
     )
-    plant, pace = _plant(place, scenario), _speed(speed)
+    plant, pace = _plant(place, scenario, fault or ()), _speed(speed)
     if plot is not None:
         _plot(place, plant, duration, plot, json_=json_)
         return
@@ -144,7 +159,7 @@ def simulate(  # noqa: PLR0913 - a command's options
         return
     tally = _run(place, plant, outbox or place.data.outboxes, duration, pace)
     _report(tally, json_=json_)
-    if tally.held:
+    if tally.held > tally.withheld:
         raise typer.Exit(3)
 
 
@@ -173,21 +188,26 @@ class _Plant:
     machines: "Sequence[Machine]"
     seed: int
     begin: int | None = None
+    faults: "Sequence[Occurrence]" = ()
 
 
-def _plant(place: "Installation", name: str | None) -> _Plant:
+def _plant(place: "Installation", name: str | None, faults: "Sequence[str]") -> _Plant:
     """The scenario's plant, or the default one; a seed that was set wins over the scenario's."""
+    from simulator.faults.grammar import read_fault  # noqa: PLC0415 - on demand
+    from simulator.faults.schedule import schedule  # noqa: PLC0415 - on demand
     from simulator.plant import build_plant  # noqa: PLC0415 - on demand
     from simulator.scenario_file import load_scenario  # noqa: PLC0415 - on demand
     from simulator.scenario_plant import plant_of  # noqa: PLC0415 - on demand
 
-    settings = place.settings
+    settings, more = place.settings, [read_fault(text) for text in faults]
     if name is None:
-        return _Plant(build_plant(settings.machines, settings.seed), settings.seed)
+        machines = build_plant(settings.machines, settings.seed)
+        return _Plant(machines, settings.seed, None, schedule(more, machines))
     scenario = load_scenario(name)
     own = scenario.seed is not None and "seed" not in settings.model_fields_set
     machines = plant_of(scenario, None if own else settings.seed)
-    return _Plant(machines, machines[0].seed, scenario.begin)
+    befalling = schedule([*scenario.faults, *more], machines)
+    return _Plant(machines, machines[0].seed, scenario.begin, befalling)
 
 
 def _plot(
@@ -226,16 +246,29 @@ def _speed(given: str | None) -> float | None:
 
 def _write(
     place: "Installation", plant: _Plant, duration: float, speed: float | None, out: Path
-) -> "Tally":
+) -> "Tally | Exported":
+    """A recording, or by the file's name a data set."""
+    from simulator.export import export, is_data_set  # noqa: PLC0415 - on demand
     from simulator.offline import START, write_recording  # noqa: PLC0415 - on demand
 
+    begin = START if plant.begin is None else plant.begin
+    if is_data_set(out):
+        return export(
+            machines=plant.machines,
+            duration=duration,
+            interval=place.settings.interval,
+            begin=begin,
+            faults=plant.faults,
+            out=out,
+        )
     return write_recording(
         machines=plant.machines,
         seed=plant.seed,
         duration=duration,
         interval=place.settings.interval,
-        begin=START if plant.begin is None else plant.begin,
+        begin=begin,
         speed=math.inf if speed is None else speed,
+        faults=plant.faults,
         out=out,
     )
 
@@ -268,6 +301,7 @@ def _run(
                 drain=place.settings.drain,
                 speed=speed,
                 begin=plant.begin,
+                faults=plant.faults,
                 stop=stop,
                 on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),
             )
@@ -294,7 +328,7 @@ def _outboxes(
         yield opened
 
 
-def _report(tally: "Tally", *, json_: bool) -> None:
+def _report(tally: "Tally | Exported", *, json_: bool) -> None:
     counts = asdict(tally)
     if json_:
         typer.echo(json.dumps(counts))
