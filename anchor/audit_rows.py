@@ -95,7 +95,7 @@ class RowCheck:
         if keyring is None:
             self.inquiry.audit.counts.unjudged += 1
             return None
-        return judge(row.topic, payload, keyring)
+        return judge(row.topic, payload, keyring, row.properties)
 
     def _compare(self, row: MessageRow, judged: Judgement) -> Fault | None:
         status = judged.status

@@ -8,9 +8,11 @@ from hashlib import sha256
 from anchor.errors import Refused
 from anchor.merkle import leaf_hash
 from telemetry.errors import MalformedMessage, TelemetryError
+from telemetry.header import message_of
 from telemetry.message import Message, parse
 from telemetry.record import Record
 from telemetry.rows import MessageRow
+from telemetry.signature import split
 from telemetry.topic import SIGNED_KINDS, MachineTopic
 
 MAX_INTEGER = 2**63 - 1
@@ -79,6 +81,8 @@ def named_message(row: MessageRow) -> Message | None:
     """The parsed message of a row that names a device; None where there is none to parse."""
     if type(row.payload) is not bytes or type(row.topic) is not str or row.device is None:
         return None
+    if type(row.properties) is str and split(row.payload) is None:
+        return message_of(row.topic, row.properties)
     place = MachineTopic.parse(row.topic)
     if place is None or place.kind not in SIGNED_KINDS:
         return None

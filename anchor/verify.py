@@ -164,7 +164,7 @@ def _judged(
         return None
     if sha256(file.payload).digest() != record.payload:
         raise Refused("the payload in the proof is not the one that the collector recorded")
-    found = judge(record.topic, file.payload, _keyring(statements))
+    found = judge(record.topic, file.payload, _keyring(statements), record.properties)
     if record.status not in _REJUDGED:
         return None
     due = "accepted" if record.status == "conflict" else record.status

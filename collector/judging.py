@@ -14,7 +14,7 @@ from telemetry.topic import is_own
 
 _log = structlog.get_logger(__name__)
 
-Judge = Callable[[str, bytes, Keyring], Judgement]
+Judge = Callable[[str, bytes, Keyring, str | None], Judgement]
 
 
 @dataclass(slots=True)
@@ -39,11 +39,12 @@ def judge_all(arrivals: Sequence[Arrived], *, judge: Judge, keys: Keys) -> Docke
             if is_own(arrived.topic):
                 docket.own += 1
                 continue
-            judgement = judge(arrived.topic, arrived.payload, keys.keyring)
+            said = (arrived.topic, arrived.payload)
+            judgement = judge(*said, keys.keyring, arrived.properties)
             if judgement.status == "unknown-device" and not asked:
                 asked = True
                 if keys.refresh():
-                    judgement = judge(arrived.topic, arrived.payload, keys.keyring)
+                    judgement = judge(*said, keys.keyring, arrived.properties)
             docket.judged.append(Judged(arrived, judgement))
         except Exception as error:  # noqa: BLE001 - one message must not hold up the others
             _log.exception("message not judged", topic=arrived.topic)

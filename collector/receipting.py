@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from collector.batch import Receipted
 from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 
@@ -53,5 +54,8 @@ def _owed(place: tuple[str, str, str], group: _Group, anchored_by: int) -> Owed:
 
 def _receipt_topic(topic: str) -> str:
     machine = MachineTopic.parse(topic)
-    assert machine is not None  # an accepted message came on a machine's topic
-    return str(machine.with_kind("receipt"))
+    if machine is not None:
+        return str(machine.with_kind("receipt"))
+    sparkplug = SparkplugTopic.parse(topic)
+    assert sparkplug is not None  # an accepted message came on one of the two
+    return sparkplug.receipt

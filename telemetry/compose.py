@@ -41,18 +41,34 @@ def compose(  # noqa: PLR0913 - one argument a member
     MalformedMessage where a reader would refuse what would come of it.
     """
     try:
-        body = (
-            f'{{"device":"{segment_of("device", device)}"'
-            f',"session":"{segment_of("session", session)}"'
-            f',"seq":{count_of("seq", seq)},"prev":{_hash(prev)},"anchor":{_anchor(anchor)}'
-            f',"time":"{time_text(time)}",{_content(kind, readings, scans, content)}'
-            f',"key":"{key_id_of(key)}"'
-        ).encode("ascii")
+        first = leading(
+            device=device, session=session, seq=seq, prev=prev, anchor=anchor, time=time
+        )
+        said = _content(kind, readings, scans, content)
+        body = f'{first},{said},"key":"{key_id_of(key)}"'.encode("ascii")
     except (NotCanonical, NotStrictJson) as error:
         raise MalformedMessage(str(error)) from None
     if len(body) + SUFFIX_LENGTH > MAX_LENGTH:
         raise MalformedMessage(f"a message has at most {MAX_LENGTH} bytes; send fewer scans")
     return body
+
+
+def leading(  # noqa: PLR0913 - one argument a member
+    *,
+    device: str,
+    session: str,
+    seq: int,
+    prev: bytes | None,
+    anchor: Cited | None,
+    time: int,
+) -> str:
+    """Write the members that every body begins with, its brace before them."""
+    return (
+        f'{{"device":"{segment_of("device", device)}"'
+        f',"session":"{segment_of("session", session)}"'
+        f',"seq":{count_of("seq", seq)},"prev":{_hash(prev)},"anchor":{_anchor(anchor)}'
+        f',"time":"{time_text(time)}"'
+    )
 
 
 def _content(

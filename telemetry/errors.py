@@ -20,6 +20,10 @@ class MalformedMessage(TelemetryError, ValueError):  # noqa: N818 - says what th
     """A payload fails the strict parse, or what is to be composed could not pass it."""
 
 
+class MalformedPayload(TelemetryError, ValueError):  # noqa: N818 - says what the payload is
+    """Bytes that are no Sparkplug payload, or say what none may say."""
+
+
 class MalformedRecording(TelemetryError, ValueError):  # noqa: N818 - says what the file is
     """A line of a recording that no reader can take: `file`, `line` (from 1), `reason`."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from telemetry.errors import MalformedMessage
+from telemetry.header import find_header, header_signed_bytes, parse_header, payload_hash
 from telemetry.keyring import Enrolment, Keyring
 from telemetry.message import Message, parse
 from telemetry.record import STATUSES
 from telemetry.signature import body_hash, signed_bytes, split, verify
+from telemetry.sparkplug_topic import SIGNED_TYPES, SparkplugTopic
 from telemetry.topic import SIGNED_KINDS, MachineTopic
 
 __all__ = ["STATUSES", "Judgement", "judge"]
@@ -43,11 +45,16 @@ class Judgement:
 _UNSIGNED: Final = Judgement("unsigned")
 
 
-def judge(topic: str, payload: bytes, keyring: Keyring) -> Judgement:
-    """Judge a message as of the key entries applied so far. Never raises, never `conflict`."""
+def judge(topic: str, payload: bytes, keyring: Keyring, properties: str | None = None) -> Judgement:
+    """Judge a message as of the key entries applied so far. Never raises, never `conflict`.
+
+    `properties` is their canonical text. A payload that is signed itself is judged by that;
+    a header counts for one that is not.
+    """
     parts = split(payload)
     if parts is None:
-        return _UNSIGNED
+        header = find_header(properties)
+        return _UNSIGNED if header is None else _judge_header(topic, payload, header, keyring)
     hashed = body_hash(parts[0])
     place = MachineTopic.parse(topic)
     if place is not None and place.kind not in SIGNED_KINDS:
@@ -56,13 +63,38 @@ def judge(topic: str, payload: bytes, keyring: Keyring) -> Judgement:
         message = parse(payload, _OTHER_KIND if place is None else place.kind)
     except MalformedMessage:
         return Judgement("malformed", body_hash=hashed)
-    keys = keyring.applied
     if place is None or place.machine != message.device:
-        return Judgement("bad-signature", keys=keys, body_hash=hashed)
+        return Judgement("bad-signature", keys=keyring.applied, body_hash=hashed)
+    return _judge_signature(message, signed_bytes(place, message.body), keyring, hashed)
+
+
+def _judge_header(
+    topic: str, payload: bytes, header: tuple[bytes, bytes], keyring: Keyring
+) -> Judgement:
+    hashed = body_hash(header[0])
+    try:
+        signed = parse_header(*header)
+    except MalformedMessage:
+        return Judgement("malformed", body_hash=hashed)
+    place = SparkplugTopic.parse(topic)
+    if (
+        place is None
+        or place.type not in SIGNED_TYPES
+        or place.sender != signed.header.device
+        # Before any key: under another payload the genuine one would pass for seen already.
+        or payload_hash(payload) != signed.header.payload
+    ):
+        return Judgement("bad-signature", keys=keyring.applied, body_hash=hashed)
+    said = header_signed_bytes(place, signed.body)
+    return _judge_signature(signed.message(place.type), said, keyring, hashed)
+
+
+def _judge_signature(message: Message, signed: bytes, keyring: Keyring, hashed: bytes) -> Judgement:
+    """Judge by the keys what is well-formed and where its sender speaks."""
+    keys = keyring.applied
     enrolments = keyring.enrolments(message.device, message.key)
     if not enrolments:
         return Judgement("unknown-device", keys=keys, body_hash=hashed)
-    signed = signed_bytes(place, message.body)
     holding = [e for e in enrolments if verify(e.public_key, signed, message.signature)]
     if not holding:
         return Judgement("bad-signature", keys=keys, body_hash=hashed)

@@ -127,7 +127,11 @@ def signed_bytes(topic: MachineTopic, body: bytes) -> bytes:
 
 def seal(key: SigningKey, topic: MachineTopic, body: bytes) -> bytes:
     """Sign a body for its topic: the payload to publish."""
-    signature = key.sign(signed_bytes(topic, body))
+    return join(body, key.sign(signed_bytes(topic, body)))
+
+
+def join(body: bytes, signature: bytes) -> bytes:
+    """Put the suffix with this signature of 64 bytes behind a body."""
     return body + _OPENING + binascii.b2a_base64(signature, newline=False) + _CLOSING
 
 

@@ -70,7 +70,7 @@ def is_own(topic: str) -> bool:
     levels = topic.rsplit("/", 3)
     if levels[-2:] == ["ledger", "checkpoint"]:
         return True
-    if levels[-3:-1] == ["ledger", "collector"]:
+    if levels[-3:-1] in (["ledger", "collector"], ["ledger", "receipt"]):
         return is_segment(levels[-1])
     if levels[-1] != "receipt":
         return False

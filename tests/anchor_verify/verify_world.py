@@ -22,12 +22,14 @@ from anchor.policy_text import Witness
 from collector import tables
 from collector.store import open_store
 from collector.store_reader import LedgerReader
+from telemetry.header import Header, header_properties, seal_header
 from telemetry.judgement import judge
 from telemetry.keyring import Keyring
 from telemetry.message import Cited, compose
 from telemetry.record import Record
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 from telemetry.signature import SigningKey, body_hash, seal
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 ORIGIN = "factory.example/log"
@@ -110,6 +112,25 @@ class Machine:
         self.seq += 1
         self.prev = body_hash(body)
         return str(self.topic), seal(self.key, self.topic, body)
+
+    def enclosed(self, time: int, payload: bytes) -> tuple[str, bytes, str]:
+        """The next message, as a Sparkplug payload with a header; its properties come last."""
+        topic = SparkplugTopic("", "acme", "DDATA", "north_milling_line1", self.name)
+        body = Header(
+            device=self.name,
+            session=self.session,
+            seq=self.seq,
+            prev=self.prev,
+            anchor=self.cited,
+            time=time,
+            payload=sha256(payload).digest(),
+            key=self.key.key_id,
+        ).to_body()
+        self.seq += 1
+        self.prev = body_hash(body)
+        properties = header_properties(seal_header(self.key, topic, body)).to_text()
+        assert properties is not None
+        return str(topic), payload, properties
 
     def restart(self, session: str) -> None:
         self.session, self.seq = session, 0
@@ -228,12 +249,14 @@ class World:
 
     # -- collecting ------------------------------------------------------------------
 
-    def collect(self, name: str, messages: Sequence[tuple[str, bytes]]) -> list[MessageRow]:
-        """Judge, record and commit one batch."""
+    def collect(
+        self, name: str, messages: Sequence[tuple[str, bytes] | tuple[str, bytes, str]]
+    ) -> list[MessageRow]:
+        """Judge, record and commit one batch; the third of a message is its properties."""
         collector = self.collectors[name]
         rows = [
-            self._row(collector, collector.log.size + i, topic, payload)
-            for i, (topic, payload) in enumerate(messages)
+            self._row(collector, collector.log.size + i, *message)
+            for i, message in enumerate(messages)
         ]
         self.commit(collector, rows)
         return rows
@@ -259,8 +282,15 @@ class World:
         self.pending += [r.entry for r in self.ledger.key_entries(collector.id)]
         self.pending.append(extension.checkpoint)
 
-    def _row(self, collector: Collector, position: int, topic: str, payload: bytes) -> MessageRow:
-        found = judge(topic, payload, collector.keyring)
+    def _row(
+        self,
+        collector: Collector,
+        position: int,
+        topic: str,
+        payload: bytes,
+        properties: str | None = None,
+    ) -> MessageRow:
+        found = judge(topic, payload, collector.keyring, properties)
         status = found.status
         if status == "accepted" and self._claimed(found.device, found.session, found.seq):
             status = "conflict"
@@ -275,7 +305,7 @@ class World:
             original_at=None,
             topic=topic,
             payload=payload,
-            properties=None,
+            properties=properties,
             device=found.device,
             session=found.session,
             seq=found.seq,

@@ -176,8 +176,8 @@ class Feed:
 
     def take(self, *messages, at=None, **how):
         arrived = [
-            Arrived(topic, payload, None, (self.at + index) if at is None else at)
-            for index, (topic, payload) in enumerate(messages)
+            Arrived(*message, *[None] * (3 - len(message)), (self.at + index) if at is None else at)
+            for index, message in enumerate(messages)
         ]
         self.at += len(messages)
         self.received += len(messages)

@@ -245,7 +245,7 @@ def test_bad_input_is_stored_with_its_status_and_holds_nothing_up(works, feed, n
     assert found[0].keys == 0
 
 
-def clumsy(topic, payload, keyring):
+def clumsy(topic, payload, keyring, properties=None):
     """A judge with a bug."""
     if b"poison" in payload:
         raise RecursionError("a bug")

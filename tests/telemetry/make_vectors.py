@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from telemetry.canonical import b64
+from telemetry.header import Header, header_properties, header_signed_bytes, seal_header
 from telemetry.message import Cited, Scan, compose
 from telemetry.properties import Properties
 from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
 from telemetry.record import Record
 from telemetry.signature import SigningKey, body_hash, seal, signed_bytes
+from telemetry.sparkplug import DataType, Metric, Payload, Value
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 FOLDER = Path(__file__).parent / "vectors"
@@ -85,6 +88,55 @@ def messages() -> list[dict[str, Any]]:
     return made
 
 
+def _payloads() -> dict[str, tuple[str, Payload]]:
+    at = TIME // 1000
+    hot = Value.of(DataType.DOUBLE, 61.2)
+    born = Metric(
+        name="spindle_temperature", alias=17, timestamp=at, datatype=DataType.DOUBLE, value=hot
+    )
+    number = Value.of(DataType.INT32, -6)
+    data = (Metric(alias=17, timestamp=at, value=hot), Metric(alias=18, timestamp=at, value=number))
+    return {
+        "birth": ("DBIRTH", Payload(timestamp=at, metrics=(born,), seq=1)),
+        "data": ("DDATA", Payload(timestamp=at, metrics=data, seq=2)),
+        "null": ("DDATA", Payload(timestamp=at, metrics=(Metric(alias=17),), seq=255)),
+        "death": ("DDEATH", Payload(timestamp=at, seq=0)),
+    }
+
+
+def headers() -> list[dict[str, Any]]:
+    """One session of one device that speaks Sparkplug: signed headers beside payloads."""
+    key, made, prev = _key("mill-1"), [], None
+    for seq, (name, (kind, said)) in enumerate(_payloads().items()):
+        topic = SparkplugTopic("some/prefix", "ent", kind, "north_area_line-2", "mill-1", seq == 1)
+        payload = said.to_bytes()
+        body = Header(
+            device="mill-1",
+            session="fedcba9876543210",
+            seq=seq,
+            prev=prev,
+            anchor=None if seq == 0 else Cited(seq, hashlib.sha256(b"checkpoint").digest()),
+            time=TIME + seq * 1_000_000,
+            payload=hashlib.sha256(payload).digest(),
+            key=key.key_id,
+        ).to_body()
+        value = seal_header(key, topic, body)
+        prev = body_hash(body)
+        made.append(
+            {
+                "name": name,
+                "public_key": key.public_key.hex(),
+                "topic": str(topic),
+                "payload": payload.hex(),
+                "header": value,
+                "properties": header_properties(value).to_text(),
+                "body_hash": prev.hex(),
+                "signed": header_signed_bytes(topic, body).hex(),
+            }
+        )
+    return made
+
+
 def _records() -> dict[str, Record]:
     sent = messages()[0]
     payload = hashlib.sha256(sent["payload"].encode()).digest()
@@ -146,7 +198,12 @@ def receipts() -> list[dict[str, Any]]:
 
 def files() -> dict[str, str]:
     """Every file's text, by name."""
-    vectors = {"messages": messages(), "records": records(), "receipts": receipts()}
+    vectors = {
+        "messages": messages(),
+        "headers": headers(),
+        "records": records(),
+        "receipts": receipts(),
+    }
     return {f"{name}.json": json.dumps(made, indent=1) + "\n" for name, made in vectors.items()}
 
 

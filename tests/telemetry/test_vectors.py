@@ -26,6 +26,7 @@ def load(name):
 
 
 MESSAGES = load("messages.json")
+HEADERS = load("headers.json")
 RECORDS = load("records.json")
 RECEIPTS = load("receipts.json")
 
@@ -77,6 +78,36 @@ def test_a_message_is_accepted(vector):
     key = bytes.fromhex(vector["public_key"])
     ring = Keyring([KeyStatement(b"e" * 32, "enrol", "device", "mill-1", 0, key)])
     found = judge(vector["topic"], vector["payload"].encode(), ring)
+    assert (found.status, found.entry) == ("accepted", b"e" * 32)
+    assert found.body_hash.hex() == vector["body_hash"]
+
+
+@named(HEADERS)
+def test_a_header_verifies_without_any_of_our_code(vector):
+    value, payload = vector["header"].encode(), bytes.fromhex(vector["payload"])
+    body, suffix = value[:-98], value[-98:]
+    assert (suffix[:8], suffix[-2:]) == (b',"sig":"', b'"}')
+    levels = vector["topic"].partition("spBv1.0/")
+    unprefixed = levels[1] + levels[2]
+    signed = b"\0".join([b"factoryledger/header/v1", unprefixed.encode(), body])
+    assert signed.hex() == vector["signed"]
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(vector["public_key"]))
+    public.verify(base64.b64decode(suffix[8:-2], validate=True), signed)
+    assert hashlib.sha256(body).hexdigest() == vector["body_hash"]
+    members = json.loads(value)
+    assert base64.b64decode(members["payload"]) == hashlib.sha256(payload).digest()
+    named = ["device", "session", "seq", "prev", "anchor", "time", "payload", "key", "sig"]
+    assert list(members) == named
+    assert json.loads(vector["properties"]) == {
+        "user_properties": [["factoryledger-header", vector["header"]]]
+    }
+
+
+@named(HEADERS)
+def test_a_message_with_a_header_is_accepted(vector):
+    key, payload = bytes.fromhex(vector["public_key"]), bytes.fromhex(vector["payload"])
+    ring = Keyring([KeyStatement(b"e" * 32, "enrol", "device", "mill-1", 0, key)])
+    found = judge(vector["topic"], payload, ring, vector["properties"])
     assert (found.status, found.entry) == ("accepted", b"e" * 32)
     assert found.body_hash.hex() == vector["body_hash"]
 
