@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from simulator import routine
 from simulator.machines import KINDS
@@ -24,6 +24,9 @@ from simulator.work.metrics import metrics_of
 from simulator.work.worker import Told, Worker
 from telemetry.canonical import b64
 from telemetry.topic import MachineTopic
+
+# What of a kind's state wears, from 0 to 1: what is worn makes scrap, service renews it.
+WEARING: Final = ("tool", "die", "wear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class RunningMachine:
         self._physics_rng = _generator(machine, "physics")
         self._routine_rng = _generator(machine, "routine")
         self._physics = self._kind.begin(self._physics_rng)
+        self._wearing = tuple(part for part in WEARING if hasattr(self._physics, part))
         self._routine = routine.begin(self._routine_rng)
         self.work: Worker | None = None
         if machine.job is not None and flow is not None:
@@ -146,10 +150,11 @@ class RunningMachine:
             if self._slowed != 1.0:
                 drive = drive._replace(load=drive.load * self._slowed)
         else:
-            told = work.step(dt, now // 1000, getattr(self._physics, "wear", 0.0))
+            worn = max((getattr(self._physics, part) for part in self._wearing), default=0.0)
+            told = work.step(dt, now // 1000, worn)
             drive = work.drive
-            if work.serviced and hasattr(self._physics, "wear"):
-                self._physics = self._physics._replace(wear=0.0)
+            if work.serviced:
+                self._physics = self._physics._replace(**dict.fromkeys(self._wearing, 0.0))
         if self._observed:
             # Exact, so in any order: `sum` rounds otherwise from Python 3.12 on.
             power = math.fsum(machine.drawn for machine in self._observed)

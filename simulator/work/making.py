@@ -8,7 +8,7 @@ counts.
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from simulator.work.effectiveness import Effectiveness
+from simulator.work.effectiveness import Effectiveness, Ratios
 from simulator.work.flow import Flow
 from simulator.work.job import Job
 from telemetry.canonical import time_text
@@ -48,6 +48,11 @@ class Making:
         self._counted = Effectiveness(job.pace.cycle)
         self._beat = self._progress = self.good = self.scrap = 0
         self._number = -1
+
+    @property
+    def ratios(self) -> Ratios:
+        """Effectiveness over the present shift, or the one before where none is on."""
+        return self._counted.ratios()
 
     @property
     def order(self) -> str | None:

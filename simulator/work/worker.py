@@ -36,14 +36,15 @@ class Worker:
     """One machine's work from its first beat on; `influence` may be set between beats."""
 
     __slots__ = (
-        "_calendar", "_cause", "_duty", "_job", "_left", "_load", "_making", "_rng", "_target",
-        "_target_left", "_to_stop", "_told", "_worked", "influence", "mode", "serviced", "state",
+        "_calendar", "_cause", "_duty", "_job", "_left", "_load", "_rng", "_target",
+        "_target_left", "_to_stop", "_told", "_worked", "influence", "made", "mode",
+        "serviced", "state",
     )  # fmt: skip
 
     def __init__(self, job: Job, flow: Flow, rng: Random) -> None:
         """Stopped, off duty and new; `flow` is shared by the machines of its line."""
         self._job, self._rng = job, rng
-        self._making = Making(job, flow, rng)
+        self.made = Making(job, flow, rng)
         self._calendar = calendar_of(job.shifts)
         self._duty = _NOBODY
         self.state, self.mode = State.STOPPED, UnitMode.PRODUCTION
@@ -71,8 +72,8 @@ class Worker:
         }
         if self._cause is not None:
             content["cause"] = self._cause
-        if self._making.order is not None:
-            content["order"] = self._making.order
+        if self.made.order is not None:
+            content["order"] = self.made.order
         return content
 
     def step(self, dt: float, now: int, wear: float) -> tuple[Told, ...]:
@@ -82,7 +83,7 @@ class Worker:
         """
         milliseconds = round(dt * 1000)
         self.serviced = False
-        self._making.open()
+        self.made.open()
         if now >= self._duty.until:
             self._change_duty(now)
         ran = self._pass(milliseconds)
@@ -90,7 +91,7 @@ class Worker:
         planned = self._duty.working and self.mode is not UnitMode.MAINTENANCE
         self._worked += ran
         share = self._job.pace.scrap_at(wear) + self.influence.scrap
-        event = self._making.work(milliseconds * planned, ran, self._load, share, now)
+        event = self.made.work(milliseconds * planned, ran, self._load, share, now)
         if event is not None:
             self._told.append(("event", event))
         if not self._told:
@@ -100,7 +101,7 @@ class Worker:
 
     def readings(self) -> dict[str, float]:
         """Mode, parts, levels and effectiveness, as `simulator.work.metrics` declares them."""
-        return {"unit_mode": float(self.mode), **self._making.readings()}
+        return {"unit_mode": float(self.mode), **self.made.readings()}
 
     def _pass(self, milliseconds: int) -> int:
         """Go through the states of this time; how much of it was Execute.
@@ -134,7 +135,7 @@ class Worker:
         if state in _CAUSELESS:
             self._cause = None
         self._left = self._stay(before, state)
-        if state is State.STARTING and (event := self._making.begin()) is not None:
+        if state is State.STARTING and (event := self.made.begin()) is not None:
             self._told.append(("event", event))
         self._told.append(("state", self.state_content()))
 
@@ -146,7 +147,7 @@ class Worker:
         if state is State.STOPPED:
             return self._stand(before)
         if state is State.IDLE:
-            return upkeep.changeover if self._making.changes else 0
+            return upkeep.changeover if self.made.changes else 0
         if state is State.HELD:
             return 0 if self._cause == "break" else self._around(upkeep.stop)
         if state is State.ABORTED:
@@ -196,7 +197,7 @@ class Worker:
         return Command.RESET if self._duty.working else None
 
     def _when_idle(self) -> Command | None:
-        making = self._making
+        making = self.made
         ready = not self._left and self._duty.working and making.supplied and making.roomy
         return Command.START if ready else None
 
@@ -207,7 +208,7 @@ class Worker:
             return self._for("short-stop", Command.HOLD)
         if self._duty.paused:
             return self._for("break", Command.HOLD)
-        making = self._making
+        making = self.made
         if making.over:
             return Command.COMPLETE
         if not making.supplied:
@@ -218,14 +219,14 @@ class Worker:
         return None if self._left or self._duty.paused else Command.UNHOLD
 
     def _when_suspended(self) -> Command | None:
-        if self._making.over:
+        if self.made.over:
             return Command.COMPLETE
         if self._duty.paused:
             return self._for("break", Command.HOLD)
-        return Command.UNSUSPEND if self._making.freed(self._cause) else None
+        return Command.UNSUSPEND if self.made.freed(self._cause) else None
 
     def _when_completed(self) -> Command | None:
-        ready = not self._left and self._duty.working and self._making.supplied
+        ready = not self._left and self._duty.working and self.made.supplied
         return Command.RESET if ready else None
 
     def _when_aborted(self) -> Command | None:
@@ -241,11 +242,11 @@ class Worker:
         before, self._duty = self._duty, self._calendar.at(now)
         if before.shift != self._duty.shift:
             if before.shift:
-                result = self._making.shift_result()
+                result = self.made.shift_result()
                 ended = {"name": "shift-ended", "shift": before.shift, **result}
                 self._told.append(("event", ended))
             if self._duty.shift:
-                self._making.new_shift()
+                self.made.new_shift()
                 self._told.append(("event", {"name": "shift-started", "shift": self._duty.shift}))
         elif before.paused != self._duty.paused:
             name = "break-started" if self._duty.paused else "break-ended"
