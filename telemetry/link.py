@@ -8,6 +8,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -47,8 +48,9 @@ class Link:
     loss and each failed try (by default a logged warning).
 
     `clean_start` holds for the first connect only; `session_expiry` in seconds, 0xFFFFFFFF
-    for ever; `end_session` ends the broker's session at a clean exit. `mqtts` uses `tls`, by
-    default the system's certificates.
+    for ever; `end_session` ends the broker's session at a clean exit. A `will` that is a
+    function is asked for each CONNECT that is sent. `mqtts` uses `tls`, by default the
+    system's certificates.
     """
 
     def __init__(  # noqa: PLR0913 - the fields of CONNECT, each with a default
@@ -62,7 +64,7 @@ class Link:
         on_arrivals: Callable[[list[Arrival]], None] | None = None,
         on_connected: Callable[[bool], None] | None = None,
         on_trouble: Callable[[Exception], None] = _log_trouble,
-        will: Will | None = None,
+        will: Will | Callable[[], Will] | None = None,
         clean_start: bool = False,
         session_expiry: int = 0,
         end_session: bool = False,
@@ -84,7 +86,8 @@ class Link:
             receive_maximum=receive_maximum,
             maximum_packet_size=maximum_packet_size,
         )
-        self._opening.connect()  # a field that cannot be encoded is the caller's error, now
+        # A field that cannot be encoded is the caller's error, now.
+        (replace(self._opening, will=None) if callable(will) else self._opening).connect()
         self._on_arrivals = on_arrivals
         self._on_connected = on_connected
         self._end_session = end_session
@@ -211,6 +214,11 @@ class Link:
     def restore(self) -> None:
         """Let a link that was cut and held come back, when its backoff says so."""
         self._upkeep.allowed.set()
+
+    async def reconnect(self) -> None:
+        """Say DISCONNECT, and connect again as after a loss: a new epoch, a new CONNECT."""
+        if self._upkeep.wire is not None and self._upkeep.wire.open:
+            await self._upkeep.wire.close(end_session=False)
 
     def pause_reading(self) -> None:
         """Read nothing for now: for callers that fall behind with QoS 0, which has no window."""

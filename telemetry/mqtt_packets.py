@@ -4,7 +4,7 @@ Pure. The codec (mqtt5) does the bytes; here are our own types and the
 checks that it leaves out. Source: OASIS MQTT 5.0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,7 +72,7 @@ class Opening:
     client_id: str
     credentials: Credentials = NOBODY
     subscriptions: Sequence[Subscription] = ()
-    will: Will | None = None
+    will: Will | Callable[[], Will] | None = None
     clean_start: bool = False
     session_expiry: int = 0
     keep_alive: int = 30
@@ -80,14 +80,18 @@ class Opening:
     maximum_packet_size: int | None = None
 
     def connect(self) -> bytes:
-        """Encode CONNECT; ValueError if a field cannot be encoded."""
+        """Encode CONNECT; ValueError if a field cannot be encoded.
+
+        A `will` that is a function is asked each time.
+        """
         password = self.credentials.password
+        will = self.will() if callable(self.will) else self.will
         return mqtt5.ConnectPacket(
             self.client_id,
             username=self.credentials.username,
             password=None if password is None else password.encode(),
             clean_start=self.clean_start,
-            will=None if self.will is None else _will(self.will),
+            will=None if will is None else _will(will),
             keep_alive=self.keep_alive,
             session_expiry_interval=self.session_expiry,
             receive_max=self.receive_maximum,

@@ -51,7 +51,8 @@ class MqttSession(Generic[Token]):
         self.state = State.OPENING
         self._alive = KeepAlive(opening.keep_alive, heard=now, said=now)
         self._framer = Framer(opening.maximum_packet_size)
-        self._outgoing: list[bytes] = [opening.connect()]
+        self._introduced = False
+        self._outgoing: list[bytes] = []
         self._events: list[Event[Token]] = []
         self._arrivals: list[Arrival] = []
         self._unsettled: Unsettled[Token] = Unsettled()
@@ -63,6 +64,10 @@ class MqttSession(Generic[Token]):
 
         They come in pieces, so that the transport can say in between that it is enough.
         """
+        if not self._introduced and self.state is State.OPENING:
+            # Only now: a will that is made for each CONNECT counts those that are sent.
+            self._introduced = True
+            self._outgoing.append(self.opening.connect())
         if not self._outgoing:
             return b""
         self._alive.said = now

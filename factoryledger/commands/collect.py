@@ -84,6 +84,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
     from telemetry.link import Link  # noqa: PLC0415 - on demand
+    from telemetry.sparkplug_topic import sparkplug_filters  # noqa: PLC0415 - on demand
     from telemetry.topic import factory_filters  # noqa: PLC0415 - on demand
 
     settings, credentials = place.settings, place.credentials
@@ -95,7 +96,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             username=credentials.username,
             password=credentials.password,
         ),
-        filters=topics or factory_filters(settings.prefix),
+        filters=topics or [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)],
         identity_for=partial(identity_of, place.data),
         authority=OperatorAuthority(place.data.operator.verifier),
         requests=place.data.requests,

@@ -15,6 +15,8 @@ from telemetry.errors import BrokerUnavailable
 from telemetry.link import Link, Subscription
 
 MACHINE = "acme/berlin/milling/line1/m1"
+EDGE = "spBv1.0/acme/NBIRTH/berlin_milling_line1"
+DEVICE = "spBv1.0/acme/DDATA/berlin_milling_line1/m1"
 USERS = ("simulator", "collector", "anchor", "watch", "m1")
 
 
@@ -102,21 +104,32 @@ def test_nobody_gets_in_without_the_right_name_and_password(shipped):
 ALLOWED = {
     "simulator": {
         "write": [
-            f"{MACHINE}/{kind}" for kind in ("telemetry", "birth", "state", "death", "event")
+            *(f"{MACHINE}/{kind}" for kind in ("telemetry", "birth", "state", "death", "event")),
+            *(EDGE, DEVICE, f"ledger/outbox/{DEVICE}"),
         ],
-        "read": [f"{MACHINE}/receipt", "ledger/checkpoint", "ledger/collector/c1"],
+        "read": [
+            *(f"{MACHINE}/receipt", "ledger/receipt/m2"),
+            *("ledger/checkpoint", "ledger/collector/c1"),
+        ],
     },
     "collector": {
-        "write": [f"{MACHINE}/receipt", "ledger/collector/c1"],
+        "write": [f"{MACHINE}/receipt", "ledger/receipt/m2", "ledger/collector/c1"],
         "read": [f"{MACHINE}/telemetry", "any/thing", "ledger/checkpoint"],
     },
     "anchor": {"write": ["ledger/checkpoint"], "read": []},
     "watch": {"write": [], "read": [f"{MACHINE}/telemetry", "any/thing", "ledger/checkpoint"]},
-    "m1": {"write": [f"{MACHINE}/telemetry", f"{MACHINE}/birth"], "read": [f"{MACHINE}/receipt"]},
+    "m1": {
+        "write": [
+            *(f"{MACHINE}/telemetry", f"{MACHINE}/birth"),
+            *("spBv1.0/acme/NDATA/m1", "ledger/outbox/spBv1.0/acme/DBIRTH/m1/pump"),
+        ],
+        "read": [f"{MACHINE}/receipt"],
+    },
 }
 TOPICS = sorted(
     {topic for rights in ALLOWED.values() for topics in rights.values() for topic in topics}
     | {MACHINE[:-2] + "m2/telemetry", MACHINE[:-2] + "m2/receipt"}
+    | {"spBv1.0/acme/NCMD/m1", "spBv1.0/STATE/scada", EDGE.replace("NBIRTH", "NCMD")}
 )
 
 
@@ -127,10 +140,13 @@ def test_each_user_publishes_its_own_topics_and_no_others(shipped, user):
         async with link(shipped, user) as us:
             allowed = [t for t in TOPICS if await us.publish(t, b"x") < 0x80]
         extra = [MACHINE[:-2] + "m2/telemetry"] if user == "simulator" else []
+        if user == "simulator":
+            extra += ALLOWED["m1"]["write"][2:]
         if user == "collector":
             extra = [MACHINE[:-2] + "m2/receipt"]
         if user == "m1":
             extra = [t for t in TOPICS if t.startswith(f"{MACHINE}/") and not t.endswith("receipt")]
+            assert EDGE not in allowed
         assert set(allowed) == {*ALLOWED[user]["write"], *extra}
 
     asyncio.run(run())
