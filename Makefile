@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs format environment oracles broker bench lock clean
+.PHONY: help demo test check lint docs format environment oracles broker bench day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -68,6 +68,9 @@ bench: $(DEFAULT) broker ## Every figure that the documents name
 	@set -e; for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
 		echo "== $$file"; $(VENV)/bin/python "$$file"; done
+
+day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
+	$(VENV)/bin/python benchmarks/day.py --twice
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
