@@ -23,18 +23,18 @@ from simulator.faults.fault import (
 )
 from simulator.faults.schedule import Occurrence
 from simulator.machine import RunningMachine, Scan, seed_for
-from simulator.machines.kind import Readings, shown
+from simulator.machines.kind import Readings, kept, shown
 from simulator.work.making import UNDISTURBED, Influence
 from simulator.work.worker import Told
 
 
 @dataclass(slots=True)
 class Active:
-    """A fault while it lasts; `before` is what was before it: a reading, a part of the state."""
+    """A fault while it lasts; `before` is what a sensor last gave before it."""
 
     occurrence: Occurrence
     rng: Random
-    before: Any = None
+    before: float | None = None
 
     def moment(self, at: int) -> Moment:
         """This time, `at` ms after the scenario's start, as the fault sees it."""
@@ -56,6 +56,9 @@ class Afflicted:
         self._active: list[Active] = []
         self._shown: Readings = {}
         self._at = 0
+        # Parts of the state that faults change: what each would be without, and what it was
+        # set to; where the physics change what is, they change what would be.
+        self._parts: dict[str, tuple[Any, Any]] = {}
         self.add(occurrences)
 
     def add(self, occurrences: Iterable[Occurrence]) -> None:
@@ -102,10 +105,6 @@ class Afflicted:
     def _ended(self, at: int) -> list[Told]:
         over = [one for one in self._active if one.occurrence.end <= at]
         self._active = [one for one in self._active if one.occurrence.end > at]
-        for one in over:
-            spec = one.occurrence.spec
-            if isinstance(spec, ProcessFault) and spec.field is not None:
-                self._set(spec.field, one.before)
         return [("event", one.occurrence.content("fault-ended")) for one in over]
 
     def _begun(self, at: int) -> list[Told]:
@@ -127,31 +126,45 @@ class Afflicted:
         active = Active(occurrence, Random(seed_for(machine.seed, machine.name, purpose)))  # noqa: S311 - a simulation
         if isinstance(spec, SensorFault):
             active.before = self._shown.get(occurrence.metric or "")
-        if isinstance(spec, ProcessFault) and spec.field is not None:
-            active.before = getattr(self.running.physics, spec.field)
         return active
 
     def _suffer(self, at: int) -> None:
         """Bring what process faults do into the machine's state, before it steps."""
-        influence = UNDISTURBED
+        influence, parts = UNDISTURBED, self._healthy()
         for one in self._active:
             spec = one.occurrence.spec
             if not isinstance(spec, ProcessFault):
                 continue
             moment = one.moment(at)
             if spec.field is not None:
-                value = getattr(self.running.physics, spec.field)
-                self._set(spec.field, spec.worsen(value, one.before, moment))
-            other = spec.influence(moment)
-            influence = Influence(
-                influence.speed * other.speed,
-                min(1.0, influence.scrap + other.scrap),
-                influence.halt or other.halt,
-            )
+                worse = parts.get(spec.field, getattr(self.running.physics, spec.field))
+                parts[spec.field] = spec.worsen(worse, moment)
+            influence = _both(influence, spec.influence(moment))
         self.running.disturb(influence)
+        self._set(parts)
 
-    def _set(self, part: str, value: Any) -> None:
-        self.running.physics = self.running.physics._replace(**{part: value})
+    def _healthy(self) -> dict[str, Any]:
+        """What the parts that faults changed would be without them."""
+        found = {}
+        for part, (well, ill) in self._parts.items():
+            now = getattr(self.running.physics, part)
+            found[part] = well if now == ill else kept(max(0.0, well + now - ill))
+        return found
+
+    def _set(self, parts: dict[str, Any]) -> None:
+        healthy = self._healthy()
+        physics = self.running.physics
+        self.running.physics = physics._replace(**parts)
+        befallen = {
+            one.occurrence.spec.field
+            for one in self._active
+            if isinstance(one.occurrence.spec, ProcessFault)
+        }
+        self._parts = {
+            part: (healthy.get(part, getattr(physics, part)), value)
+            for part, value in parts.items()
+            if part in befallen
+        }
 
     def _sensed(self, readings: Readings, at: int) -> Readings:
         """The readings as sensors with faults give them; those of the machine stay as they are."""
@@ -170,3 +183,10 @@ class Afflicted:
             elif value != given:
                 seen[metric] = shown(min(ranged.high, max(ranged.low, value)), 4)
         return seen
+
+
+def _both(one: Influence, other: Influence) -> Influence:
+    """Two influences at once."""
+    return Influence(
+        one.speed * other.speed, min(1.0, one.scrap + other.scrap), one.halt or other.halt
+    )

@@ -22,6 +22,6 @@ class BearingWear(ProcessFault):
     by: Annotated[Share, Field(description="Wear it gets in the end, of a bearing's life")] = 0.6
     ramp: Annotated[Span | None, Field(description="Until it is all there; else the end")] = None
 
-    def worsen(self, value: float, healthy: float, moment: Moment) -> float:
-        """Never less worn than it is already, nor more than worn out."""
-        return max(value, kept(min(1.0, healthy + self.by * moment.progress(self.ramp))))
+    def worsen(self, value: float, moment: Moment) -> float:
+        """More worn, but never more than worn out."""
+        return kept(min(1.0, value + self.by * moment.progress(self.ramp)))

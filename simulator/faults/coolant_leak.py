@@ -24,6 +24,6 @@ class CoolantLeak(ProcessFault):
     ] = 0.5
     ramp: Annotated[Span | None, Field(description="Until it is lost; else the end")] = None
 
-    def worsen(self, value: float, healthy: float, moment: Moment) -> float:  # noqa: ARG002
+    def worsen(self, value: float, moment: Moment) -> float:
         """The level that is left."""
-        return kept(healthy * (1.0 - self.by * moment.progress(self.ramp)))
+        return kept(value * (1.0 - self.by * moment.progress(self.ramp)))

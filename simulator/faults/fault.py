@@ -99,8 +99,8 @@ class ProcessFault(FaultSpec):
     touches: ClassVar[Touched] = "machine"
     field: ClassVar[str | None] = None
 
-    def worsen(self, value: Any, healthy: Any, moment: Moment) -> Any:  # noqa: ARG002 - for others
-        """The field's value before the next step; `healthy` is what it was before the fault."""
+    def worsen(self, value: Any, moment: Moment) -> Any:  # noqa: ARG002 - for others
+        """The field's value for the next step, from what it would be without this fault."""
         return value
 
     def influence(self, moment: Moment) -> Influence:  # noqa: ARG002 - for others

@@ -16,7 +16,7 @@ class ToolBreakage(ProcessFault):
     fault: Literal["tool-breakage"]
     field: ClassVar[str | None] = "broken"
 
-    def worsen(self, value: bool, healthy: bool, moment: Moment) -> bool:  # noqa: ARG002
+    def worsen(self, value: bool, moment: Moment) -> bool:  # noqa: ARG002
         """Broken, all the time."""
         return True
 
