@@ -33,6 +33,7 @@ WATER: Final = 23.9  # kW/K: 5.7 kg/s of water
 PUMPS: Final = {Mode.OFF: 0.1, Mode.STANDBY: 1.5, Mode.RUN: 2.2}  # kW
 SETPOINT: Final = 6.0  # °C
 SHORTFALL: Final = 12.0  # K that the supply water would be too warm without refrigerant
+SMALLEST_LIFT: Final = 13.0  # K that the expansion valve holds
 PINCH: Final = 4.0  # K between supply water and evaporating refrigerant
 CONDENSER_TAU: Final = 60.0  # s
 LIFE: Final = 2e7  # s of full work that the compressor's bearing has
@@ -73,7 +74,7 @@ def begin(rng: Random) -> ChillerState:
 def coefficient(supply: float, condenser: float) -> float:
     """Coefficient of performance at supply water and condenser temperatures in °C."""
     cold = supply - PINCH + 273.15
-    lift = max(10.0, condenser + 273.15 - cold)
+    lift = max(SMALLEST_LIFT, condenser + 273.15 - cold)
     return GRADE * cold / lift
 
 

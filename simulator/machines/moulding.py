@@ -4,7 +4,7 @@ Cooling time after Ballman and Shusman (1959): t = s²/(π²·a) · ln(8/π² ·
 T_w)) for a wall of thickness s and thermal diffusivity a. Injection pressure follows the
 melt's viscosity, η = η_0 · exp(E/R · (1/T - 1/T_0)) (Arrhenius), and the filling rate.
 Mean power over a cycle: the work p·V of a shot, the heat m·c·ΔT of its melt, both through
-efficiencies, and the barrel's losses. Oil and mould are first-order (Newton), the
+efficiencies, the barrel's losses, and what warms it. Oil and mould are first-order (Newton), the
 mould hotter as coolant is missing. The pump shakes with the load, and by its bearing
 (`bearing`).
 """
@@ -40,7 +40,10 @@ HEAT_CAPACITY: Final = 2.0  # kJ/(kg·K), melt
 BARREL_LOSS: Final = 0.006  # kW/K
 CLAMP: Final = 1600.0  # kN
 FILL_END, PACK_END, COOL_END = 0.12, 0.35, 0.88  # parts of a cycle
-BARREL_TAU, MOULD_TAU, OIL_TAU = 180.0, 90.0, 400.0  # s
+BARREL_CAPACITY: Final = 40.0  # kJ/K
+RELIEF: Final = 185.0  # MPa at which the hydraulics give way
+BARREL_TAU: Final = {Mode.OFF: 2400.0, Mode.STANDBY: 600.0, Mode.RUN: 600.0}  # s
+MOULD_TAU, OIL_TAU = 90.0, 400.0  # s
 LIFE: Final = 2e7  # s of full work that the pump's bearing has
 # 13 balls in angular contact, of the size of a 7309.
 PUMP: Final = Mounted(Bearing(13, 17.5, 72.5, 40.0), speed=1475.0, severity=2.3)
@@ -90,7 +93,7 @@ def peak_pressure(load: float, barrel: float) -> float:
     """Injection pressure in MPa; colder melt is more viscous, faster filling costs more."""
     kelvin = max(barrel, 180.0) + 273.15
     viscosity = math.exp(ACTIVATION * (1 / kelvin - 1 / (MELT + 273.15)))
-    return 95.0 * (0.5 + 0.5 * load) * viscosity
+    return min(RELIEF, 95.0 * (0.5 + 0.5 * load) * viscosity)
 
 
 def cycle_time(load: float, mould: float) -> float:
@@ -103,6 +106,8 @@ def power_of(state: MouldingState, drive: Drive) -> float:
     idle = BASE_POWER[drive.mode]
     if drive.mode is not Mode.OFF:
         idle += BARREL_LOSS * max(0.0, state.barrel - state.ambient)
+        heated = max(0.0, _barrel_target(state, drive) - state.barrel)
+        idle += BARREL_CAPACITY * heated / BARREL_TAU[drive.mode]
     if drive.work <= 0.0:
         return idle
     seconds = cycle_time(drive.work, state.mould)
@@ -126,7 +131,7 @@ def step(
     turned = state.phase + (dt / cycle_time(work, state.mould) if work > 0.0 else 0.0)
     after = MouldingState(
         state.ambient,
-        settle(state.barrel, _barrel_target(state, drive), dt, BARREL_TAU),
+        settle(state.barrel, _barrel_target(state, drive), dt, BARREL_TAU[drive.mode]),
         settle(state.mould, min(HOTTEST, 40.0 + 14.0 * work / state.coolant), dt, MOULD_TAU),
         settle(state.oil, state.ambient + 2.2 * power, dt, OIL_TAU),
         kept(turned % 1.0),

@@ -445,3 +445,15 @@ def test_a_step_of_no_particular_length_keeps_the_physics_sane(kind):
         for name, value in scan.items():
             metric = kind.metrics[name]
             assert metric.low <= value <= metric.high, (name, value, dt)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_a_week_end_off_and_a_start_stay_within_the_ranges(kind):
+    """Cold machines, then hard work at once."""
+    rng, state = Random(8), kind.begin(Random(8))
+    for drive, count, dt in ((OFF, 250, 900.0), (IDLE, 60, 1.0), (FULL, 3600, 1.0)):
+        for _ in range(count):
+            state, scan = kind.step(state, drive, dt, rng)
+            for name, value in scan.items():
+                metric = kind.metrics[name]
+                assert metric.low <= value <= metric.high, (name, value, drive)
