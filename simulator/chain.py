@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from telemetry.header import Header, payload_hash, seal_header
 from telemetry.message import Cited, compose
 from telemetry.signature import SigningKey, body_hash, seal
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 _RETAINED: Final = frozenset({"birth", "state"})
@@ -18,13 +20,17 @@ _RETAINED: Final = frozenset({"birth", "state"})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sealed message: where it stands in its machine's chain, and the exact payload."""
+    """A sealed message: where it stands in its machine's chain, and the exact payload.
+
+    `header` is what is signed of a message that is not JSON; its `kind` is the Sparkplug type.
+    """
 
     kind: str
     session: str
     seq: int
     payload: bytes
     body_hash: bytes
+    header: str | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -87,6 +93,23 @@ class Chain:
         )
         payload = seal(self._key, self._topic.with_kind(kind), body)
         return Entry(kind, self.session, self.seq, payload, body_hash(body))
+
+    def enclose(
+        self, topic: SparkplugTopic, payload: bytes, *, time: int, anchor: Cited | None = None
+    ) -> Entry:
+        """As `seal`, for a payload that is not JSON: numbered and signed in its header."""
+        body = Header(
+            device=self._topic.machine,
+            session=self.session,
+            seq=self.seq,
+            prev=self.prev,
+            anchor=anchor,
+            time=time,
+            payload=payload_hash(payload),
+            key=self._key.key_id,
+        ).to_body()
+        header = seal_header(self._key, topic, body)
+        return Entry(topic.type, self.session, self.seq, payload, body_hash(body), header)
 
     def advance(self, entry: Entry) -> None:
         """Go on after an entry of this chain that has been kept."""

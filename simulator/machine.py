@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from simulator import routine
 from simulator.machines import KINDS
@@ -24,6 +24,8 @@ from simulator.work.metrics import metrics_of
 from simulator.work.worker import Told, Worker
 from telemetry.canonical import b64
 from telemetry.topic import MachineTopic
+
+Language = Literal["json", "sparkplug"]
 
 # What of a kind's state wears, from 0 to 1: what is worn makes scrap, service renews it.
 WEARING: Final = ("tool", "die", "wear")
@@ -49,13 +51,15 @@ class Scan:
 class Machine:
     """A machine: its topic (of any kind of message), the name of its kind, the plant's seed.
 
-    Without a job it passes its days as `simulator.routine` has it.
+    Without a job it passes its days as `simulator.routine` has it. Its language is how it
+    says what it measures; one that speaks Sparkplug does so behind its line's edge node.
     """
 
     topic: MachineTopic
     kind: str
     seed: int
     job: Job | None = None
+    language: Language = "json"
 
     @property
     def name(self) -> str:

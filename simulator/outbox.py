@@ -20,6 +20,7 @@ from simulator.outbox_frame import Content, Gone, Head
 from telemetry.message import Cited
 from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
 from telemetry.signature import SigningKey
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 LIMIT: Final = 100_000
@@ -117,11 +118,20 @@ class Outbox:
         `time` in µs. OutboxUnwritable where the disk did not take it: then it is not recorded.
         """
         with self._lock:
-            if len(self._held) >= self._limit or self._held_bytes >= self._limit_bytes:
-                self._evict(time, anchor)
+            self._make_room(time, anchor)
             entry = self._chain.seal(
                 kind, time=time, readings=readings, content=content, anchor=anchor
             )
+            self._keep(entry, [entry])
+            return entry
+
+    def enclose(
+        self, topic: SparkplugTopic, payload: bytes, *, time: int, anchor: Cited | None = None
+    ) -> Entry:
+        """As `record`, for a Sparkplug payload, which its signed header goes with."""
+        with self._lock:
+            self._make_room(time, anchor)
+            entry = self._chain.enclose(topic, payload, time=time, anchor=anchor)
             self._keep(entry, [entry])
             return entry
 
@@ -203,6 +213,10 @@ class Outbox:
         self.recorded += 1
         self._fresh.append((self.recorded, entry))
 
+    def _make_room(self, time: int, anchor: Cited | None) -> None:
+        if len(self._held) >= self._limit or self._held_bytes >= self._limit_bytes:
+            self._evict(time, anchor)
+
     def _evict(self, time: int, anchor: Cited | None) -> None:
         """Make room: the oldest sixteenth goes, and an event says which.
 
@@ -243,12 +257,12 @@ class Outbox:
 
     def _hold(self, entry: Entry) -> None:
         self._held[entry.place] = entry
-        self._held_bytes += len(entry.payload)
+        self._held_bytes += _size(entry)
 
     def _forget(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             del self._held[entry.place]
-            self._held_bytes -= len(entry.payload)
+            self._held_bytes -= _size(entry)
             self._gone[entry.place] = entry.body_hash
         while len(self._gone) > REMEMBERED:
             self._gone.popitem(last=False)
@@ -258,6 +272,10 @@ class Outbox:
         left = [self._held[place] for place in places if place in self._held]
         self._forget(left)
         self.evicted += len(left) if gone.evicted else 0
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.payload) + len(entry.header or "")
 
 
 def _places(leaf: ReceiptLeaf) -> Iterator[Place]:

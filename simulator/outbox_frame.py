@@ -20,6 +20,7 @@ from simulator.chain import Entry
 from simulator.errors import OutboxDamaged
 from telemetry.canonical import b64, unb64
 from telemetry.signature import body_hash, split
+from telemetry.sparkplug_topic import SIGNED_TYPES
 from telemetry.topic import SIGNED_KINDS
 
 _FIXED: Final = struct.Struct(">IIQ")
@@ -27,9 +28,10 @@ _PLACE: Final = struct.Struct(">QQ")
 OVERHEAD: Final = _FIXED.size + 1
 MAX_FRAME: Final = 4 * 1024 * 1024
 
-_HEAD, _MESSAGE, _RELEASED, _EVICTED = b"H", b"M", b"R", b"E"
-# The kind of a message is its place in this tuple: never reorder, only append.
+_HEAD, _MESSAGE, _RELEASED, _EVICTED, _ENCLOSED = b"H", b"M", b"R", b"E", b"S"
+# The kind of a message is its place in these tuples: never reorder, only append.
 assert SIGNED_KINDS == ("telemetry", "birth", "state", "event")
+assert SIGNED_TYPES == ("NBIRTH", "NDATA", "DBIRTH", "DDATA", "DDEATH")
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -120,9 +122,7 @@ def _refuse_damage(data: bytes, torn: int) -> None:
 
 def _inner(content: Content) -> bytes:
     if isinstance(content, Entry):
-        kind, session = SIGNED_KINDS.index(content.kind), content.session.encode("ascii")
-        place = bytes((kind, len(session))) + session + content.seq.to_bytes(8, "big")
-        return _MESSAGE + place + content.payload
+        return _entry_inner(content)
     if isinstance(content, Gone):
         session = content.session.encode("ascii")
         pairs = b"".join(_PLACE.pack(first, last) for first, last in content.ranges)
@@ -140,11 +140,24 @@ def _inner(content: Content) -> bytes:
     return _HEAD + json.dumps(members, separators=(",", ":")).encode("ascii")
 
 
+def _entry_inner(entry: Entry) -> bytes:
+    """A message; that of a header before the payload, with its length."""
+    kinds = SIGNED_KINDS if entry.header is None else SIGNED_TYPES
+    session = entry.session.encode("ascii")
+    place = bytes((kinds.index(entry.kind), len(session))) + session + entry.seq.to_bytes(8, "big")
+    if entry.header is None:
+        return _MESSAGE + place + entry.payload
+    header = entry.header.encode("ascii")
+    return _ENCLOSED + place + len(header).to_bytes(4, "big") + header + entry.payload
+
+
 def _content(inner: bytes) -> Content:
     kind, rest = inner[:1], inner[1:]
     try:
         if kind == _MESSAGE:
             return _entry(rest)
+        if kind == _ENCLOSED:
+            return _enclosed(rest)
         if kind in (_RELEASED, _EVICTED):
             return _gone(rest, evicted=kind == _EVICTED)
         if kind == _HEAD:
@@ -170,6 +183,19 @@ def _entry(rest: bytes) -> Entry:
         raise ValueError("a message without its signature")
     session = rest[2:stop].decode("ascii")
     return Entry(SIGNED_KINDS[rest[0]], session, seq, payload, body_hash(parts[0]))
+
+
+def _enclosed(rest: bytes) -> Entry:
+    stop = 2 + rest[1]
+    session, seq = rest[2:stop].decode("ascii"), int.from_bytes(rest[stop : stop + 8], "big")
+    start = stop + 12
+    end = start + int.from_bytes(rest[stop + 8 : start], "big")
+    header = rest[start:end]
+    parts = split(header)
+    if parts is None:
+        raise ValueError("a header without its signature")
+    hashed = body_hash(parts[0])
+    return Entry(SIGNED_TYPES[rest[0]], session, seq, rest[end:], hashed, header.decode("ascii"))
 
 
 def _gone(rest: bytes, *, evicted: bool) -> Gone:

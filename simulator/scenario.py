@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from simulator.faults.spec import AnyFault
+from simulator.machine import Language
 from simulator.machines import KINDS
 from simulator.plant import ENTERPRISE, SITE
 from simulator.spans import DAY, Clock, Segment, Span
@@ -49,6 +50,7 @@ KindName = Annotated[
     AfterValidator(_known_kind),
     WithJsonSchema({"type": "string", "enum": sorted(KINDS)}),
 ]
+HostId = Annotated[str, Field(pattern=r"^[^/+#\x00]{1,64}$")]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=MOST_MACHINES, strict=True)]
 
@@ -111,6 +113,9 @@ class WorkSpec(_Entry):
     service_after: Annotated[Span, Field(description="Work until maintenance; 0: never")] = 0
     service: Annotated[Span, Field(description="Length of maintenance")] = 1_200_000
     changeover: Annotated[Span, Field(description="From one order to the next")] = 0
+    language: Annotated[
+        Language | None, Field(description="How it speaks; left out: as its line, or the plant")
+    ] = None
 
 
 class StationSpec(WorkSpec):
@@ -135,6 +140,7 @@ class LineSpec(_Entry):
     machines: Annotated[tuple[StationSpec, ...], Field(min_length=1)]
     orders: tuple[OrderSpec, ...] = ()
     shifts: tuple[Segment, ...] | None = None
+    language: Language | None = None
 
 
 class MachineSpec(WorkSpec):
@@ -158,6 +164,11 @@ class Scenario(_Entry):
     start: AwareDatetime | None = None
     enterprise: Segment = ENTERPRISE
     site: Segment = SITE
+    language: Language = "json"
+    primary_host: Annotated[
+        HostId | None,
+        Field(description="Sparkplug host application without which edge nodes say nothing"),
+    ] = None
     shifts: tuple[ShiftSpec, ...] = ()
     lines: tuple[LineSpec, ...] = ()
     machines: tuple[MachineSpec, ...] = ()

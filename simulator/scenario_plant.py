@@ -63,7 +63,8 @@ def placed(scenario: Scenario, seed: int) -> Iterator[tuple[Loc, Machine]]:
             name = names.next(alone)
             job = _job(Line(name, (name,), (), orders), 0, alone, own)
             topic = _topic(scenario, alone.site, alone.area, alone.line, name)
-            yield ("machines", number), Machine(topic, alone.kind, seed, job)
+            language = alone.language or scenario.language
+            yield ("machines", number), Machine(topic, alone.kind, seed, job, language)
 
 
 def _line(  # noqa: PLR0913, PLR0917 - one line out of all that a scenario says of it
@@ -88,7 +89,9 @@ def _line(  # noqa: PLR0913, PLR0917 - one line out of all that a scenario says 
     line = Line(label, called, buffers, orders)
     for position, (place, station) in enumerate(stations):
         topic = _topic(scenario, spec.site, spec.area, label, called[position])
-        machine = Machine(topic, station.kind, seed, _job(line, position, station, shifts))
+        job = _job(line, position, station, shifts)
+        language = station.language or spec.language or scenario.language
+        machine = Machine(topic, station.kind, seed, job, language)
         yield ("lines", number, "machines", place), machine
 
 

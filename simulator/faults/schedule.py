@@ -17,6 +17,8 @@ from simulator.faults.fault import FaultSpec, ProcessFault, SensorFault
 from simulator.machine import Machine
 from simulator.machines import KINDS
 
+# What befalls messages on their way is made for those of one machine on one connection.
+ON_THE_WAY: Final = frozenset({"network", "security"})
 MOST: Final = 24  # names in a sentence
 
 
@@ -79,6 +81,9 @@ def impossible(spec: FaultSpec, machines: Sequence[Machine]) -> tuple[str, str] 
     if isinstance(spec, SensorFault):
         metrics = _listed(dict.fromkeys(name for machine in meant for name in machine.metrics))
         return "metric", f"no metric {spec.metric!r}; allowed: {metrics}, or a pattern of names"
+    if spec.group in ON_THE_WAY and all(m.language != "json" for m in meant):
+        said = f"{meant[0].name} speaks {meant[0].language}"
+        return "machine", f"{said}; allowed: for {spec.group} faults, machines that speak json"
     kinds = _listed(kind for kind in KINDS if _suits(spec, kind))
     return "machine", f"{meant[0].kind} cannot have this fault; allowed: {kinds}"
 
@@ -86,6 +91,8 @@ def impossible(spec: FaultSpec, machines: Sequence[Machine]) -> tuple[str, str] 
 def _targets(spec: FaultSpec, machines: Iterable[Machine]) -> Iterator[tuple[Machine, str | None]]:
     for machine in machines:
         if not fnmatchcase(machine.name, spec.machine):
+            continue
+        if spec.group in ON_THE_WAY and machine.language != "json":
             continue
         if isinstance(spec, SensorFault):
             for metric in machine.metrics:

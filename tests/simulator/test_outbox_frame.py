@@ -9,9 +9,11 @@ from simulator.errors import OutboxDamaged
 from simulator.outbox_frame import Gone, Head, frame, read
 from telemetry.receipt import as_ranges
 from telemetry.signature import SigningKey
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 TOPIC = MachineTopic("", "works", "north", "machining", "line-1", "mill-01", "telemetry")
+SPARKPLUG = SparkplugTopic("", "works", "DDATA", "north_machining_line-1", "mill-01")
 SEGMENTS = st.from_regex(r"\A[a-z0-9_-]{1,64}\Z")
 
 
@@ -19,7 +21,10 @@ def entries(count=4):
     chain = Chain(key=SigningKey.from_seed(bytes(32)), topic=TOPIC, session="s", prev=None)
     sealed = []
     for number in range(count):
-        sealed.append(chain.seal("telemetry", time=number, readings={"a": float(number)}))
+        if number % 2:
+            sealed.append(chain.enclose(SPARKPLUG, b"\x18" + bytes((number,)), time=number))
+        else:
+            sealed.append(chain.seal("telemetry", time=number, readings={"a": float(number)}))
         chain.advance(sealed[-1])
     return sealed
 
@@ -59,9 +64,12 @@ def test_the_frame_is_as_documented():
     assert frame(Gone("s", ((3, 5),)), 77) == zlib.crc32(rest).to_bytes(4, "big") + rest
     head = b'H{"outbox":1,"device":"mill-01","recorded":2,"evicted":1,"last":null}'
     assert frame(Head("mill-01", 2, 1), 0)[16:] == head
-    sealed: Entry = ENTRIES[1]
-    place = b"M\x00\x01s" + (1).to_bytes(8, "big")
+    sealed: Entry = ENTRIES[2]
+    place = b"M\x00\x01s" + (2).to_bytes(8, "big")
     assert frame(sealed, 0)[16:] == place + sealed.payload
+    enclosed: Entry = ENTRIES[1]
+    place = b"S\x03\x01s" + (1).to_bytes(8, "big") + len(enclosed.header).to_bytes(4, "big")
+    assert frame(enclosed, 0)[16:] == place + enclosed.header.encode() + b"\x18\x01"
 
 
 def test_a_tail_torn_at_any_byte_is_dropped():
