@@ -49,9 +49,10 @@ lint: $(DEV) ## Format, lint, types, imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-docs: $(DEV) ## docs/commands.md and docs/scenario.schema.json, from the program
+docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
+	$(VENV)/bin/python tests/simulator/machines_page.py
 
 format: $(DEV) ## Put every file into its one format
 	$(VENV)/bin/ruff format
