@@ -44,7 +44,7 @@ def audit_anchor(
     try:
         note, view = log.head
     except Missing:
-        audit.notes.append("nothing is anchored yet: the log has no checkpoint")
+        _check_never_published(log, audit)
         return AnchorSide(log, None, None)
     except AnchorError as error:
         audit.add(Finding("log-invalid", f"the log's checkpoint: {error}", policy.log.name))
@@ -56,7 +56,19 @@ def audit_anchor(
     for found in whole.findings:
         audit.add(Finding(found.kind, found.detail, policy.log.name))
     index = _index(view, policy, audit)
+    if index is not None:
+        audit.counts.key_entries = len(index.keys)
     return AnchorSide(log, view, index)
+
+
+def _check_never_published(log: LogReader, audit: Audit) -> None:
+    """Find a checkpoint that was taken away. One may be kept before the first is published."""
+    kept = sum(1 for _ in log.source.paths("checkpoints") or ())
+    if kept > 1:
+        detail = f"the log has no checkpoint, but keeps {kept} that it published: it was cut short"
+        audit.add(Finding("log-truncated", detail, log.key.name))
+    else:
+        audit.notes.append("nothing is anchored yet: the log has no checkpoint")
 
 
 def _check_quorum(note: bytes, policy: Policy, audit: Audit) -> None:

@@ -126,7 +126,8 @@ class KeyTrail:
         if statement is None:
             return False
         self._statements.append(statement)
-        self._inquiry.audit.counts.key_entries += 1
+        if self._index is None:
+            self._inquiry.audit.counts.key_entries += 1
         return True
 
     def _checked(self, row: KeyRow) -> tuple[KeyStatement | None, str | None]:

@@ -1,14 +1,20 @@
 """An audit of what the settings name, and its outcome in sentences."""
 
 from anchor.audit import Audit, Finding, audit
+from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 
 
 def run_audit(place: Installation) -> Audit:
-    """Audit what the settings name."""
+    """Audit what the settings name; WrongUsage where they name a log that is not there.
+
+    The log is asked even where it has no checkpoint: taken away, it must be missed.
+    """
+    if place.settings.log is not None and not place.log.is_dir():
+        raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
     return audit(
         ledger=place.ledger,
-        log=place.log_reader if place.has_log else None,
+        log=place.log_reader,
         policy=place.policy,
     )
 

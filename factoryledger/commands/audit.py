@@ -17,8 +17,8 @@ def audit(
 ) -> None:
     """Check every row, batch, claim and key entry of the store, and the anchor log.
 
-    Exit code 1 with findings, each naming rows and whose key is to blame. Without an anchor
-    log it checks the store alone, says so, and still exits with 0.
+    Exit code 1 with findings, each naming rows and whose key is to blame. Where nothing is
+    anchored yet it checks the store alone, says so, and still exits with 0.
     """
     from factoryledger.auditing import lines, run_audit  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand

@@ -1,12 +1,14 @@
 """Commands as a person uses them, without a broker."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from factoryledger.broker import free_port
 from factoryledger.data_dir import DataDir
 from factoryledger.requests import RequestFolder
 from telemetry.canonical import unb64
@@ -130,6 +132,71 @@ def test_audit_without_an_anchor_says_so_and_is_good(command, tmp_path):
     assert result.code == 0, result.err
     assert "note: " in result.out
     assert "anchor" in result.out.split("note: ")[1]
+
+
+def test_a_log_whose_checkpoint_was_taken_away_is_found(command, ledger, tmp_path):
+    again = tmp_path / "again.jsonl"
+    command("simulate", "--machines", 1, "--duration", 2, "--seed", 9, "--out", again)
+    command("ingest", again, "--data", ledger.path)
+    assert command("anchor", "--once", "--data", ledger.path).code == 0
+    (ledger.path / "log" / "checkpoint").unlink()
+
+    result = command("audit", "--data", ledger.path)
+
+    assert result.code == 1
+    assert "log-truncated" in result.out
+
+
+def test_a_log_that_was_named_has_to_be_there(command, ledger):
+    result = command("audit", "--data", ledger.path, "--log", "nowhere")
+
+    assert result.code == 2
+    assert "nowhere" in result.err
+
+
+def test_a_recording_outlives_a_broker_that_does_not_answer(command, ledger):
+    kept = ledger.recording.read_bytes()
+
+    result = command(
+        "record", "-o", ledger.recording, "--broker", f"mqtt://127.0.0.1:{free_port()}"
+    )
+
+    assert result.code == 3
+    assert ledger.recording.read_bytes() == kept
+
+
+def test_output_to_a_pipe_goes_through_it(command, ledger, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert command("prove", "--data", ledger.path, "-o", pipe).code == 0
+        assert pipe.is_fifo()
+        assert os.read(reader, 100).startswith(b'{"factoryledger":"proof"')
+    finally:
+        os.close(reader)
+
+
+def test_output_to_a_link_leaves_the_link(command, ledger, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "target")
+
+    assert command("prove", "--data", ledger.path, "-o", link).code == 0
+
+    assert link.is_symlink()
+    assert (tmp_path / "target").read_bytes().startswith(b'{"factoryledger":"proof"')
+
+
+def test_audit_counts_each_key_entry_of_the_log_once(command, ledger, tmp_path):
+    again = tmp_path / "again.jsonl"
+    command("simulate", "--machines", 1, "--duration", 2, "--seed", 9, "--out", again)
+    command("ingest", again, "--data", ledger.path)
+    command("anchor", "--once", "--data", ledger.path)
+
+    counts = as_json(command("audit", "--data", ledger.path, "--json"))
+
+    # Three machines and two collectors; the second collector applied the machines' too.
+    assert counts["key_entries"] == 5
 
 
 @pytest.mark.parametrize(
