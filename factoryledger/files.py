@@ -13,7 +13,15 @@ from factoryledger.errors import NotThere
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file under a temporary name, make it durable, then give it its name."""
+    """Write a file under a temporary name, make it durable, then give it its name.
+
+    What a link leads to is written, and the link stays. A pipe or a device is written to: to
+    rename over `/dev/null` or `/dev/stdout` would take it from every program.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(content)
+        return
+    path = path.resolve() if path.is_symlink() else path
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:

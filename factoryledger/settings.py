@@ -38,12 +38,12 @@ class Settings(BaseSettings):
     prefix: str = ""
     seed: int = Field(default=1, ge=0)
     machines: int = Field(default=20, ge=1, le=100_000)
-    interval: float = Field(default=1.0, gt=0)
-    drain: float = Field(default=30.0, ge=0)
+    interval: float = Field(default=1.0, gt=0, le=1e9)
+    drain: float = Field(default=30.0, ge=0, le=1e9)
     flush_count: int = Field(default=2000, ge=1)
-    flush_seconds: float = Field(default=0.25, gt=0)
-    anchored_within: float = Field(default=300.0, gt=0)
-    every: float = Field(default=5.0, gt=0)
+    flush_seconds: float = Field(default=0.25, gt=0, le=1e9)
+    anchored_within: float = Field(default=300.0, gt=0, le=1e9)
+    every: float = Field(default=5.0, gt=0, le=1e9)
 
     @classmethod
     def settings_customise_sources(

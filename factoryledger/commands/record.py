@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
 
 import typer
 
@@ -50,7 +50,15 @@ async def _record(
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
     from recorder.record import record as run_recorder  # noqa: PLC0415 - on demand
 
-    with out.open("wb") as file:
+    say_ready = ready(f"record {' '.join(filters)} from {place.broker}")
+    file, kept = _opened(out)
+    with file:
+
+        def begun() -> None:
+            if kept and out.is_file():
+                file.truncate()
+            say_ready()
+
         try:
             recorded = await run_recorder(
                 address=place.broker,
@@ -60,11 +68,20 @@ async def _record(
                 duration=ends.duration,
                 count=ends.messages,
                 stop=stop,
-                on_ready=ready(f"record {' '.join(filters)} from {place.broker}"),
+                on_ready=begun,
             )
         except BaseException:
-            if file.tell() == 0:
+            if not kept and file.tell() == 0:
                 # It never began: there is no recording to keep.
                 await asyncio.to_thread(out.unlink)
             raise
     return recorded.count
+
+
+def _opened(out: Path) -> "tuple[BinaryIO, bool]":
+    """Open the file to write, and say whether it was there before.
+
+    A recording that is there already goes once the broker answers, and no earlier.
+    """
+    kept = out.exists()
+    return out.open("r+b" if out.is_file() else "wb"), kept

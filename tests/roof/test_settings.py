@@ -38,6 +38,7 @@ def test_settings_cannot_be_changed_afterwards():
     ("flags", "variables", "file", "complaint"),
     [
         ({"machines": 0}, {}, "", "--machines: .*greater than or equal to 1"),
+        ({"anchored_within": float("inf")}, {}, "", "--anchored-within: .*less than or equal"),
         ({}, {"FACTORYLEDGER_FLUSH_COUNT": "many"}, "", "FACTORYLEDGER_FLUSH_COUNT .*integer"),
         ({}, {}, "colour = 'red'\n", "factoryledger.toml: there is no setting colour"),
         ({}, {}, "machines = \n", "factoryledger.toml: .*line 1"),
