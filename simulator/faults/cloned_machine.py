@@ -6,14 +6,17 @@ numbers under other bodies, conflicts. It speaks one beat after the machine, whi
 numbers first. Readings are fabricated. Pure.
 """
 
+from collections import deque
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from simulator.chain import Chain, Entry
 from simulator.faults.fabricated import fabricated, session_of
 from simulator.faults.fault import Publication, Scene, SecurityFault
+
+BEHIND: Final = 2  # beats
 
 
 class ClonedMachine(SecurityFault):
@@ -37,16 +40,18 @@ class Clone:
 
     def __init__(self, chain: Chain, rng: Random) -> None:
         self._chain, self._rng = chain, rng
-        self._late: Entry | None = None
+        self._made: deque[Entry] = deque()
 
     def act(self, scene: Scene) -> list[Publication]:
-        """Publish what was made a beat ago."""
-        late = self._late
-        self._late = self._chain.seal(
+        """Publish what was made two beats ago: the machine took that number a beat ago."""
+        entry = self._chain.seal(
             "telemetry",
             time=scene.time,
             readings=fabricated(scene.readings, self._rng),
             anchor=scene.anchor,
         )
-        self._chain.advance(self._late)
-        return [] if late is None else [Publication(scene.topic, late.payload)]
+        self._chain.advance(entry)
+        self._made.append(entry)
+        if len(self._made) <= BEHIND:
+            return []
+        return [Publication(scene.topic, self._made.popleft().payload)]

@@ -5,7 +5,6 @@ import pytest
 from simulator.faults.grammar import read_fault
 from simulator.faults.schedule import schedule
 from simulator.machines import KINDS
-from simulator.plant import build_plant
 
 BEFORE, START, END = 99, 100, 250
 
@@ -134,7 +133,7 @@ def test_what_a_fault_needs_is_in_the_state_of_some_kinds_alone(machine):
 
     with pytest.raises(BadScenario, match=r"agv cannot have this fault; allowed: lathe, mill$"):
         schedule([read_fault("tool-breakage:agv-01@0+1")], [machine("agv")])
-    everyone = build_plant(5, 1)
+    everyone = [machine(kind) for kind in ("mill", "moulding", "compressor", "chiller", "agv")]
     found = schedule([read_fault("coolant-leak:*@0+1")], everyone)
     assert [one.device for one in found] == [
         "mill-01", "moulding-01", "compressor-01", "chiller-01",

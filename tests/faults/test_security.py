@@ -38,7 +38,7 @@ def told(recorded):
 
 def test_a_clone_with_a_session_of_its_own_forks_the_chain(told):
     chain, others = told(f"cloned-machine:mill-01{INTERVAL}")
-    assert len(others) == END - FAULT - 1
+    assert len(others) == END - FAULT - 2
     assert {judged.status for _, judged, _ in others} == {"accepted"}
     assert [message.seq for *_, message in others] == list(range(len(others)))
     assert len({message.session for *_, message in others} | {chain[0].session}) == 2
@@ -49,7 +49,7 @@ def test_a_clone_with_a_session_of_its_own_forks_the_chain(told):
 
 def test_a_clone_in_the_machines_session_takes_numbers_that_are_taken(told):
     chain, others = told(f"cloned-machine:mill-01{INTERVAL},session=same")
-    assert len(others) == END - FAULT - 1
+    assert len(others) == END - FAULT - 2
     bodies = {message.seq: message.body for message in chain}
     for _, judged, message in others:
         assert judged.status == "accepted"  # without a store; with one it is a conflict
