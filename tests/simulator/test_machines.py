@@ -9,6 +9,7 @@ import pytest
 from simulator.machine import Machine
 from simulator.machines import KINDS, chiller, compressor, furnace, mill, moulding
 from simulator.machines.kind import Drive, Kind, Mode, measured, sensed, settle
+from simulator.work.job import Job, Line, Pace, Upkeep
 from telemetry.topic import MachineTopic
 
 
@@ -292,3 +293,19 @@ def test_birth_tells_metrics_kind_and_key():
     assert birth["kind"] == "mill"
     assert birth["metrics"]["power"] == {"unit": "kW", "low": 0.0, "high": 15.0}
     assert birth["public_key"] == "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+@pytest.mark.parametrize("kind", SHAKING)
+def test_a_service_puts_in_a_new_bearing(kind):
+    """The work beside the physics: after it the same demand shakes the machine less."""
+    topic = machine(kind).topic
+    upkeep = Upkeep(between_stops=0, service_after=600_000, service=60_000)
+    job = Job(Line("line", (topic.machine,)), 0, Pace(0, demand=(0.8, 0.8)), upkeep)
+    running = Machine(topic, kind, 1, job).start()
+    running.physics = running.physics._replace(wear=0.8)
+    wears = []
+    for second in range(1_500):
+        running.step(1.0, (second + 1) * 1_000_000)
+        wears.append(running.physics.wear)
+    assert wears[0] >= 0.8
+    assert wears[-1] < 0.01

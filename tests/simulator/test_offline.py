@@ -128,8 +128,9 @@ def test_a_finer_interval_makes_more_scans(tmp_path):
 
 PURE = """
 import hashlib, json, sys
-from simulator.machine import Machine
+from simulator.machine import Machine, start_plant
 from simulator.machines import KINDS
+from simulator.plant import build_plant
 from telemetry.topic import MachineTopic
 
 digest = hashlib.sha256()
@@ -139,6 +140,9 @@ for kind in KINDS:
     for _ in range(2000):
         scan = running.step(0.7)
         digest.update(json.dumps([list(map(int, scan.entered)), scan.readings]).encode())
+running = start_plant(build_plant(20, 11))
+for _ in range(300):
+    digest.update(json.dumps([one.step(1.0).readings for one in running]).encode())
 print(digest.hexdigest())
 """
 
