@@ -93,12 +93,13 @@ class RunningMachine:
         """`flow` is that of its line, where it has a job; its machines share one."""
         self._kind = KINDS[machine.kind]
         self._physics_rng = _generator(machine, "physics")
-        self._routine_rng = _generator(machine, "routine")
         self._physics = self._kind.begin(self._physics_rng)
         self._wearing = tuple(part for part in WEARING if hasattr(self._physics, part))
-        self._routine = routine.begin(self._routine_rng)
         self.work: Worker | None = None
-        if machine.job is not None and flow is not None:
+        if machine.job is None or flow is None:
+            self._routine_rng = _generator(machine, "routine")
+            self._routine = routine.begin(self._routine_rng)
+        else:
             self.work = Worker(machine.job, flow, _generator(machine, "work"))
         self.machine = machine
         self.observes = self._kind.observes
