@@ -76,6 +76,14 @@ def test_a_log_without_a_checkpoint_yet_is_no_finding() -> None:
     assert found.counts.messages == 1
 
 
+def test_a_checkpoint_that_was_taken_away_is_found() -> None:
+    world, _ = small_world()
+    assert sum(path.startswith("checkpoints/") for path in world.published) > 1
+    del world.published["checkpoint"]
+    found = audit_of(world)
+    assert {f.kind for f in found.findings} == {"log-truncated"}
+
+
 def test_batches_at_the_end_that_are_not_anchored_yet_are_no_finding() -> None:
     world, fleet = small_world()
     world.collect("c0", [fleet[0].message(world.time())])
