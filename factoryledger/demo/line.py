@@ -17,6 +17,10 @@ from telemetry.errors import BrokerUnavailable
 
 WITNESS = "demo"
 _POLL = 0.1
+# How often a part is started again that dies before it is ready.
+_STARTS = 3
+# How often the factory is asked to end, if something kills it as it does.
+_ENDINGS = 3
 
 
 class Line:
@@ -51,7 +55,7 @@ class Line:
             self._kept += wave
             self._write()
             for part in wave:
-                part.await_ready()
+                self._await_ready(part)
 
     def tick(self) -> None:
         """Start again what has died."""
@@ -101,12 +105,28 @@ class Line:
         self._kept.remove(part)
         part.end(20.0)
 
+    def _await_ready(self, part: Part) -> None:
+        """Wait until a part is ready; one that dies before is started again a few times."""
+        most = part.restarts + _STARTS
+        self._run_until(lambda: part.ready or (not part.running and part.restarts >= most), 30.0)
+        part.check_ready()
+
     def _end_factory(self, timeout: float) -> int:
-        """Let the factory drain while everything else is kept running."""
-        self._kept.remove(self.factory)
-        self.factory.ask_to_stop()
-        self._run_until(lambda: not self.factory.running, timeout)
-        return self.factory.end(1.0)
+        """Let the factory drain while everything else is kept running.
+
+        If something kills it before it has said what became of its messages, it is started
+        again, to drain what its outboxes still hold.
+        """
+        for _ in range(_ENDINGS):
+            self._run_until(lambda: self.factory.running and self.factory.ready, 20.0)
+            self._kept.remove(self.factory)
+            self.factory.ask_to_stop()
+            self._run_until(lambda: not self.factory.running, timeout)
+            code = self.factory.end(1.0)
+            if has_tally(self.factory):
+                break
+            self._kept.append(self.factory)
+        return code
 
     def _run_until(self, done: Callable[[], bool], timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -130,3 +150,8 @@ def tally(factory: Part) -> dict[str, int]:
             counts: dict[str, int] = json.loads(line)
             return counts
     raise NotThere(f"the simulator printed no tally: {factory.last_words()} (see {factory.log})")
+
+
+def has_tally(factory: Part) -> bool:
+    """Whether the simulator has said what became of its messages."""
+    return factory.output.exists() and b"{" in factory.output.read_bytes()

@@ -93,13 +93,10 @@ class Part:
         self.restarts += 1
         return True
 
-    def await_ready(self, timeout: float = 30.0) -> None:
-        """Wait until it is ready; NotThere, with what it said last, when it ends instead."""
-        deadline = time.monotonic() + timeout
-        while not self.ready:
-            if not self.running or time.monotonic() > deadline:
-                raise NotThere(f"{self.name} did not start: {self.last_words()} (see {self.log})")
-            time.sleep(0.02)
+    def check_ready(self) -> None:
+        """NotThere, with what it said last, unless it is ready."""
+        if not self.ready:
+            raise NotThere(f"{self.name} did not start: {self.last_words()} (see {self.log})")
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""

@@ -180,3 +180,61 @@ def test_kill_9_of_collector_and_broker_loses_and_doubles_nothing(tmp_path):
     assert counts["recorded"] == accepted == once
     assert audited.returncode == 0, audited.stdout
     assert json.loads(factoryledger("stats", "--data", data, "--json").stdout)["gaps"] == []
+
+
+def killed_demo(data, moment, names):
+    """Run a demo, kill parts once it says `moment`; gives its exit code and what it said."""
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "factoryledger", "demo", "--duration", "3", "--data", str(data)],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        said = next(line for line in demo.stderr if moment in line)
+        pids = json.loads((data / "demo.json").read_text())["pids"]
+        for name in names:
+            os.kill(pids[name], signal.SIGKILL)
+        said += demo.stderr.read()
+        return demo.wait(90), said
+    finally:
+        if demo.poll() is None:
+            demo.kill()
+        demo.wait()
+        demo.stderr.close()
+
+
+def test_kill_9_of_the_factory_as_the_demo_ends_loses_nothing(tmp_path):
+    data = tmp_path / "d"
+
+    code, said = killed_demo(data, "demo: ending", ["simulate", "broker"])
+
+    assert code == 0, said
+    counts = tally(data)
+    assert counts["held"] == 0
+    stored = query(data, "select count(*) from messages where status = 'accepted'")
+    assert stored == [(counts["recorded"],)]
+
+
+def test_kill_9_of_collector_and_witness_as_the_demo_begins_is_made_up_for(tmp_path):
+    data = tmp_path / "d"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "factoryledger", "demo", "--duration", "3", "--data", str(data)],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (data / "demo.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        pids = json.loads((data / "demo.json").read_text())["pids"]
+        for name in ("collect", "witness"):
+            os.kill(pids[name], signal.SIGKILL)
+        said = demo.stderr.read()
+        assert demo.wait(90) == 0, said
+    finally:
+        if demo.poll() is None:
+            demo.kill()
+        demo.wait()
+        demo.stderr.close()
