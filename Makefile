@@ -5,12 +5,14 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs format environment oracles broker bench day lock clean
+.PHONY: help demo test check lint docs format environment oracles examples example broker bench day \
+	lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
 VENV ?= .venv
 VENV_ORACLES ?= .venv-oracles
+VENV_EXAMPLES ?= .venv-examples
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
 # filled by the pip of the Python that made it.
@@ -28,6 +30,7 @@ DEFAULT_FILES := requirements/default.lock requirements/build.lock pyproject.tom
 DEFAULT := $(VENV)/.default-$(call key,$(DEFAULT_FILES))
 DEV := $(VENV)/.dev-$(call key,requirements/dev.lock $(DEFAULT_FILES))
 ORACLES := $(VENV_ORACLES)/.oracles-$(call key,requirements/oracles.lock)
+EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +40,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles broker check ## Everything that must hold, from an empty machine
+test: environment oracles examples broker check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -52,6 +55,7 @@ lint: $(DEV) ## Format, lint, types, imports
 docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
+	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
 	$(VENV)/bin/python tests/simulator/machines_page.py
 
 format: $(DEV) ## Put every file into its one format
@@ -61,6 +65,14 @@ format: $(DEV) ## Put every file into its one format
 environment: $(DEV) ## .venv, with what the tests need
 
 oracles: $(ORACLES) ## .venv-oracles: strangers' verifiers, for tests
+
+examples: $(EXAMPLES) ## .venv-examples: what the examples use, scikit-learn
+
+example: $(DEFAULT) $(EXAMPLES) ## A labelled data set, and an IsolationForest that finds its faults
+	@mkdir -p build
+	$(VENV)/bin/factoryledger simulate --scenario examples/anomaly_detection.yaml --interval 2 \
+		--duration 18000 --out build/factory.csv
+	$(VENV_EXAMPLES)/bin/python examples/anomaly_detection.py build/factory.csv
 
 broker: ## Mosquitto, which the tests need
 	@.ci/get-mosquitto
@@ -81,9 +93,10 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--output-file requirements/dev.lock
 	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.lock
 	$(COMPILE) --upgrade requirements/oracles.in --output-file requirements/oracles.lock
+	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 
 clean: ## Remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV_ORACLES) build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_EXAMPLES) build dist .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -119,3 +132,10 @@ $(ORACLES):
 	$(call environment_made,$(VENV_ORACLES))
 	@$(call INSTALL,$(VENV_ORACLES)) --require-hashes -r requirements/oracles.lock
 	@rm -f $(VENV_ORACLES)/.oracles-* && touch $@
+
+$(EXAMPLES):
+	$(python_needed)
+	@echo "Making $(VENV_EXAMPLES)" >&2
+	$(call environment_made,$(VENV_EXAMPLES))
+	@$(call INSTALL,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
+	@rm -f $(VENV_EXAMPLES)/.examples-* && touch $@
