@@ -23,8 +23,8 @@ from telemetry.address import Address, Credentials
 from telemetry.link import Arrival, Link, Subscription, Will
 from telemetry.topic import checkpoint_topic, collector_topic, matches
 
-_REFUSED_FROM: Final = 0x80
-_NO_SUBSCRIBER: Final = 0x10
+REFUSED_FROM: Final = 0x80
+NO_SUBSCRIBER: Final = 0x10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class Courier:
         self.link = self._link(wire)
 
     @property
+    def outboxes(self) -> tuple[Outbox, ...]:
+        """Its one outbox."""
+        return (self.outbox,)
+
+    @property
     def delivered(self) -> int:
         """Messages that came to a subscriber: receipted, or at least acknowledged."""
         return self.outbox.receipted + sum(map(self.outbox.holds, self._acknowledged.values()))
@@ -93,6 +98,10 @@ class Courier:
         elif weather.breaks > before.breaks:
             self.link.cut()
         self._work.set()
+
+    def connection(self) -> Link:
+        """What is entered to be connected."""
+        return self.link
 
     def send_ready(self) -> None:
         """Send what became durable since the last call."""
@@ -195,7 +204,7 @@ class Courier:
         if future.cancelled() or future.exception() is not None:
             return  # the connection went; the next one sends it again
         code = future.result()
-        if code == _NO_SUBSCRIBER or code >= _REFUSED_FROM:
+        if code == NO_SUBSCRIBER or code >= REFUSED_FROM:
             self.refused += 1
         elif self.outbox.holds(entry):
             self._acknowledged[entry.place] = entry

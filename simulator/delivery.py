@@ -69,6 +69,11 @@ class Delivery:
         self._published.add(entry.place)
         return entry
 
+    def sent(self, entry: Entry, now: float) -> None:
+        """Count as out what was published without being asked for: no window holds it back."""
+        self._out[entry.place] = (now, entry)
+        self._published.add(entry.place)
+
     def gone(self, entries: Iterable[Entry], *, receipted: bool) -> None:
         """These left the outbox, by a receipt or by eviction."""
         places = {entry.place for entry in entries}

@@ -22,7 +22,9 @@ from simulator.machine import Machine
 from simulator.misfortune import Misfortune
 from simulator.outbox import Outbox
 from simulator.ports import CheckpointChecker, ReceiptChecker
-from simulator.station import Station, stations_of
+from simulator.sparkplug.courier import EdgeCourier
+from simulator.sparkplug.station import edge_stations
+from simulator.station import Member, Station, stations_of
 from simulator.trust import Trust
 from telemetry.address import NOBODY, Address, Credentials
 
@@ -68,6 +70,9 @@ class SimulatedClock:
         return self._begin + round(self.elapsed * 1_000_000)
 
 
+Carrier = Courier | EdgeCourier
+
+
 async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     *,
     address: Address,
@@ -87,13 +92,15 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     speed: float | None = None,
     begin: int | None = None,
     faults: Sequence[Occurrence] = (),
+    primary_host: str | None = None,
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
 
     With a `speed` the machines' clock is a simulated one that starts at `begin` (µs; None:
     now) and goes so many times as fast as the wall's, or as the receipts allow where it is
     infinite; then `duration` is simulated seconds too, and every beat is made.
-    `outboxes` by device name; the caller opened them and closes them. BrokerUnavailable
+    `outboxes` by device name, those of edge nodes too; the caller opened them and closes
+    them. Edge nodes say nothing live without their `primary_host`. BrokerUnavailable
     where no broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
@@ -101,12 +108,19 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
     clock = clock if simulated is None else simulated
     stations = stations_of(machines, outboxes, clock, faults)
-    couriers = [
+    alone = [station for station in stations if not isinstance(station, Member)]
+    members = [station for station in stations if isinstance(station, Member)]
+    single = [
         Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)
-        for station in stations
+        for station in alone
     ]
+    edges = [
+        EdgeCourier(edge, trust, wire, clock=time.monotonic, host=primary_host)
+        for edge in edge_stations(members, outboxes, trust, clock)
+    ]
+    couriers: list[Carrier] = [*single, *edges]
     intruders = Intruders(wire) if any(f.spec.group == "security" for f in faults) else None
-    misfortune = Misfortune(stations, couriers, intruders)
+    misfortune = Misfortune(alone, single, intruders)
     async with (
         intruders or nullcontext(),
         _connected(couriers),
@@ -114,12 +128,17 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     ):
         for station in stations:
             station.open(trust)
+        for edge in edges:
+            edge.recorded = dirty.set
+            edge.open()
         dirty.set()
         if on_ready is not None:
             on_ready()
         async for number in _beats(interval, duration, stopped, speed or 1.0):
             if simulated is not None:
                 simulated.elapsed = number * interval
+            for edge in edges:
+                edge.station.beat()
             for station in stations:
                 station.beat(interval, trust)
             misfortune.strike()
@@ -127,6 +146,9 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
             if speed == math.inf:
                 await _relieved(stations, stopped)
         misfortune.end()
+        for edge in edges:
+            edge.station.close()
+            edge.recorded()
         await _drained(couriers, drain)
     return _tally(couriers, trust)
 
@@ -155,7 +177,7 @@ async def _beats(
             continue
 
 
-async def _keep_durable(couriers: Sequence[Courier], dirty: asyncio.Event) -> None:
+async def _keep_durable(couriers: Sequence[Carrier], dirty: asyncio.Event) -> None:
     """Put on the disk what was recorded, and hand it to the couriers.
 
     What is recorded while a round is on the disk goes with the next one: a slow disk makes
@@ -166,24 +188,24 @@ async def _keep_durable(couriers: Sequence[Courier], dirty: asyncio.Event) -> No
         while True:
             await dirty.wait()
             dirty.clear()
-            boxes = [courier.outbox for courier in couriers if courier.outbox.dirty]
+            boxes = [box for courier in couriers for box in courier.outboxes if box.dirty]
             await asyncio.gather(*(loop.run_in_executor(pool, box.sync) for box in boxes))
             for courier in couriers:
                 courier.send_ready()
 
 
-async def _drained(couriers: Sequence[Courier], drain: float) -> None:
+async def _drained(couriers: Sequence[Carrier], drain: float) -> None:
     """Wait until no outbox holds anything that may go, at most `drain` seconds."""
     end = time.monotonic() + drain
-    while any(c.outbox.held > c.withheld for c in couriers) and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
+    while any(_held(c) > c.withheld for c in couriers) and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
         await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
-async def _connected(couriers: Sequence[Courier]) -> AsyncIterator[None]:
+async def _connected(couriers: Sequence[Carrier]) -> AsyncIterator[None]:
     """Connect all; if one cannot, all that did are closed and its error is raised."""
     async with AsyncExitStack() as stack:
-        entering = (stack.enter_async_context(courier.link) for courier in couriers)
+        entering = (stack.enter_async_context(courier.connection()) for courier in couriers)
         outcomes = await asyncio.gather(*entering, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -192,7 +214,7 @@ async def _connected(couriers: Sequence[Courier]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _carried(couriers: Sequence[Courier]) -> AsyncIterator[asyncio.Event]:
+async def _carried(couriers: Sequence[Carrier]) -> AsyncIterator[asyncio.Event]:
     """Make durable and carry, in the background; the event says that something is recorded.
 
     What a task group gathers is raised as the one error that it was.
@@ -212,8 +234,12 @@ async def _carried(couriers: Sequence[Courier]) -> AsyncIterator[asyncio.Event]:
         raise error from None
 
 
-def _tally(couriers: Sequence[Courier], trust: Trust) -> Tally:
-    boxes = [courier.outbox for courier in couriers]
+def _held(courier: Carrier) -> int:
+    return sum(box.held for box in courier.outboxes)
+
+
+def _tally(couriers: Sequence[Carrier], trust: Trust) -> Tally:
+    boxes = [box for courier in couriers for box in courier.outboxes]
     return Tally(
         recorded=sum(box.recorded for box in boxes),
         delivered=sum(courier.delivered for courier in couriers),
@@ -223,5 +249,5 @@ def _tally(couriers: Sequence[Courier], trust: Trust) -> Tally:
         refused=sum(courier.refused for courier in couriers),
         resent=sum(courier.resent for courier in couriers),
         distrusted=trust.refused,
-        withheld=sum(min(courier.withheld, courier.outbox.held) for courier in couriers),
+        withheld=sum(min(courier.withheld, _held(courier)) for courier in couriers),
     )

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from simulator.edge import edges_of
 from simulator.errors import BadScenario
 from simulator.faults.schedule import impossible
 from simulator.scenario import Loc, Scenario, contradictions, schema
@@ -144,6 +145,10 @@ def _plant_faults(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
             said = f"machine {machine.name!r} of line {machine.topic.line!r}"
             yield loc, f"{said}; allowed: names of at most 64 characters"
         seen.add(machine.name)
+    try:
+        edges_of(machines)
+    except BadScenario as error:
+        yield (), str(error)
     for number, fault in enumerate(scenario.faults):
         wrong = impossible(fault, machines)
         if wrong is not None:

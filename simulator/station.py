@@ -4,12 +4,13 @@ Nothing is sent here; what becomes of it on its way is for couriers to carry out
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from simulator.faults.afflicted import Afflicted
 from simulator.faults.fault import FAIR, Publication, Weather
 from simulator.faults.schedule import Occurrence
 from simulator.faults.street import Street
-from simulator.machine import Machine, RunningMachine, start_plant
+from simulator.machine import Machine, RunningMachine, Scan, start_plant
 from simulator.outbox import Outbox
 from simulator.trust import Trust
 
@@ -69,6 +70,34 @@ class BefallenStation(Station):
         self.intruded = self.street.intrude(self.outbox.chain, stamp, scan.readings, cited)
 
 
+class Scribe(Protocol):
+    """Who records for a machine that does not do so itself."""
+
+    def tell(self, device: str, scan: Scan) -> None:
+        """Take what the machine of this name said in its beat."""
+
+
+class Member(Station):
+    """A machine behind an edge node, which records what it says; told to it by `scribe`."""
+
+    scribe: Scribe
+
+    def __init__(
+        self, stepped: RunningMachine | Afflicted, outbox: Outbox, clock: Callable[[], int]
+    ) -> None:
+        super().__init__(
+            stepped.running if isinstance(stepped, Afflicted) else stepped, outbox, clock
+        )
+        self._stepped = stepped
+
+    def open(self, trust: Trust) -> None:
+        """Leave it to the edge node, whose births are first."""
+
+    def beat(self, dt: float, trust: Trust) -> None:  # noqa: ARG002 - the scribe has its own
+        """Let `dt` seconds pass in the machine, and tell what came of it."""
+        self.scribe.tell(self.machine.name, self._stepped.step(dt, self._now()))
+
+
 def stations_of(
     machines: Sequence[Machine],
     outboxes: Mapping[str, Outbox],
@@ -83,7 +112,10 @@ def stations_of(
         if name in befallen:
             own = [fault for fault in faults if fault.device == name]
             afflicted = Afflicted(running, own, begin)
-            stations.append(BefallenStation(afflicted, outboxes[name], clock))
+            make = Member if running.machine.language == "sparkplug" else BefallenStation
+            stations.append(make(afflicted, outboxes[name], clock))
+        elif running.machine.language == "sparkplug":
+            stations.append(Member(running, outboxes[name], clock))
         else:
             stations.append(Station(running, outboxes[name], clock))
     return stations

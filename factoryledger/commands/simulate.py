@@ -15,6 +15,7 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from factoryledger.installation import Installation
+    from simulator.edge import Edge
     from simulator.export import Exported
     from simulator.faults.schedule import Occurrence
     from simulator.fleet import Tally
@@ -189,6 +190,7 @@ class _Plant:
     seed: int
     begin: int | None = None
     faults: "Sequence[Occurrence]" = ()
+    primary_host: str | None = None
 
 
 def _plant(place: "Installation", name: str | None, faults: "Sequence[str]") -> _Plant:
@@ -207,7 +209,8 @@ def _plant(place: "Installation", name: str | None, faults: "Sequence[str]") -> 
     own = scenario.seed is not None and "seed" not in settings.model_fields_set
     machines = plant_of(scenario, None if own else settings.seed)
     befalling = schedule([*scenario.faults, *more], machines)
-    return _Plant(machines, machines[0].seed, scenario.begin, befalling)
+    host = scenario.primary_host
+    return _Plant(machines, machines[0].seed, scenario.begin, befalling, host)
 
 
 def _plot(
@@ -302,6 +305,7 @@ def _run(
                 speed=speed,
                 begin=plant.begin,
                 faults=plant.faults,
+                primary_host=plant.primary_host,
                 stop=stop,
                 on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),
             )
@@ -315,16 +319,18 @@ def _outboxes(
 ) -> "Iterator[dict[str, Outbox]]":
     """Open every machine's outbox, its key enrolled; close them all at the end."""
     from factoryledger.enrolment import Enrolments  # noqa: PLC0415 - on demand
+    from simulator.edge import edges_of  # noqa: PLC0415 - on demand
     from simulator.outbox import Outbox  # noqa: PLC0415 - on demand
 
     folder.mkdir(parents=True, exist_ok=True)
-    keys = Enrolments(place.data).ensure_devices(machine.name for machine in plant)
+    senders: list[Machine | Edge] = [*plant, *edges_of(plant)]
+    keys = Enrolments(place.data).ensure_devices(sender.name for sender in senders)
     with ExitStack() as stack:
         opened = {}
-        for machine in plant:
-            box = Outbox(machine.name, keys[machine.name], machine.topic, folder)
+        for sender in senders:
+            box = Outbox(sender.name, keys[sender.name], sender.topic, folder)
             stack.callback(box.close)
-            opened[machine.name] = box
+            opened[sender.name] = box
         yield opened
 
 
