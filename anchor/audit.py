@@ -6,7 +6,7 @@ goes on growing is never behind it. Whatever a row holds, it becomes a finding a
 
 from collections.abc import Callable, Iterator, Sequence
 
-from anchor.audit_anchor import AnchorSide, audit_anchor
+from anchor.audit_anchor import AnchorSide, audit_anchor, check_published
 from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
@@ -27,18 +27,20 @@ Progress = Callable[[str, int], None]
 """Called now and then with what is being read and how much of it has been."""
 
 
-def audit(
+def audit(  # noqa: PLR0913 - what it reads and what others remember, each by name
     *,
     ledger: Ledger,
     log: LogReader | None,
     policy: Policy,
     progress: Progress | None = None,
     remembered: Sequence[bytes] = (),
+    published: int = 0,
 ) -> Audit:
     """Audit a store. Malformed only where the policy names no operator or no single log.
 
     `remembered` are cosigned checkpoints known from before (an earlier audit, a proof, a
-    witness): the log must still continue each of them.
+    witness): the log must still continue each of them. `published` is the size that somebody
+    says was published (the anchor's own database, read before the log): it must be there.
     """
     if policy.operator is None:
         raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
@@ -50,6 +52,8 @@ def audit(
         audit=found,
         progress=progress,
     )
+    if side.log is not None:
+        check_published(side.log, published, found)
     inquiry = Inquiry(ledger, policy.log.name, authority, side.index, found)
     _audit_store(inquiry, side, progress)
     return found

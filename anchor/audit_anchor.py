@@ -61,6 +61,16 @@ def audit_anchor(
     return AnchorSide(log, view, index)
 
 
+def check_published(log: LogReader, published: int, audit: Audit) -> None:
+    """Find a log that ends before what is known to have been published, by size alone."""
+    if audit.counts.log_size < published:
+        detail = (
+            f"the log has {audit.counts.log_size} entries, and {published} were published by "
+            "what anchor.db says: it was cut short, or an older copy was put back"
+        )
+        audit.add(Finding("log-truncated", detail, log.key.name))
+
+
 def _check_never_published(log: LogReader, audit: Audit) -> None:
     """Find a checkpoint that was taken away. One may be kept before the first is published."""
     kept = sum(1 for _ in log.source.paths("checkpoints") or ())

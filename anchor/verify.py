@@ -261,7 +261,7 @@ def _open_about_the_message(hops: _Hops) -> Iterator[str]:
     elif status not in _REJUDGED:
         yield f"who sent it; that its status is {status} is the collector's word."
     elif hops.message is None:
-        yield "what the machine said and that it signed it; the payload is erased."
+        yield "what the machine said and that it signed it; the proof holds no payload."
     else:
         yield "that the sensor told the truth, or that the machine's clock was right."
     if status == "conflict":

@@ -7,7 +7,7 @@ cut. A lock beside the file keeps writers to one (docs/decisions/sqlite-one-writ
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,6 +50,12 @@ class Store:
 
     def close(self) -> None:
         """Close the connection, then let go of the lock."""
+        # A reader beside us keeps the log file from being merged at close, and a copy of the
+        # database alone would then lack what is committed.
+        with suppress(DBAPIError), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         self._engine.dispose()
         os.close(self._lock)
 

@@ -1,6 +1,8 @@
 """An audit of what the settings name, and its outcome in sentences."""
 
+from anchor.anchor_db import read_state
 from anchor.audit import Audit, Finding, audit
+from anchor.errors import Missing
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 
@@ -12,11 +14,24 @@ def run_audit(place: Installation) -> Audit:
     """
     if place.settings.log is not None and not place.log.is_dir():
         raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
+    # Read before the log: a running anchor publishes first and notes it then.
+    published = _published(place)
     return audit(
         ledger=place.ledger,
         log=place.log_reader,
         policy=place.policy,
+        published=published,
     )
+
+
+def _published(place: Installation) -> int:
+    """What the anchor of this data folder published; nothing for another log's folder."""
+    if place.settings.log is not None:
+        return 0
+    try:
+        return read_state(place.data.anchor_db).published
+    except Missing:
+        return 0
 
 
 def lines(audited: Audit) -> list[str]:

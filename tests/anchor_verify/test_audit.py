@@ -326,6 +326,8 @@ def test_a_remembered_checkpoint_convicts_an_older_copy_of_the_log() -> None:
     assert audit_of(world, log=older).clean
     finding = only(audit_of(world, log=older, remembered=[newest]), "log-truncated")
     assert finding.blame == ORIGIN
+    finding = only(audit_of(world, log=older, published=21), "log-truncated")
+    assert (finding.blame, "21 were published" in finding.detail) == (ORIGIN, True)
 
 
 def test_a_remembered_checkpoint_convicts_a_rewritten_log() -> None:

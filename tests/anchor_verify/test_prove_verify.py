@@ -190,7 +190,7 @@ def test_an_erased_message_is_proved_without_its_payload() -> None:
     assert found.payload is None
     assert not found.judged_here
     assert found.device == "mill-0"
-    assert "the payload is erased" in "\n".join(found.lines())
+    assert "the proof holds no payload" in "\n".join(found.lines())
 
 
 # -- what is refused ---------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,18 @@ def test_a_commit_is_on_the_disk_when_it_returns(url):
             for name in ("journal_mode", "synchronous")
         ]
     assert pragmas == ["wal", 2]
+
+
+def test_what_was_committed_is_in_the_file_alone_once_the_store_is_closed(url, tmp_path):
+    """Also with a reader beside it, which keeps SQLite from merging its log by itself."""
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as reader:
+        with open_store(url, create=True) as store:
+            reader.execute("SELECT count(*) FROM messages").fetchall()
+            with store.writing() as connection:
+                connection.exec_driver_sql("INSERT INTO counters VALUES ('c', 'stored', 7)")
+        shutil.copy(tmp_path / "ledger.db", tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT value FROM counters").fetchall() == [(7,)]
 
 
 def test_only_one_may_write(url):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -145,6 +146,17 @@ def test_a_log_whose_checkpoint_was_taken_away_is_found(command, ledger, tmp_pat
 
     assert result.code == 1
     assert "log-truncated" in result.out
+
+
+def test_a_log_that_is_gone_as_a_whole_is_missed_by_the_anchors_own_word(command, ledger):
+    shutil.rmtree(ledger.path / "log")
+    (ledger.path / "log").mkdir()
+
+    result = command("audit", "--data", ledger.path)
+
+    assert result.code == 1
+    assert "log-truncated" in result.out
+    assert "anchor.db" in result.out
 
 
 def test_a_log_that_was_named_has_to_be_there(command, ledger):
