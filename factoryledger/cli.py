@@ -25,6 +25,7 @@ from factoryledger.commands import (
     record,
     replay,
     simulate,
+    simulate_fault,
     stats,
     tlog,
     verify,
@@ -69,6 +70,7 @@ def options(
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.command("simulate")(simulate.simulate)
+app.command("simulate-fault")(simulate_fault.simulate_fault)
 app.command("collect")(collect.collect)
 app.command("anchor")(anchor.anchor)
 app.command("witness")(witness.witness)

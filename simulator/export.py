@@ -15,7 +15,7 @@ from typing import Final
 from simulator.errors import BadScenario
 from simulator.export_sinks import CsvSink, ParquetSink, Row, Sink
 from simulator.faults.afflicted import Afflicted
-from simulator.faults.schedule import Occurrence
+from simulator.faults.schedule import Occurrence, by_device
 from simulator.machine import Machine, start_plant
 from simulator.offline import START
 
@@ -72,8 +72,9 @@ def _rows(
     begin: int,
     faults: Sequence[Occurrence],
 ) -> Iterator[Row]:
+    befallen = by_device(faults)
     afflicted = [
-        Afflicted(running, [one for one in faults if one.device == running.machine.name], begin)
+        Afflicted(running, befallen.get(running.machine.name, ()), begin)
         for running in start_plant(machines, begin)
     ]
     units = [

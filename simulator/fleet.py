@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from simulator.courier import Courier, Wire
@@ -20,11 +21,12 @@ from simulator.faults.schedule import Occurrence
 from simulator.intruders import Intruders
 from simulator.machine import Machine
 from simulator.misfortune import Misfortune
+from simulator.orderly import hearing, wall_clock
 from simulator.outbox import Outbox
-from simulator.ports import CheckpointChecker, ReceiptChecker
+from simulator.ports import CheckpointChecker, CommandChecker, ReceiptChecker
 from simulator.sparkplug.courier import EdgeCourier
 from simulator.sparkplug.station import edge_stations
-from simulator.station import Member, Station, stations_of
+from simulator.station import Member, Station, befall, stations_of
 from simulator.trust import Trust
 from telemetry.address import NOBODY, Address, Credentials
 
@@ -88,10 +90,11 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     resend_after: float = RESEND_AFTER,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[], None] | None = None,
-    clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+    clock: Callable[[], int] = wall_clock,
     speed: float | None = None,
     begin: int | None = None,
     faults: Sequence[Occurrence] = (),
+    commands: CommandChecker | None = None,
     primary_host: str | None = None,
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
@@ -100,14 +103,15 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     now) and goes so many times as fast as the wall's, or as the receipts allow where it is
     infinite; then `duration` is simulated seconds too, and every beat is made.
     `outboxes` by device name, those of edge nodes too; the caller opened them and closes
-    them. Edge nodes say nothing live without their `primary_host`. BrokerUnavailable
-    where no broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
+    them. Edge nodes say nothing live without their `primary_host`. With `commands` the
+    operator may let more faults come over them, meanwhile. BrokerUnavailable where no
+    broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
     simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
     clock = clock if simulated is None else simulated
-    stations = stations_of(machines, outboxes, clock, faults)
+    stations = stations_of(machines, outboxes, clock, faults, open_to_more=commands is not None)
     alone = [station for station in stations if not isinstance(station, Member)]
     members = [station for station in stations if isinstance(station, Member)]
     single = [
@@ -119,10 +123,12 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
         for edge in edge_stations(members, outboxes, trust, clock)
     ]
     couriers: list[Carrier] = [*single, *edges]
-    intruders = Intruders(wire) if any(f.spec.group == "security" for f in faults) else None
+    attacked = commands is not None or any(f.spec.group == "security" for f in faults)
+    intruders = Intruders(wire) if attacked else None
     misfortune = Misfortune(alone, single, intruders)
     async with (
         intruders or nullcontext(),
+        hearing(wire, commands, machines, partial(befall, stations), len(faults) + 1),
         _connected(couriers),
         _carried(couriers) as dirty,
     ):

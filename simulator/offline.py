@@ -15,7 +15,7 @@ from typing import Final
 
 from simulator.chain import Chain, Entry
 from simulator.faults.afflicted import Afflicted
-from simulator.faults.schedule import Occurrence
+from simulator.faults.schedule import Occurrence, by_device
 from simulator.faults.street import Street
 from simulator.fleet import Tally
 from simulator.machine import Machine, RunningMachine, start_plant
@@ -83,9 +83,7 @@ def write_recording(  # noqa: PLR0913 - all keywords
 def _recorders(
     machines: Sequence[Machine], seed: int, begin: int, faults: Iterable[Occurrence]
 ) -> "list[_Recorder]":
-    befallen: dict[str, list[Occurrence]] = {}
-    for fault in faults:
-        befallen.setdefault(fault.device, []).append(fault)
+    befallen = by_device(faults)
     return [
         _FaultyRecorder(running, seed, befallen[running.machine.name], begin)
         if running.machine.name in befallen

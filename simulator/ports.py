@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from telemetry.command import Command
 from telemetry.message import Cited
 from telemetry.receipt import ReceiptLeaf
 
@@ -21,3 +22,10 @@ class CheckpointChecker(Protocol):
 
     def check(self, note: bytes) -> Cited:
         """What a message may cite; ValueError if signature or quorum fail."""
+
+
+class CommandChecker(Protocol):
+    """Checks the operator's commands."""
+
+    def check(self, payload: bytes) -> Command:
+        """What a command says that the operator signed; ValueError if that does not hold."""

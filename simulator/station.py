@@ -3,12 +3,13 @@
 Nothing is sent here; what becomes of it on its way is for couriers to carry out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from simulator.faults.afflicted import Afflicted
 from simulator.faults.fault import FAIR, Publication, Weather
-from simulator.faults.schedule import Occurrence
+from simulator.faults.schedule import Occurrence, by_device
 from simulator.faults.street import Street
 from simulator.machine import Machine, RunningMachine, Scan, start_plant
 from simulator.outbox import Outbox
@@ -89,6 +90,7 @@ class Member(Station):
             stepped.running if isinstance(stepped, Afflicted) else stepped, outbox, clock
         )
         self._stepped = stepped
+        self.afflicted = stepped if isinstance(stepped, Afflicted) else None
 
     def open(self, trust: Trust) -> None:
         """Leave it to the edge node, whose births are first."""
@@ -103,15 +105,19 @@ def stations_of(
     outboxes: Mapping[str, Outbox],
     clock: Callable[[], int],
     faults: Sequence[Occurrence],
+    *,
+    open_to_more: bool = False,
 ) -> list[Station]:
-    """Start machines that stand together, those of `faults` with what will befall them."""
-    begin, befallen = clock(), {fault.device for fault in faults}
+    """Start machines that stand together, those of `faults` with what will befall them.
+
+    `open_to_more`: any of them may be befallen later.
+    """
+    begin, befallen = clock(), by_device(faults)
     stations: list[Station] = []
     for running in start_plant(machines, begin):
         name = running.machine.name
-        if name in befallen:
-            own = [fault for fault in faults if fault.device == name]
-            afflicted = Afflicted(running, own, begin)
+        if open_to_more or name in befallen:
+            afflicted = Afflicted(running, befallen.get(name, ()), begin)
             make = Member if running.machine.language == "sparkplug" else BefallenStation
             stations.append(make(afflicted, outboxes[name], clock))
         elif running.machine.language == "sparkplug":
@@ -119,3 +125,14 @@ def stations_of(
         else:
             stations.append(Station(running, outboxes[name], clock))
     return stations
+
+
+def befall(stations: Iterable[Station], device: str, occurrences: Iterable[Occurrence]) -> None:
+    """Let a machine that is open to it be befallen, each start counted from its last beat."""
+    for station in stations:
+        if station.machine.name == device and isinstance(station, BefallenStation | Member):
+            assert station.afflicted is not None, "stations are open to more"
+            at = station.afflicted.at
+            station.afflicted.add(
+                replace(one, start=one.start + at, end=one.end + at) for one in occurrences
+            )

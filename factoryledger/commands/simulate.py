@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,6 +116,13 @@ def simulate(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    commands: Annotated[
+        bool,
+        typer.Option(
+            "--commands",
+            help="Let the operator's signed commands (simulate-fault) bring more faults meanwhile.",
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -158,6 +165,7 @@ def simulate(  # noqa: PLR0913 - a command's options
             raise WrongUsage("--out needs --duration: how many simulated seconds")
         _report(_write(place, plant, duration, pace, out), json_=json_)
         return
+    plant = replace(plant, commanded=commands)
     tally = _run(place, plant, outbox or place.data.outboxes, duration, pace)
     _report(tally, json_=json_)
     if tally.held > tally.withheld:
@@ -191,6 +199,7 @@ class _Plant:
     begin: int | None = None
     faults: "Sequence[Occurrence]" = ()
     primary_host: str | None = None
+    commanded: bool = False
 
 
 def _plant(place: "Installation", name: str | None, faults: "Sequence[str]") -> _Plant:
@@ -286,6 +295,7 @@ def _run(
     with _outboxes(place, plant.machines, folder) as outboxes:
 
         async def run(stop: asyncio.Event) -> "Tally":
+            from anchor.command import CommandVerifier  # noqa: PLC0415 - on demand
             from anchor.policy import CheckpointVerifier  # noqa: PLC0415 - on demand
             from anchor.receipts import ReceiptVerifier  # noqa: PLC0415 - on demand
             from simulator.fleet import simulate as run_fleet  # noqa: PLC0415 - on demand
@@ -305,6 +315,7 @@ def _run(
                 speed=speed,
                 begin=plant.begin,
                 faults=plant.faults,
+                commands=CommandVerifier(operator) if plant.commanded else None,
                 primary_host=plant.primary_host,
                 stop=stop,
                 on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),

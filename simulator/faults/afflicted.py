@@ -61,6 +61,11 @@ class Afflicted:
         self._parts: dict[str, tuple[Any, Any]] = {}
         self.add(occurrences)
 
+    @property
+    def at(self) -> int:
+        """The last beat, ms since the scenario's start."""
+        return self._at
+
     def add(self, occurrences: Iterable[Occurrence]) -> None:
         """Have more faults to come; one whose start is past begins with the next beat."""
         self._pending = sorted([*self._pending, *occurrences], key=lambda one: (one.start, one.id))

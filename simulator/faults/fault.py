@@ -52,10 +52,12 @@ class FaultSpec(BaseModel):
     lasts: Annotated[Span, Field(gt=0, description="How long")]
 
     def parameters(self) -> dict[str, Any]:
-        """Its own fields: what labels and events tell beside machine, metric and interval."""
-        return self.model_dump(
+        """Its own fields, spans in seconds: what is told beside machine, metric and interval."""
+        own = self.model_dump(
             exclude={"fault", "machine", "metric", "start", "lasts"}, exclude_none=True
         )
+        # Only spans are whole numbers: milliseconds.
+        return {name: v / 1000 if isinstance(v, int) else v for name, v in own.items()}
 
 
 class Reading(NamedTuple):

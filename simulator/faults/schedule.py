@@ -70,6 +70,14 @@ def schedule(
     return found
 
 
+def by_device(occurrences: Iterable[Occurrence]) -> dict[str, list[Occurrence]]:
+    """The occurrences of each device that has any."""
+    found: dict[str, list[Occurrence]] = {}
+    for one in occurrences:
+        found.setdefault(one.device, []).append(one)
+    return found
+
+
 def impossible(spec: FaultSpec, machines: Sequence[Machine]) -> tuple[str, str] | None:
     """Which field makes this fault befall nobody, and what is allowed; None where it can be."""
     meant = [machine for machine in machines if fnmatchcase(machine.name, spec.machine)]
