@@ -55,7 +55,8 @@ def test_a_fault_befalls_a_running_machine_at_the_operators_word_alone(
             ).fetchall()
         )
         notes = store.execute(
-            "select status from messages where cast(payload as text) like 'factoryledger command v1%'"
+            "select status from messages"
+            " where cast(payload as text) like 'factoryledger command v1%'"
         ).fetchall()
     store.close()
     assert counted["unknown-device"] >= 1
