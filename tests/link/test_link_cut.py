@@ -21,7 +21,7 @@ def test_it_comes_back_by_itself_or_held_when_it_may_and_the_will_is_told(
 
     async def until(true):
         async with asyncio.timeout(10):
-            while not true():
+            while not true():  # noqa: ASYNC110 - of several links
                 await asyncio.sleep(0.01)
 
     async def main():
