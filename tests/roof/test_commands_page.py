@@ -16,7 +16,8 @@ def test_every_command_of_the_design_is_there():
     assert {name for name, _ in page.commands()} == {
         "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "witness", "ingest",
         "record", "replay", "watch", "stats", "prove", "verify", "audit",
-        "tlog verify", "tlog audit", "device enrol", "device rotate", "device revoke", "device list", "keys list",
+        "tlog verify", "tlog audit",
+        "device enrol", "device rotate", "device revoke", "device list", "keys list",
     }  # fmt: skip
 
 
