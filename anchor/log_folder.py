@@ -128,10 +128,17 @@ class LogFolder:
             self.durable.sync_folder(folder)
 
     def publish(self, note: bytes) -> None:
-        """Keep a cosigned checkpoint by its hash, then let it be `checkpoint`."""
-        self.put([(f"{CHECKPOINTS}/{sha256(note).hexdigest()}", note)])
-        # Crash here: the kept copy is harmless, the next start publishes it or a later one.
+        """Let a cosigned checkpoint be `checkpoint`, then keep it by its hash.
+
+        In this order: a kept one that is ahead of `checkpoint` means that the log was cut.
+        """
         self.durable.replace(self.path / CHECKPOINT, note)
+        # Crash here: nobody was told of it yet, the next start keeps it.
+        self.keep(note)
+
+    def keep(self, note: bytes) -> None:
+        """Keep a published checkpoint by its hash, for good; again is the same as once."""
+        self.put([(f"{CHECKPOINTS}/{sha256(note).hexdigest()}", note)])
 
     def settle(self) -> None:
         """After a crash: drop half-written files and make every name there durable.

@@ -84,6 +84,7 @@ class Writer:
         self.published = self._check_published()
         if self.published is not None:
             note, size = self.published.note, self.published.checkpoint.size
+            self._folder.keep(note)
             self._db.add_cosigned(sha256(note).digest(), size, time)
         return contents
 

@@ -14,6 +14,7 @@ from faults import AFTER, BEFORE, FaultyDurable
 from anchor.anchor_db import AnchorDb, read_state
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.errors import Diverged, Locked, Malformed, Missing, Refused
+from anchor.log_audit import audit_log
 from anchor.log_folder import LogFolder
 from anchor.log_reader import LogReader
 from anchor.log_source import FolderSource
@@ -221,6 +222,31 @@ def test_publish_refuses_another_tree_an_older_size_and_a_missing_quorum(anchor,
 
 
 # -- start --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [BEFORE, AFTER])
+def test_a_log_that_stopped_while_publishing_still_audits(anchor, tmp_path, mode):
+    """Each step of a second publication fails: nothing that is left looks like a cut log."""
+    fill(anchor, 2)
+    anchor.publish()
+    fill(anchor, 2)
+    note, at = anchor.writer.sign(), 0
+    while True:
+        at += 1
+        log = tmp_path / f"{mode}{at}"
+        shutil.copytree(anchor.path / "log", log)
+        durable = FaultyDurable(at, mode, _fail)
+        try:
+            LogFolder(log, durable).publish(note)
+        except OSError:
+            assert audit_log(LogReader(FolderSource(log), anchor.plant.key.verifier)).findings == []
+        else:
+            break
+    assert at > 4
+
+
+def _fail():
+    raise OSError("no space left")
 
 
 def test_a_lost_database_is_rebuilt_from_the_folder(anchor):
