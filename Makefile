@@ -5,13 +5,14 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs format environment oracles examples example broker bench day \
-	lock clean
+.PHONY: help demo test check lint docs format environment oracles peers examples example broker bench \
+	day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
 VENV ?= .venv
 VENV_ORACLES ?= .venv-oracles
+VENV_PEERS ?= .venv-peers
 VENV_EXAMPLES ?= .venv-examples
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
@@ -30,6 +31,7 @@ DEFAULT_FILES := requirements/default.lock requirements/build.lock pyproject.tom
 DEFAULT := $(VENV)/.default-$(call key,$(DEFAULT_FILES))
 DEV := $(VENV)/.dev-$(call key,requirements/dev.lock $(DEFAULT_FILES))
 ORACLES := $(VENV_ORACLES)/.oracles-$(call key,requirements/oracles.lock)
+PEERS := $(VENV_PEERS)/.peers-$(call key,requirements/peers.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 
 help: ## What there is to make
@@ -40,7 +42,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles examples broker check ## Everything that must hold, from an empty machine
+test: environment oracles peers examples broker check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -74,6 +76,8 @@ example: $(DEFAULT) $(EXAMPLES) ## A labelled data set, and an IsolationForest t
 		--duration 18000 --out build/factory.csv
 	$(VENV_EXAMPLES)/bin/python examples/anomaly_detection.py build/factory.csv
 
+peers: $(PEERS) ## .venv-peers: independent programs that tests talk to
+
 broker: ## Mosquitto, which the tests need
 	@.ci/get-mosquitto
 
@@ -93,10 +97,12 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--output-file requirements/dev.lock
 	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.lock
 	$(COMPILE) --upgrade requirements/oracles.in --output-file requirements/oracles.lock
+	$(COMPILE) --upgrade requirements/peers.in --output-file requirements/peers.lock
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 
 clean: ## Remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_EXAMPLES) build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_EXAMPLES) build dist \
+		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -139,3 +145,10 @@ $(EXAMPLES):
 	$(call environment_made,$(VENV_EXAMPLES))
 	@$(call INSTALL,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
 	@rm -f $(VENV_EXAMPLES)/.examples-* && touch $@
+
+$(PEERS):
+	$(python_needed)
+	@echo "Making $(VENV_PEERS)" >&2
+	$(call environment_made,$(VENV_PEERS))
+	@$(call INSTALL,$(VENV_PEERS)) --require-hashes -r requirements/peers.lock
+	@rm -f $(VENV_PEERS)/.peers-* && touch $@
