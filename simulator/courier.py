@@ -14,13 +14,17 @@ from typing import Final
 
 from simulator.chain import Entry
 from simulator.delivery import Delivery
+from simulator.edge import again_topic
 from simulator.faults.fault import FAIR, Weather
 from simulator.faults.street import Street
 from simulator.machine import Machine
 from simulator.outbox import Outbox
 from simulator.trust import Trust
 from telemetry.address import Address, Credentials
+from telemetry.header import header_properties
 from telemetry.link import Arrival, Link, Subscription, Will
+from telemetry.properties import NO_PROPERTIES
+from telemetry.sparkplug_topic import receipt_topic
 from telemetry.topic import checkpoint_topic, collector_topic, matches
 
 REFUSED_FROM: Final = 0x80
@@ -65,7 +69,9 @@ class Courier:
         self._weather = FAIR
         self._checkpoint = checkpoint_topic(wire.prefix)
         self._collectors = collector_topic(wire.prefix, "+")
-        self._receipt = str(self._topic.with_kind("receipt"))
+        self._receipts = [str(self._topic.with_kind("receipt"))]
+        if any(entry.header is not None for entry in outbox.waiting()):
+            self._receipts.append(receipt_topic(wire.prefix, self._topic.machine))
         self.link = self._link(wire)
 
     @property
@@ -131,7 +137,7 @@ class Courier:
                 continue
 
     def _link(self, wire: Wire) -> Link:
-        topics = (self._receipt, self._checkpoint, self._collectors)
+        topics = (*self._receipts, self._checkpoint, self._collectors)
         device, session = self._topic.machine, self.outbox.session
         death = json.dumps({"device": device, "session": session}, separators=(",", ":"))
         return Link(
@@ -191,11 +197,14 @@ class Courier:
             self.street.send([entry], self._clock())
 
     def _publish(self, entry: Entry) -> None:
+        if entry.header is None:
+            topic, properties = str(self._topic.with_kind(entry.kind)), NO_PROPERTIES
+        else:
+            # From a run in which it spoke Sparkplug: no host waits for it any more.
+            topic = str(again_topic(self._topic, entry.kind))
+            properties = header_properties(entry.header)
         posted = self.link.post(
-            str(self._topic.with_kind(entry.kind)),
-            entry.payload,
-            qos=1,
-            retain=entry.retain,
+            topic, entry.payload, qos=1, retain=entry.retain, properties=properties
         )
         posted.add_done_callback(lambda future: self._acknowledge(entry, future))
 
@@ -211,7 +220,7 @@ class Courier:
 
     def _take(self, arrivals: list[Arrival]) -> None:
         for arrival in arrivals:
-            if arrival.topic == self._receipt:
+            if arrival.topic in self._receipts:
                 self._take_receipt(arrival.payload)
             elif arrival.topic == self._checkpoint:
                 self._trust.take_checkpoint(arrival.payload)

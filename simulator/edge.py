@@ -54,3 +54,10 @@ def edges_of(machines: Iterable[Machine]) -> list[Edge]:
 def edge_topic(topic: MachineTopic) -> MachineTopic:
     """The place of the edge node of a machine's line."""
     return replace(topic, machine=f"{topic.site}_{topic.area}_{topic.line}", kind="telemetry")
+
+
+def again_topic(topic: MachineTopic, kind: str) -> SparkplugTopic:
+    """Where what a machine said in Sparkplug goes out of its outbox once more."""
+    node = edge_topic(topic).machine
+    said = SparkplugTopic(topic.prefix, topic.enterprise, kind, node, topic.machine)
+    return replace(said, again=True)

@@ -119,8 +119,8 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
         for station in alone
     ]
     edges = [
-        EdgeCourier(edge, trust, wire, clock=time.monotonic, host=primary_host)
-        for edge in edge_stations(members, outboxes, trust, clock)
+        EdgeCourier(edge, outboxes, trust, wire, clock=time.monotonic, host=primary_host)
+        for edge in edge_stations(members, outboxes, lambda: trust.cited, clock)
     ]
     couriers: list[Carrier] = [*single, *edges]
     attacked = commands is not None or any(f.spec.group == "security" for f in faults)

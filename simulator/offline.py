@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from simulator.chain import Chain, Entry
+from simulator.edge import edges_of
 from simulator.faults.afflicted import Afflicted
 from simulator.faults.schedule import Occurrence, by_device
 from simulator.faults.street import Street
 from simulator.fleet import Tally
 from simulator.machine import Machine, RunningMachine, start_plant
+from simulator.sparkplug.recording import RecordedEdge
+from simulator.station import Scribe
 from telemetry.recording import Header, Line, Writer
 from telemetry.signature import SigningKey
+from telemetry.sparkplug_topic import sparkplug_filters
 from telemetry.topic import factory_filters
 
 START: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z, microseconds since the epoch
@@ -59,23 +63,26 @@ def write_recording(  # noqa: PLR0913 - all keywords
     """
     header = Header(
         origin=f"simulated, test keys, seed {seed}",
-        topics=tuple(factory_filters()),
+        topics=(*factory_filters(), *(sparkplug_filters() if edges_of(machines) else ())),
         clock="simulated",
         started=begin,
     )
     recorders = _recorders(machines, seed, begin, faults)
+    edges = _edges(recorders, seed)
     count, times = 0, _times(begin, duration, interval, speed)
     with out.open("wb") as file:
         writer = Writer(file, header)
-        for line in _lines(recorders, begin, times, interval):
+        for line in _lines(recorders, edges, begin, times, interval):
             writer.write(line, sealed=True)
             count += 1
             if on_message is not None:
                 on_message(count)
         writer.close()
-    recorded = sum(recorder.recorded for recorder in recorders)
-    delivered = sum(recorder.delivered for recorder in recorders)
-    withheld = sum(recorder.withheld for recorder in recorders)
+    alone = [one for one in recorders if not isinstance(one, _MemberRecorder)]
+    behind = sum(edge.recorded for edge in edges)
+    recorded = sum(recorder.recorded for recorder in alone) + behind
+    delivered = sum(recorder.delivered for recorder in alone) + behind
+    withheld = sum(recorder.withheld for recorder in alone)
     held = recorded - delivered
     return Tally(recorded, delivered, receipted=0, held=held, withheld=withheld)
 
@@ -84,20 +91,49 @@ def _recorders(
     machines: Sequence[Machine], seed: int, begin: int, faults: Iterable[Occurrence]
 ) -> "list[_Recorder]":
     befallen = by_device(faults)
-    return [
-        _FaultyRecorder(running, seed, befallen[running.machine.name], begin)
-        if running.machine.name in befallen
-        else _Recorder(running, seed)
-        for running in start_plant(machines, begin)
-    ]
+    recorders: list[_Recorder] = []
+    for running in start_plant(machines, begin):
+        own = befallen.get(running.machine.name)
+        if running.machine.language == "sparkplug":
+            stepped = Afflicted(running, own, begin) if own else running
+            recorders.append(_MemberRecorder(running, stepped, seed))
+        elif own:
+            recorders.append(_FaultyRecorder(running, seed, own, begin))
+        else:
+            recorders.append(_Recorder(running, seed))
+    return recorders
+
+
+def _edges(recorders: "Sequence[_Recorder]", seed: int) -> list[RecordedEdge]:
+    """The edge nodes of those that speak Sparkplug; their machines tell them from now on."""
+    members = {r.machine.name: r for r in recorders if isinstance(r, _MemberRecorder)}
+    found = []
+    for edge in edges_of(member.machine for member in members.values()):
+        own = [members[machine.name] for machine in edge.machines]
+        chains = {member.machine.name: member.chain for member in own}
+        key, session = test_key(seed, edge.name), _session(seed, edge.name)
+        chains[edge.name] = Chain(key=key, topic=edge.topic, session=session, prev=None)
+        recorded = RecordedEdge(edge, own, chains)
+        for member in own:
+            member.edge = recorded
+        found.append(recorded)
+    return found
 
 
 def _lines(
-    recorders: "Sequence[_Recorder]", begin: int, times: Iterable[int], interval: float
+    recorders: "Sequence[_Recorder]",
+    edges: Sequence[RecordedEdge],
+    begin: int,
+    times: Iterable[int],
+    interval: float,
 ) -> Iterator[Line]:
+    for edge in edges:
+        yield from edge.opening(begin)
     for recorder in recorders:
         yield from recorder.opening(begin)
     for now in times:
+        for edge in edges:
+            yield from edge.beat(now)
         for recorder in recorders:
             yield from recorder.beat(interval, now)
 
@@ -117,20 +153,20 @@ class _Recorder:
     """A running machine whose messages go straight into a recording."""
 
     def __init__(self, running: RunningMachine, seed: int) -> None:
-        self._machine = machine = running.machine
+        self.machine = machine = running.machine
         self.running = running
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
-        self._chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
+        self.chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
 
     @property
     def recorded(self) -> int:
         """Messages made."""
-        return self._chain.seq
+        return self.chain.seq
 
     @property
     def delivered(self) -> int:
         """Messages that are in the recording."""
-        return self._chain.seq
+        return self.chain.seq
 
     @property
     def withheld(self) -> int:
@@ -138,29 +174,49 @@ class _Recorder:
         return 0
 
     def opening(self, now: int) -> Iterator[Line]:
-        birth = self._machine.birth(self._chain.public_key)
-        yield self._line(self._chain.seal("birth", time=now, content=birth), now)
+        birth = self.machine.birth(self.chain.public_key)
+        yield self._line(self.chain.seal("birth", time=now, content=birth), now)
         state = self.running.state_content()
-        yield self._line(self._chain.seal("state", time=now, content=state), now)
+        yield self._line(self.chain.seal("state", time=now, content=state), now)
 
     def beat(self, dt: float, now: int) -> Iterator[Line]:
         scan = self.running.step(dt, now)
         for kind, content in scan.told:
-            yield self._line(self._chain.seal(kind, time=now, content=content), now)
-        yield self._line(self._chain.seal("telemetry", time=now, readings=scan.readings), now)
+            yield self._line(self.chain.seal(kind, time=now, content=content), now)
+        yield self._line(self.chain.seal("telemetry", time=now, readings=scan.readings), now)
 
     def _line(self, entry: Entry, now: int) -> Line:
-        self._chain.advance(entry)
+        self.chain.advance(entry)
         return self._as_line(entry, now)
 
     def _as_line(self, entry: Entry, now: int) -> Line:
         return Line(
             received=now,
-            topic=str(self._machine.topic.with_kind(entry.kind)),
+            topic=str(self.machine.topic.with_kind(entry.kind)),
             payload=entry.payload,
             qos=1,
             retain=entry.retain,
         )
+
+
+class _MemberRecorder(_Recorder):
+    """One behind an edge node, which says for it what it measures."""
+
+    scribe: Scribe
+    edge: RecordedEdge
+
+    def __init__(
+        self, running: RunningMachine, stepped: RunningMachine | Afflicted, seed: int
+    ) -> None:
+        super().__init__(running, seed)
+        self._stepped = stepped
+
+    def opening(self, now: int) -> Iterator[Line]:  # noqa: ARG002 - the edge node has said it
+        return iter(())
+
+    def beat(self, dt: float, now: int) -> Iterator[Line]:
+        self.scribe.tell(self.machine.name, self._stepped.step(dt, now))
+        return self.edge.lines(now)
 
 
 class _FaultyRecorder(_Recorder):
@@ -188,7 +244,7 @@ class _FaultyRecorder(_Recorder):
 
     def opening(self, now: int) -> Iterator[Line]:
         for line in super().opening(now):
-            self._arrived.add(self._chain.seq - 1)
+            self._arrived.add(self.chain.seq - 1)
             yield line
 
     def beat(self, dt: float, now: int) -> Iterator[Line]:
@@ -199,23 +255,23 @@ class _FaultyRecorder(_Recorder):
         self._breaks = weather.breaks
         stamp, seconds = now + weather.clock, (now - self._begin) / 1_000_000
         for kind, content in scan.told:
-            self._give(self._chain.seal(kind, time=stamp, content=content), seconds)
-        self._give(self._chain.seal("telemetry", time=stamp, readings=scan.readings), seconds)
+            self._give(self.chain.seal(kind, time=stamp, content=content), seconds)
+        self._give(self.chain.seal("telemetry", time=stamp, readings=scan.readings), seconds)
         for entry in self._street.out(seconds):
             self._arrived.add(entry.seq)
             yield self._as_line(entry, now)
-        for topic, payload in self._street.intrude(self._chain, stamp, scan.readings):
+        for topic, payload in self._street.intrude(self.chain, stamp, scan.readings):
             yield Line(received=now, topic=str(topic), payload=payload, qos=1, retain=False)
 
     def _give(self, entry: Entry, seconds: float) -> None:
-        self._chain.advance(entry)
+        self.chain.advance(entry)
         self._street.send([entry], seconds)
 
     def _death(self, now: int) -> Line:
         """The will, which a broker publishes when a connection is cut."""
-        said = {"device": self._machine.name, "session": self._chain.session}
+        said = {"device": self.machine.name, "session": self.chain.session}
         payload = json.dumps(said, separators=(",", ":")).encode("ascii")
-        topic = str(self._machine.topic.with_kind("death"))
+        topic = str(self.machine.topic.with_kind("death"))
         return Line(received=now, topic=topic, payload=payload, qos=1, retain=False)
 
 

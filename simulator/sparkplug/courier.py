@@ -6,42 +6,26 @@ number out of order. The edge between the session's rules and `telemetry.link`.
 """
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
-from simulator.chain import Entry
-from simulator.courier import NO_SUBSCRIBER, REFUSED_FROM, Wire, client_id
-from simulator.delivery import Delivery
+from simulator.courier import Wire, client_id
 from simulator.outbox import Outbox
+from simulator.sparkplug.lane import Lane
 from simulator.sparkplug.primary_host import PrimaryHost
 from simulator.sparkplug.session import asks_rebirth
 from simulator.sparkplug.station import EdgeStation
 from simulator.trust import Trust
 from telemetry.errors import LinkLost, MalformedPayload
-from telemetry.header import header_properties
 from telemetry.link import Arrival, Link, Subscription, Will
-from telemetry.properties import NO_PROPERTIES
 from telemetry.sparkplug import Payload
-from telemetry.sparkplug_topic import SparkplugTopic, receipt_topic, state_topic
-from telemetry.topic import MachineTopic, checkpoint_topic, collector_topic, matches
+from telemetry.sparkplug_topic import state_topic
+from telemetry.topic import checkpoint_topic, collector_topic, matches
 
 # Whoever may command may not fill the outboxes with births.
 BIRTH_PAUSE: Final = 1.0  # s
-
-
-@dataclass(slots=True)
-class Lane:
-    """The outbox of the node or of one device, and what of it is on its way."""
-
-    outbox: Outbox
-    machine: MachineTopic
-    device: str | None
-    delivery: Delivery
-    durable: set[tuple[str, int]] = field(default_factory=set)
-    acknowledged: dict[tuple[str, int], Entry] = field(default_factory=dict)
 
 
 class EdgeCourier:
@@ -49,26 +33,29 @@ class EdgeCourier:
 
     withheld = 0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what any courier needs, and the host
         self,
         station: EdgeStation,
+        outboxes: Mapping[str, Outbox],
         trust: Trust,
         wire: Wire,
         *,
         clock: Callable[[], float],
         host: str | None = None,
     ) -> None:
-        """`clock` is monotonic, in seconds; `host` the id of the primary host application."""
+        """`outboxes` by device name; `clock` is monotonic, in seconds.
+
+        `host` is the id of the primary host application.
+        """
         self.station = station
-        self.refused = 0
         # Called when something is recorded that has to become durable.
         self.recorded: Callable[[], None] = _nothing
         self._trust = trust
         self._clock = clock
-        self._prefix = wire.prefix
         self._topic = station.edge.sparkplug(wire.prefix)
         self._host = PrimaryHost(host)
-        self._lanes = {device: self._lane(device, wire) for device in station.outboxes}
+        devices = [None, *(machine.name for machine in station.edge.machines)]
+        self._lanes = {device: self._lane(outboxes, device, wire) for device in devices}
         self._work = asyncio.Event()
         self._epoch = 0
         self._born_at = -BIRTH_PAUSE
@@ -76,9 +63,7 @@ class EdgeCourier:
         self._collectors = collector_topic(wire.prefix, "+")
         self._command = str(self._topic.of("NCMD"))
         self._state = None if host is None else state_topic(wire.prefix, host)
-        self._receipts = {
-            topic: lane for lane in self._lanes.values() for topic in self._receipt_topics(lane)
-        }
+        self._receipts = {topic: lane for lane in self._lanes.values() for topic in lane.receipts}
         self.link = self._link(wire)
 
     @property
@@ -88,11 +73,13 @@ class EdgeCourier:
 
     @property
     def delivered(self) -> int:
-        """Messages that a receipt speaks for, or a PUBACK of a copy out of the outbox."""
-        return sum(
-            lane.outbox.receipted + sum(map(lane.outbox.holds, lane.acknowledged.values()))
-            for lane in self._lanes.values()
-        )
+        """Messages that a receipt or a PUBACK speaks for."""
+        return sum(lane.delivered for lane in self._lanes.values())
+
+    @property
+    def refused(self) -> int:
+        """PUBACKs that are no delivery."""
+        return sum(lane.refused for lane in self._lanes.values())
 
     @property
     def resent(self) -> int:
@@ -116,11 +103,7 @@ class EdgeCourier:
     def send_ready(self) -> None:
         """Send what became durable since the last call."""
         for lane in self._lanes.values():
-            for entry in lane.outbox.ready():
-                if entry.header is None:
-                    lane.delivery.offer([entry])  # an eviction's event: no host's business
-                else:
-                    lane.durable.add(entry.place)
+            lane.take_ready()
         self._work.set()
 
     async def run(self) -> None:
@@ -136,21 +119,16 @@ class EdgeCourier:
             self._be_born()
             self._publish_live()
             for lane in self._lanes.values():
-                self._publish_again(lane)
+                lane.publish_again(self.link, self._clock())
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await self._work.wait()
 
-    def _lane(self, device: str | None, wire: Wire) -> Lane:
-        delivery = Delivery(chance=random.random, resend_after=wire.resend_after)
+    def _lane(self, outboxes: Mapping[str, Outbox], device: str | None, wire: Wire) -> Lane:
         own = self.station.edge.topic
         machine = replace(own, prefix=wire.prefix, machine=device or own.machine)
-        return Lane(self.station.outboxes[device], machine, device, delivery)
-
-    def _receipt_topics(self, lane: Lane) -> tuple[str, str]:
-        """For what it says in Sparkplug, and for evictions and earlier runs in JSON."""
-        own = receipt_topic(self._prefix, lane.machine.machine)
-        return own, str(lane.machine.with_kind("receipt"))
+        topic = self._topic if device is None else self._topic.of("DDATA", device)
+        return Lane(outboxes[machine.machine], topic, machine, wire.resend_after)
 
     def _link(self, wire: Wire) -> Link:
         topics = [*self._receipts, self._checkpoint, self._collectors, self._command]
@@ -216,48 +194,13 @@ class EdgeCourier:
         while queue:
             first = queue[0]
             lane = self._lanes[first.device]
-            if lane.outbox.holds(first.entry) and first.entry.place not in lane.durable:
+            if lane.waits(first.entry):
                 return
             queue.popleft()
-            lane.durable.discard(first.entry.place)
-            if not lane.outbox.holds(first.entry):
-                continue
             if first.epoch == self.link.epoch and self.link.connected:
-                self._post(lane, first.entry, self._topic.of(first.entry.kind, lane.device), qos=0)
-                lane.delivery.sent(first.entry, self._clock())
+                lane.publish_live(self.link, first.entry, self._clock())
             else:
-                lane.delivery.offer([first.entry])
-
-    def _publish_again(self, lane: Lane) -> None:
-        lane.delivery.resend_due(self._clock())
-        while self.link.connected and (entry := lane.delivery.next(self._clock())) is not None:
-            if not lane.outbox.holds(entry):
-                lane.delivery.gone([entry], receipted=False)
-            elif entry.header is None:
-                self._post(lane, entry, lane.machine.with_kind(entry.kind), qos=1)
-            else:
-                topic = replace(self._topic.of(entry.kind, lane.device), again=True)
-                self._post(lane, entry, topic, qos=1)
-
-    def _post(
-        self, lane: Lane, entry: Entry, topic: SparkplugTopic | MachineTopic, *, qos: int
-    ) -> None:
-        known = NO_PROPERTIES if entry.header is None else header_properties(entry.header)
-        retain = entry.header is None and entry.retain
-        posted = self.link.post(str(topic), entry.payload, qos=qos, retain=retain, properties=known)
-        if qos:
-            posted.add_done_callback(lambda future: self._acknowledge(lane, entry, future))
-        else:
-            posted.add_done_callback(_look_away)
-
-    def _acknowledge(self, lane: Lane, entry: Entry, future: "asyncio.Future[int]") -> None:
-        if future.cancelled() or future.exception() is not None:
-            return
-        code = future.result()
-        if code == NO_SUBSCRIBER or code >= REFUSED_FROM:
-            self.refused += 1
-        elif lane.outbox.holds(entry):
-            lane.acknowledged[entry.place] = entry
+                lane.publish_later(first.entry)
 
     def _pause(self) -> float | None:
         """Until there is something to send again, or a birth that was asked for."""
@@ -271,7 +214,10 @@ class EdgeCourier:
         for arrival in arrivals:
             lane = self._receipts.get(arrival.topic)
             if lane is not None:
-                self._take_receipt(lane, arrival.payload)
+                leaf = self._trust.check(arrival.payload)
+                if leaf is not None:
+                    lane.release(leaf)
+                    self._work.set()
             elif arrival.topic == self._command:
                 self._take_command(arrival)
             elif arrival.topic == self._state:
@@ -282,16 +228,6 @@ class EdgeCourier:
             elif matches(self._collectors, arrival.topic):
                 self._trust.take_collector(arrival.payload)
         self.link.acknowledge(arrivals)
-
-    def _take_receipt(self, lane: Lane, payload: bytes) -> None:
-        leaf = self._trust.check(payload)
-        if leaf is None:
-            return
-        freed = lane.outbox.release(leaf)
-        lane.delivery.gone(freed, receipted=True)
-        for entry in freed:
-            lane.acknowledged.pop(entry.place, None)
-        self._work.set()
 
     def _take_command(self, arrival: Arrival) -> None:
         """Take an NCMD; one that the broker kept was meant for another time."""
@@ -306,9 +242,3 @@ class EdgeCourier:
 
 def _nothing() -> None:
     """Nobody is told."""
-
-
-def _look_away(posted: "asyncio.Future[int]") -> None:
-    """At QoS 0 nobody answers; what is lost with the link comes again out of the outbox."""
-    if not posted.cancelled():
-        posted.exception()

@@ -8,11 +8,11 @@ being recorded, for the ledger alone.
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from simulator.chain import Entry
 from simulator.edge import Edge, edges_of
-from simulator.machine import Scan
-from simulator.outbox import Outbox
+from simulator.machine import Machine, RunningMachine, Scan
 from simulator.sparkplug.metrics import (
     HELD,
     KIND,
@@ -23,10 +23,11 @@ from simulator.sparkplug.metrics import (
     told,
 )
 from simulator.sparkplug.session import EdgeSession, Said
-from simulator.station import Member
-from simulator.trust import Trust
+from simulator.station import Scribe
 from telemetry.canonical import b64
+from telemetry.message import Cited
 from telemetry.sparkplug import Plain
+from telemetry.sparkplug_topic import SparkplugTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,53 @@ class Queued:
     epoch: int
 
 
+class Behind(Protocol):
+    """A machine behind an edge node, as it runs."""
+
+    machine: Machine
+    running: RunningMachine
+    scribe: Scribe
+
+
+class Box(Protocol):
+    """What an edge node needs of an outbox."""
+
+    @property
+    def held(self) -> int:
+        """Messages that no receipt has freed."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that its messages verify with."""
+
+    @property
+    def session(self) -> str:
+        """The session of what it records now."""
+
+    def enclose(
+        self, topic: SparkplugTopic, payload: bytes, *, time: int, anchor: Cited | None = None
+    ) -> Entry:
+        """Seal and keep a message."""
+
+
 class EdgeStation:
     """One edge node; its members' beats tell it what their machines said."""
 
     def __init__(
         self,
         edge: Edge,
-        members: Sequence[Member],
-        outboxes: Mapping[str, Outbox],
-        trust: Trust,
+        members: Sequence[Behind],
+        outboxes: Mapping[str, Box],
+        cited: Callable[[], Cited | None],
         clock: Callable[[], int],
     ) -> None:
-        """`outboxes` by device name, its own among them; `clock` in µs since the epoch."""
+        """`outboxes` by device name, its own among them; `clock` in µs since the epoch.
+
+        `cited` gives the newest checkpoint that its messages may name.
+        """
         self.edge = edge
-        self.outboxes: dict[str | None, Outbox] = {
+        self.topic = edge.sparkplug()
+        self._boxes: dict[str | None, Box] = {
             None: outboxes[edge.name],
             **{machine.name: outboxes[machine.name] for machine in edge.machines},
         }
@@ -59,12 +93,11 @@ class EdgeStation:
         self.queue: deque[Queued] = deque()
         self.epoch = 0
         self.rebirth = False
-        self._trust = trust
+        self._cited = cited
         self._clock = clock
         self._last = 0
-        self._topic = edge.sparkplug()
         self._values: dict[str | None, dict[str, Plain]] = {
-            device: _identity(box) for device, box in self.outboxes.items()
+            device: _identity(box) for device, box in self._boxes.items()
         }
         for member in members:
             member.scribe = self
@@ -75,7 +108,7 @@ class EdgeStation:
     @property
     def held(self) -> int:
         """Messages of the node and its devices that no receipt has freed."""
-        return sum(box.held for box in self.outboxes.values())
+        return sum(box.held for box in self._boxes.values())
 
     def begin(self, epoch: int) -> None:
         """Begin a session on this connection (0: on none), or be born again on it."""
@@ -102,7 +135,7 @@ class EdgeStation:
     def close(self) -> None:
         """No reading is made any more: the devices die, in the ledger's sight too."""
         now = self._now()
-        for device in self.outboxes:
+        for device in self._boxes:
             if device is not None:
                 self._record(self.session.device_death(device, now // 1000), now)
 
@@ -113,9 +146,9 @@ class EdgeStation:
             self._record(said, now)
 
     def _record(self, said: Said, now: int) -> None:
-        topic = self._topic.of(said.type, said.device)
-        entry = self.outboxes[said.device].enclose(
-            topic, said.payload.to_bytes(), time=now, anchor=self._trust.cited
+        topic = self.topic.of(said.type, said.device)
+        entry = self._boxes[said.device].enclose(
+            topic, said.payload.to_bytes(), time=now, anchor=self._cited()
         )
         self.queue.append(Queued(entry, said.device, self.epoch))
 
@@ -126,18 +159,18 @@ class EdgeStation:
 
 
 def edge_stations(
-    members: Sequence[Member],
-    outboxes: Mapping[str, Outbox],
-    trust: Trust,
+    members: Sequence[Behind],
+    outboxes: Mapping[str, Box],
+    cited: Callable[[], Cited | None],
     clock: Callable[[], int],
 ) -> list[EdgeStation]:
     """The edge nodes of these machines, each with its own."""
     by_name = {member.machine.name: member for member in members}
     return [
-        EdgeStation(edge, [by_name[m.name] for m in edge.machines], outboxes, trust, clock)
+        EdgeStation(edge, [by_name[m.name] for m in edge.machines], outboxes, cited, clock)
         for edge in edges_of(member.machine for member in members)
     ]
 
 
-def _identity(box: Outbox) -> dict[str, Plain]:
+def _identity(box: Box) -> dict[str, Plain]:
     return {LEDGER_KEY: b64(box.public_key), LEDGER_SESSION: box.session}
