@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from telemetry import strict_json
-from telemetry.canonical import is_segment
 from telemetry.errors import MalformedPayload, NotStrictJson
 
 NAMESPACE: Final = "spBv1.0"
@@ -117,11 +116,6 @@ def receipt_topic(prefix: str, device: str) -> str:
 def sparkplug_filters(prefix: str = "") -> list[str]:
     """Give the filters of all that Sparkplug says, live and out of outboxes."""
     return [_under(prefix, f"{NAMESPACE}/#"), _under(prefix, f"{OUTBOX}/{NAMESPACE}/#")]
-
-
-def is_group(text: str) -> bool:
-    """Whether a text may be a group's name in what we send: segments joined by colons."""
-    return all(map(is_segment, text.split(":")))
 
 
 def _topic(before: list[str], group: str, kind: str, names: list[str]) -> SparkplugTopic:

@@ -10,7 +10,6 @@ from telemetry.sparkplug_topic import (
     NODE_TYPES,
     HostState,
     SparkplugTopic,
-    is_group,
     sparkplug_filters,
     state_topic,
 )
@@ -100,9 +99,3 @@ def test_others_may_say_more_of_their_state():
     found = HostState.from_bytes(b'{ "timestamp": 7, "online": true, "name": "scada" }')
     assert found == HostState(online=True, timestamp=7)
     assert state_topic("p", "scada") == "p/spBv1.0/STATE/scada"
-
-
-def test_groups_of_ours():
-    assert is_group("works:north")
-    assert not is_group("works north")
-    assert not is_group("")
