@@ -52,12 +52,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Receipted:
-    """A committed message that its machine is to hear of, and whose log holds it."""
+    """A committed message that its machine is to hear of, and whose log holds it.
+
+    `again`: it was committed earlier, and has come once more.
+    """
 
     topic: str
     number: Number
     body_hash: bytes
     collector: str
+    again: bool = False
 
 
 @dataclass(slots=True)
@@ -105,7 +109,7 @@ def build_batch(
         if status == "duplicate":
             batch.duplicates += 1
             owner = claimed[_number(item.judgement)]
-            batch.receipted.append(_receipted(item, owner.collector))
+            batch.receipted.append(_receipted(item, owner.collector, again=True))
         elif status in ONCE and sighting in seen:
             batch.duplicates += 1
         else:
@@ -167,9 +171,9 @@ def _number(judgement: Judgement) -> Number:
     return device, session, seq
 
 
-def _receipted(item: Judged, collector: str) -> Receipted:
+def _receipted(item: Judged, collector: str, *, again: bool = False) -> Receipted:
     body = item.judgement.body_hash or b""
-    return Receipted(item.arrived.topic, _number(item.judgement), body, collector)
+    return Receipted(item.arrived.topic, _number(item.judgement), body, collector, again)
 
 
 def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:

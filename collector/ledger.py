@@ -4,7 +4,8 @@ Not thread-safe, and may block on the disk: one worker thread runs it. What `tak
 returned for is committed; when it raises, nothing of that call may be acknowledged.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -18,6 +19,7 @@ from collector.commit import Commit, Shelf, put_surely
 from collector.counting import Counts, Door
 from collector.judging import Docket, Judge, judge_all
 from collector.keys import Keys
+from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
 from telemetry.judgement import judge
@@ -43,14 +45,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one `take` did; `receipts` are topics and payloads, to be published now."""
+    """What one `take` did."""
 
     batch: BatchRow | None
     stored: int
     duplicates: int
     own: int
     refused: int
-    receipts: Sequence[tuple[str, bytes]] = ()
 
 
 class Ledger:
@@ -66,6 +67,7 @@ class Ledger:
         keys: Keys,
         receipts: Receipts,
         judge: Judge = judge,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.head = head
         self._counts = counts
@@ -74,6 +76,13 @@ class Ledger:
         self._keys = keys
         self._receipts = receipts
         self._judge = judge
+        self._monotonic = monotonic
+        self._pending = Pending()
+
+    @property
+    def owes(self) -> bool:
+        """Whether receipts wait."""
+        return len(self._pending) > 0
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -90,7 +99,7 @@ class Ledger:
     ) -> Taken:
         """Commit these arrivals as one batch, or only count them where none is new.
 
-        `anchored_by` (microseconds) goes into the receipts; without it there are none.
+        `anchored_by` (microseconds) is what their receipts promise; without it there are none.
         CommitFailed when they are not in the store and cannot be put there.
         """
         docket = judge_all(arrivals, judge=self._judge, keys=self._keys)
@@ -107,14 +116,25 @@ class Ledger:
         put_surely(self._shelf, commit)
         # Committed: only from here on may the process rely on it, or tell anyone.
         self._advance(batch, extension, commit)
+        if anchored_by is not None:
+            self._pending.stored(len(batch.records))
+            now = self._monotonic()
+            self._pending.add(batch.receipted, now=now, anchored_by=anchored_by)
         return Taken(
             batch=commit.batch,
             stored=len(batch.records),
             duplicates=batch.duplicates,
             own=docket.own,
             refused=len(docket.refused),
-            receipts=() if anchored_by is None else self._sealed(batch, anchored_by),
         )
+
+    def receipts(self, room: int) -> list[tuple[str, bytes]]:
+        """Topics and payloads to be published now, at most `room` of them."""
+        return self._sealed(self._pending.due(self._monotonic(), room=room))
+
+    def last_receipts(self, room: int) -> list[tuple[str, bytes]]:
+        """As `receipts`, but all that wait: the collector is about to stop."""
+        return self._sealed(self._pending.rest(room=room))
 
     def refresh_keys(self) -> int:
         """Apply the key entries that wait in the requests folder; give their number."""
@@ -173,10 +193,10 @@ class Ledger:
             )
             _log.debug("batch committed", number=self.head.number - 1, size=len(batch.records))
 
-    def _sealed(self, batch: Batch, anchored_by: int) -> list[tuple[str, bytes]]:
-        due = owed(batch.receipted, anchored_by=anchored_by)
-        if not due:
+    def _sealed(self, pieces: Sequence[Piece]) -> list[tuple[str, bytes]]:
+        if not pieces:
             return []
+        due = owed(pieces)
         payloads = self._receipts.seal([receipt.leaf for receipt in due])
         return [
             (topic, payload)

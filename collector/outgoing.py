@@ -13,7 +13,7 @@ from telemetry.link import Link
 
 _log = structlog.get_logger(__name__)
 
-_WAITING = 10_000  # receipts without an answer; a broker so far behind gets no more
+_WAITING = 10_000  # publications without an answer; a broker so far behind gets no more
 _REFUSED = 0x80  # reason codes from here on are failures
 _AT_THE_END = 5.0  # seconds
 
@@ -24,6 +24,11 @@ class Outgoing:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._waiting: set[asyncio.Future[int]] = set()
+
+    @property
+    def room(self) -> int:
+        """How much can be sent now; nothing where there is no connection."""
+        return max(0, _WAITING - len(self._waiting)) if self._link.connected else 0
 
     def post(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send, or let it be where there is no connection."""

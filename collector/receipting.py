@@ -1,21 +1,15 @@
-"""Which receipts a commit owes, one for each device, session and log (docs/formats.md, Receipt).
+"""The leaves and topics of the receipts that are due (docs/formats.md, Receipt).
 
 Pure. Only for what is committed: whoever publishes these has seen the commit return.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from collector.batch import Receipted
-from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
+from collector.pending import Piece
+from telemetry.receipt import ReceiptLeaf
 from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
-
-
-@dataclass(slots=True)
-class _Group:
-    bodies: dict[int, bytes] = field(default_factory=dict)
-    topics: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +20,23 @@ class Owed:
     topics: tuple[str, ...]
 
 
-def owed(receipted: Iterable[Receipted], *, anchored_by: int) -> list[Owed]:
-    """Give the leaves in order of (device, session, collector); `anchored_by` in microseconds."""
-    groups: dict[tuple[str, str, str], _Group] = {}
-    for item in receipted:
-        device, session, seq = item.number
-        # Each names the log that holds the messages: a duplicate may be in another one.
-        group = groups.setdefault((device, session, item.collector), _Group())
-        group.bodies[seq] = item.body_hash
-        group.topics.add(item.topic)
-    return [_owed(place, groups[place], anchored_by) for place in sorted(groups)]
+def owed(pieces: Iterable[Piece]) -> list[Owed]:
+    """Give the leaves in order of (device, session, collector, first seq)."""
+    ordered = sorted(pieces, key=lambda piece: (piece.place[:3], piece.ranges))
+    return [_owed(piece) for piece in ordered]
 
 
-def _owed(place: tuple[str, str, str], group: _Group, anchored_by: int) -> Owed:
-    device, session, collector = place
-    seqs = sorted(group.bodies)
+def _owed(piece: Piece) -> Owed:
+    device, session, collector, _ = piece.place
     leaf = ReceiptLeaf(
         collector=collector,
         device=device,
         session=session,
-        ranges=as_ranges(seqs),
-        bodies=bodies_digest(group.bodies[seq] for seq in seqs),
-        anchored_by=anchored_by,
+        ranges=tuple((first, last) for first, last in piece.ranges),
+        bodies=piece.bodies,
+        anchored_by=piece.anchored_by,
     )
-    return Owed(leaf.to_bytes(), tuple(sorted({_receipt_topic(topic) for topic in group.topics})))
+    return Owed(leaf.to_bytes(), tuple(sorted({_receipt_topic(topic) for topic in piece.topics})))
 
 
 def _receipt_topic(topic: str) -> str:

@@ -4,6 +4,7 @@ Edge. A log is never continued on doubt: where the anchored log, the key or the 
 from what the store says, a new collector id begins, and the old log stays as it is for `audit`.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Opens collectors of one store; `shelf` and `judge` only differ in tests."""
+    """Opens collectors of one store; `shelf`, `judge` and `monotonic` only differ in tests."""
 
     store: Store
     identity_for: IdentityFor
@@ -81,6 +82,7 @@ class Resume:
     requests: Requests
     shelf: Shelf | None = None
     judge: Judge = judge
+    monotonic: Callable[[], float] = time.monotonic
 
     def live(self, *, new_id: Callable[[], str], anchored_size: AnchoredSize | None) -> Opened:
         """Go on with the newest live collector, or start one.
@@ -191,6 +193,7 @@ class Resume:
             keys=keys,
             receipts=identity.receipts,
             judge=self.judge,
+            monotonic=self.monotonic,
         )
         return Opened(ledger, entries[0].entry, session or head.collector)
 

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -33,6 +34,7 @@ LinkFor = Callable[..., Link]
 
 _FOR_EVER: Final = 0xFFFFFFFF
 _REQUESTS_EVERY = 1.0  # seconds: how soon a revocation counts
+_RECEIPTS_EVERY = 0.25  # seconds between looks at what is due, where no commit comes
 _IN_FLIGHT_BATCHES = 4  # one in the commit, the others gathering
 _MAX_RECEIVE: Final = 0xFFFF
 
@@ -101,6 +103,7 @@ class _Service:
         self._key_entry = opened.key_entry
         self._key_topic = collector_topic(prefix, opened.ledger.head.collector)
         self._worker = worker
+        self._ending = asyncio.Event()
         self._anchored_within = int(anchored_within * 1_000_000)
         self._now = now
         self._refreshed = time.monotonic()
@@ -142,13 +145,16 @@ class _Service:
     async def _until(self, stop: asyncio.Event, flushing: asyncio.Task[None]) -> None:
         """Wait for the end; then commit what has arrived, while it can be acknowledged."""
         watching = asyncio.create_task(self._link.run_until(stop))
+        pacing = asyncio.create_task(self._pace())
         try:
-            await asyncio.wait((flushing, watching), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((flushing, watching, pacing), return_when=asyncio.FIRST_COMPLETED)
         finally:
             # Also when cancelled, and when the link gave up.
             self._intake.close()
+            self._ending.set()
             await flushing
-            await self._outgoing.settle()
+            await pacing
+            await self._tell_the_rest()
             given_up = watching.done()
             watching.cancel()
         if given_up:
@@ -160,10 +166,31 @@ class _Service:
             taken = await loop.run_in_executor(self._worker, self._take, gathered)
             # Committed. Not a line earlier: an acknowledged message is gone from the broker.
             self._link.acknowledge([arrival for arrival, _ in gathered.arrivals])
-            for topic, payload in taken.receipts:
-                self._outgoing.post(topic, payload)
+            await self._tell(self._ledger.receipts)
             if taken.refused:
                 _log.error("messages refused and kept aside", count=taken.refused)
+
+    async def _pace(self) -> None:
+        """Send the receipts that fall due while no commit comes."""
+        while not self._ending.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RECEIPTS_EVERY):
+                    await self._ending.wait()
+            await self._tell(self._ledger.receipts)
+
+    async def _tell(self, receipts: Callable[[int], Sequence[tuple[str, bytes]]]) -> None:
+        """Publish what is due; in the worker thread, as signing takes its time."""
+        if self._ledger.owes and (room := self._outgoing.room):
+            loop = asyncio.get_running_loop()
+            for topic, payload in await loop.run_in_executor(self._worker, receipts, room):
+                self._outgoing.post(topic, payload)
+
+    async def _tell_the_rest(self) -> None:
+        """Receipt all that is committed, as long as the broker takes it."""
+        while self._ledger.owes and self._outgoing.room:
+            await self._tell(self._ledger.last_receipts)
+            await self._outgoing.settle()
+        await self._outgoing.settle()
 
     def _take(self, gathered: Gathered) -> Taken:
         """Commit a batch; in the worker thread."""

@@ -15,8 +15,10 @@ from simulator.chain import Entry
 
 WINDOW: Final = 4096
 SMALLEST_WINDOW: Final = 64
-RESEND_AFTER: Final = 5.0  # s
-RESEND_LIMIT: Final = 60.0  # s
+# Longer than a collector may wait with a receipt (docs/decisions/receipts-are-paced.md).
+RESEND_AFTER: Final = 30.0  # s
+RESEND_LIMIT: Final = 120.0  # s
+SHORTEST: Final = 0.75  # of a wait: what chance may leave of it
 
 Place = tuple[str, int]
 
@@ -108,5 +110,5 @@ class Delivery:
         self._wait = self._jittered()
 
     def _jittered(self) -> float:
-        """Between a half and the whole of the present wait: no two machines stay in step."""
-        return self._whole * (0.5 + 0.5 * self._chance())
+        """Give a part of the present wait, at least `SHORTEST`: no two machines stay in step."""
+        return self._whole * (SHORTEST + (1 - SHORTEST) * self._chance())

@@ -4,7 +4,7 @@ Everything is real (keys, notes, logs); only the requests folder is a list in me
 """
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 import pytest
@@ -16,6 +16,7 @@ from anchor.note import SignerKey
 from anchor.receipts import ReceiptTree
 from collector.arrived import Arrived
 from collector.counting import Door
+from collector.ledger import Taken
 from collector.ports import Identity
 from collector.resume import Resume, Source
 from collector.store import open_store
@@ -166,6 +167,13 @@ class Works:
             reader.close()
 
 
+@dataclass(frozen=True)
+class Fed(Taken):
+    """What a `take` did, and the receipts that were due after it."""
+
+    receipts: list = field(kw_only=True)
+
+
 class Feed:
     """Hands arrivals to a ledger with a clock and a door of its own."""
 
@@ -181,7 +189,9 @@ class Feed:
         ]
         self.at += len(messages)
         self.received += len(messages)
-        return self.ledger.take(arrived, Door(self.received), anchored_by=self.at, **how)
+        taken = self.ledger.take(arrived, Door(self.received), anchored_by=self.at, **how)
+        parts = [getattr(taken, part.name) for part in fields(taken)]
+        return Fed(*parts, receipts=self.ledger.receipts(100))
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from collector.errors import CommitFailed
 from collector.service import collect
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Address, Link, Subscription
+from telemetry.receipt import Receipt, ReceiptLeaf
 from telemetry.recording import read
 
 pytestmark = pytest.mark.e2e
@@ -150,6 +151,43 @@ def test_messages_are_stored_and_their_machines_hear_of_it(works, broker, topic_
     assert covered == {f"press-{n}": set(range(50)) for n in range(3)}
     assert (live.stats.received, live.stats.stored, live.stats.in_flight) == (150, 150, 0)
     assert live.stats.conserved
+
+
+def covered(heard):
+    """Every (device, seq) that a receipt tells of, each time that one does."""
+    leaves = [
+        ReceiptLeaf.from_bytes(Receipt.from_bytes(payload).leaf)
+        for topic, payload, _ in heard
+        if topic.endswith("/receipt")
+    ]
+    return sorted(
+        (leaf.device, seq)
+        for leaf in leaves
+        for first, last in leaf.ranges
+        for seq in range(first, last + 1)
+    )
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_receipts_that_had_to_wait_come_without_another_commit(
+    works, broker, topic_prefix, stopped
+):
+    """A hundred machines in one commit: half of the receipts wait, for time or for the end."""
+
+    async def scenario():
+        machines = [works.machine(f"press-{n}", prefix=topic_prefix) for n in range(100)]
+        async with listener(broker, f"{topic_prefix}/#") as (heard, link):
+            async with Live(works, broker, topic_prefix) as live:
+                for machine in machines:
+                    link.post(*machine.message())
+                await live.until(lambda stats: stats.stored == 100)
+                if not stopped:
+                    await eventually(lambda: count(heard, "/receipt") == 100)
+            if stopped:
+                await eventually(lambda: count(heard, "/receipt") == 100)
+        return heard
+
+    assert covered(run(scenario())) == sorted((f"press-{n}", 0) for n in range(100))
 
 
 def test_its_key_entry_is_retained_for_machines_that_come_later(works, broker, topic_prefix):

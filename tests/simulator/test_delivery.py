@@ -89,8 +89,8 @@ def test_an_eviction_does_not_bring_the_wait_back():
     assert way.resend_at() == 15.0
 
 
-def test_waits_are_jittered_between_a_half_and_the_whole():
-    assert delivery(chance=lambda: 0.0)._wait == 2.5
+def test_waits_are_jittered_between_three_quarters_and_the_whole():
+    assert delivery(chance=lambda: 0.0)._wait == 3.75
     assert delivery(chance=lambda: 1.0)._wait == 5.0
 
 

@@ -12,6 +12,7 @@ from anchor.key_entry import enrol
 from anchor.note import SignerKey
 from anchor.receipts import ReceiptTree, ReceiptVerifier
 from collector.batch import Receipted
+from collector.pending import Pending
 from collector.receipting import owed
 from simulator.edge import edges_of
 from simulator.machine import Machine
@@ -116,7 +117,7 @@ class Receiver:
             posted.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     def _take(self, arrivals):
-        receipted = []
+        pending = Pending()
         for arrival in arrivals:
             judged = judge(
                 arrival.topic, arrival.payload, self.keyring, arrival.properties.to_text()
@@ -127,9 +128,10 @@ class Receiver:
                 place = (judged.device, judged.session, judged.seq)
                 known = self.stored.setdefault(place, judged)
                 assert known.body_hash == judged.body_hash
-                receipted.append(Receipted(arrival.topic, place, judged.body_hash, COLLECTOR))
-        if self.answers and receipted:
-            due = owed(receipted, anchored_by=1_800_000_000_000_000)
+                item = Receipted(arrival.topic, place, judged.body_hash, COLLECTOR)
+                pending.add([item], now=0.0, anchored_by=1_800_000_000_000_000)
+        if self.answers and len(pending):
+            due = owed(pending.rest(room=1000))
             for one, payload in zip(due, self.tree.seal([o.leaf for o in due]), strict=True):
                 for topic in one.topics:
                     self._post(topic, payload)
