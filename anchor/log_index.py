@@ -132,6 +132,19 @@ class KeptCheckpoints:
                 return min(ours, key=lambda c: self.policy.not_after(c) or 0)
         return self.policy.open(self.reader.head[0])
 
+    def without(self, index: int) -> list[Cosigned]:
+        """The largest checkpoint kept that does not contain entry `index`, each time it was kept.
+
+        Empty where there is none, or where the log's files cannot be listed.
+        """
+        before = self._listed()[: bisect_right(self._listed(), index, key=lambda one: one[0])]
+        for size, group in groupby(reversed(before), key=lambda listed: listed[0]):
+            opened = [cosigned for _, path in group if (cosigned := self._opened(path))]
+            root = self.reader.view.root(size)
+            if ours := [c for c in opened if c.checkpoint.root == root]:
+                return ours
+        return []
+
     def _opened(self, path: str) -> Cosigned | None:
         try:
             return self.policy.open(self.reader.source.read(path))

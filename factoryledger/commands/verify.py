@@ -1,48 +1,138 @@
-"""`factoryledger verify`: proof files against a policy, offline."""
+"""`factoryledger verify`: proof files and receipts against a policy, offline."""
 
 import json
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factoryledger import options
 
+if TYPE_CHECKING:
+    from anchor.policy import Policy
 
-def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Proof files.")],
+
+def verify(  # noqa: PLR0913 - a command's options
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]…", help="Proof files.")
+    ] = None,
     *,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt",
+            metavar="FILE",
+            help="A receipt, or a recording with receipts; then the proofs, the log and the "
+            "store are what shows whether its promise was kept.",
+            show_default=False,
+        ),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log",
+            metavar="DIR|URL",
+            help="The anchor log, for receipts. [default: log in the data folder]",
+            show_default=False,
+        ),
+    ] = None,
     policy: options.PolicyFile = None,
     data: options.Data = None,
+    database: options.Database = None,
     json_: options.Json = False,
 ) -> None:
     """Verify proof files: what each proves, and what it does not, in plain sentences.
 
     Trust comes from the policy alone, never from beside the proof. Exit code 1 if any of
-    them does not hold, 2 if a file or the policy cannot be read.
+    them does not hold, 2 if a file or the policy cannot be read. With --receipt: what the
+    collector promised, and whether it kept it; 1 for a broken promise, 3 where what is at
+    hand does not tell.
     """
-    from anchor.errors import Refused  # noqa: PLC0415 - on demand
-    from anchor.verify import verify as check  # noqa: PLC0415 - on demand
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+
+    if receipt is not None:
+        _judge_receipts(receipt, files or [], log, json_, data, database, policy)
+        return
+    if not files:
+        raise WrongUsage("nothing to verify: give proof files, or --receipt FILE")
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
-    from factoryledger.running import say  # noqa: PLC0415 - on demand
 
     pinned = installation(data=data, policy=policy).policy
     proofs = [(file, file.read_bytes()) for file in files]
-    all_hold = True
-    for file, proof in proofs:
-        try:
-            verified = check(proof, pinned)
-        except Refused as error:
-            all_hold = False
-            if json_:
-                typer.echo(json.dumps({"file": str(file), "verified": False, "reason": str(error)}))
-            else:
-                say(f"{file}: not valid: {error}")
-            continue
-        if json_:
-            typer.echo(json.dumps({"file": str(file), **verified.to_json()}))
-        else:
-            typer.echo(f"{file}: valid")
-            typer.echo("\n".join(f"  {line}" for line in verified.lines()))
-    if not all_hold:
+    # All of them, each with its word: not only up to the first that does not hold.
+    outcomes = [_verify_proof(file, proof, pinned, json_) for file, proof in proofs]
+    if not all(outcomes):
         raise typer.Exit(1)
+
+
+def _verify_proof(file: Path, proof: bytes, pinned: "Policy", json_: bool) -> bool:
+    from anchor.errors import Refused  # noqa: PLC0415 - on demand
+    from anchor.verify import verify as check  # noqa: PLC0415 - on demand
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+
+    try:
+        verified = check(proof, pinned)
+    except Refused as error:
+        if json_:
+            typer.echo(json.dumps({"file": str(file), "verified": False, "reason": str(error)}))
+        else:
+            say(f"{file}: not valid: {error}")
+        return False
+    if json_:
+        typer.echo(json.dumps({"file": str(file), **verified.to_json()}))
+    else:
+        typer.echo(f"{file}: valid")
+        typer.echo("\n".join(f"  {line}" for line in verified.lines()))
+    return True
+
+
+def _judge_receipts(  # noqa: PLR0913, PLR0917 - the command's options, handed on
+    file: Path,
+    proofs: Sequence[Path],
+    log: str | None,
+    json_: bool,
+    data: Path | None,
+    database: str | None,
+    policy: Path | None,
+) -> None:
+    """Judge each receipt of the file; the worst decides the exit code."""
+    from anchor.errors import Malformed, Refused  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.promises import receipts_in, verifier_for  # noqa: PLC0415 - on demand
+
+    found = receipts_in(file)
+    now = time.time_ns() // 1000
+    states = set[str]()
+    with installation(data=data, database=database, policy=policy) as place:
+        verifier = verifier_for(place, log, [proof.read_bytes() for proof in proofs])
+        for name, payload in found:
+            try:
+                verdict = verifier.judge(payload, now=now)
+            except (Malformed, Refused) as error:
+                states.add("invalid")
+                _show(name, {"state": "invalid", "reason": str(error)}, [], json_=json_)
+                continue
+            states.add(verdict.state.value)
+            _show(name, verdict.to_json(), verdict.lines(), json_=json_)
+    if states & {"invalid", "broken"}:
+        raise typer.Exit(1)
+    if "undecided" in states:
+        raise typer.Exit(3)
+
+
+def _show(name: str, values: dict[str, object], lines: Sequence[str], *, json_: bool) -> None:
+    if json_:
+        typer.echo(json.dumps({"file": name, **values}))
+        return
+    for line in _sentences(name, values, lines):
+        typer.echo(line)
+
+
+def _sentences(name: str, values: dict[str, object], lines: Sequence[str]) -> Iterator[str]:
+    if not lines:
+        yield f"{name}: not valid: {values['reason']}"
+        return
+    yield f"{name}: a receipt"
+    yield from (f"  {line}" for line in lines)

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from collector.store_reader import LedgerReader
 from factoryledger.broker import free_port
 from factoryledger.data_dir import DataDir
+from factoryledger.identity import identity_of
 from factoryledger.requests import RequestFolder
 from telemetry.canonical import unb64
+from telemetry.properties import NO_PROPERTIES
+from telemetry.receipt import ReceiptLeaf, bodies_digest
+from telemetry.recording import Header, Line, Writer
 from telemetry.signature import key_id
 
 
@@ -88,6 +93,74 @@ def test_prove_takes_a_message_by_its_number_or_its_place(command, ledger):
     assert verified["verified"] is True
     assert (verified["device"], verified["seq"]) == (newest["device"], newest["seq"])
     assert verified["status"] == "accepted"
+
+
+def receipt_of(ledger, *, anchored_by):
+    """What the ledger's collector tells a machine of its first messages."""
+    with LedgerReader(f"sqlite:///{ledger.database}") as reader:
+        (collector,) = reader.collectors()
+        rows = [row for row in reader.messages(collector.id) if row.status == "accepted"]
+    rows = [row for row in rows if row.device == rows[0].device][:3]
+    leaf = ReceiptLeaf(
+        collector=collector.id,
+        device=rows[0].device,
+        session=rows[0].session,
+        ranges=((rows[0].seq, rows[-1].seq),),
+        bodies=bodies_digest(row.body_hash for row in rows),
+        anchored_by=anchored_by,
+    )
+    identity = identity_of(DataDir(ledger.path), collector.id)
+    return rows, identity.receipts.seal([leaf.to_bytes()])[0]
+
+
+def write_recording(file, topic, payload):
+    header = Header(origin="test", topics=("#",), clock="system", started=1)
+    with file.open("wb") as out, Writer(out, header) as writer:
+        line = Line(
+            received=1, topic=topic, payload=payload, qos=1, retain=False, properties=NO_PROPERTIES
+        )
+        writer.write(line)
+
+
+def test_a_receipt_is_held_against_store_log_and_proofs(command, ledger, tmp_path):
+    data, file = ["--data", ledger.path], tmp_path / "one.receipt"
+    rows, payload = receipt_of(ledger, anchored_by=1)
+    file.write_bytes(payload + b"\n")  # as mosquitto_sub writes it
+    shown = as_json(command("verify", "--receipt", file, "--json", *data))
+    assert (shown["state"], shown["device"]) == ("kept", rows[0].device)
+    said = command("verify", "--receipt", file, *data)
+    assert "3 messages" in said.out
+    assert "Kept:" in said.out
+
+    # Whoever has policy and log, and no store, is told what to ask for.
+    pinned = ["--policy", ledger.path / "policy", "--log", ledger.path / "log", "--data", "none"]
+    assert command("verify", "--receipt", file, *pinned).code == 3
+    proofs = []
+    for row in rows:
+        proofs.append(tmp_path / f"{row.seq}.proof")
+        number = ["--device", row.device, "--session", row.session, "--seq", row.seq]
+        assert command("prove", *number, "-o", proofs[-1], *data).code == 0
+    assert command("verify", *proofs, "--receipt", file, *pinned).code == 0
+
+    file.write_bytes(payload.replace(b'"index":0', b'"index":1'))
+    forged = command("verify", "--receipt", file, *data)
+    assert (forged.code, "not valid" in forged.out) == (1, True)
+
+
+def test_a_message_that_is_gone_breaks_the_promise_of_its_receipt(command, ledger, tmp_path):
+    rows, payload = receipt_of(ledger, anchored_by=1)
+    recording = tmp_path / "receipts.jsonl"
+    write_recording(recording, rows[0].topic.rpartition("/")[0] + "/receipt", payload)
+    data = ["--data", ledger.path]
+    assert command("verify", "--receipt", recording, *data).code == 0
+    with closing(sqlite3.connect(ledger.database)) as store, store:
+        store.execute("DELETE FROM claims WHERE seq = ?", (rows[1].seq,))
+    broken = command("verify", "--receipt", recording, *data)
+    assert broken.code == 1
+    assert f"Broken: the store of collector {rows[0].collector} holds no message" in broken.out
+    write_recording(recording, "some/topic", payload)
+    assert command("verify", "--receipt", recording, *data).code == 2
+    assert command("verify", *data).code == 2
 
 
 def test_both_hops_are_plain_tlog_proofs(command, ledger, tmp_path):
