@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from collector import tables
 from collector.errors import CommitFailed
+from collector.sqlite_insert import insert_rows
 from collector.store import Store
 from telemetry.rows import BatchRow, KeyRow
 
@@ -134,10 +135,6 @@ def _insert(table: Table, suffix: str = "") -> str:
     return f"INSERT INTO {table.name} ({names}) VALUES ({marks}){suffix}"  # noqa: S608 - constants
 
 
-_MESSAGES = _insert(tables.messages)
-_CLAIMS = _insert(tables.claims)
-_SIGHTINGS = _insert(tables.sightings)
-_SCANS = _insert(tables.scans)
 _BATCHES = _insert(tables.batches)
 _KEY_ENTRIES = _insert(tables.key_entries)
 _REFUSALS = _insert(tables.refusals, " ON CONFLICT (collector, hash) DO NOTHING")
@@ -156,11 +153,14 @@ _BATCH = (
 
 def _write(connection: Connection, commit: Commit) -> None:
     _write_batch(connection, commit)
+    for table, rows in (
+        (tables.messages, commit.messages),
+        (tables.claims, commit.claims),
+        (tables.sightings, commit.sightings),
+        (tables.scans, commit.scans),
+    ):
+        insert_rows(connection, table, rows)
     for statement, rows in (
-        (_MESSAGES, commit.messages),
-        (_CLAIMS, commit.claims),
-        (_SIGHTINGS, commit.sightings),
-        (_SCANS, commit.scans),
         (_REFUSALS, commit.refusals),
         (_TILES, [(commit.collector, *tile) for tile in commit.tiles]),
         (_KEY_ENTRIES, [key_values(row) for row in commit.key_entries]),
