@@ -1,10 +1,9 @@
 """A message as it reached the collector, whichever way: off the wire or out of a recording."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True, gc=False):
     """What the store keeps of an arrival; `received` in microseconds since the epoch.
 
     `properties` is their one text (docs/formats.md, Properties), or None.

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
 
 from collector.arrived import Arrived
 from telemetry.judgement import Judgement
@@ -23,6 +25,10 @@ Sighting = tuple[bytes, str]
 
 ONCE = frozenset({"unknown-device", "revoked", "conflict"})
 """Statuses stored once for each body: their senders resend, having no receipt."""
+
+
+_CLAIMING = frozenset({"accepted", "revoked"})
+"""Judged so, a message may be one that took its number before."""
 
 
 class Claim(NamedTuple):
@@ -42,16 +48,14 @@ class Taken(Protocol):
         """Which of these are stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """An arrival and the judgement on it."""
 
     arrived: Arrived
     judgement: Judgement
 
 
-@dataclass(frozen=True, slots=True)
-class Receipted:
+class Receipted(msgspec.Struct, frozen=True):
     """A committed message that its machine is to hear of, and whose log holds it.
 
     `again`: it was committed earlier, and has come once more.
@@ -104,7 +108,9 @@ def build_batch(
     claimed = dict(taken.numbers(_numbers(judged)))
     seen = set(taken.sightings(_sightings(judged, claimed)))
     for item in judged:
-        status = _final_status(item.judgement, claimed)
+        status = item.judgement.status
+        if status in _CLAIMING:
+            status = _final_status(item.judgement, claimed)
         sighting = (item.judgement.body_hash or b"", status)
         if status == "duplicate":
             batch.duplicates += 1
@@ -121,19 +127,18 @@ def build_batch(
             # Only what is stored takes a number: nothing may be receipted on its account else.
             if status == "accepted":
                 claimed[_number(item.judgement)] = Claim(sighting[0], collector)
-            seen.add(sighting)
+            elif status in ONCE:
+                seen.add(sighting)
     return batch
 
 
 def _final_status(judgement: Judgement, claimed: Mapping[Number, Claim]) -> str:
-    """Give the judged status, `conflict`, or `duplicate` for what is accepted already.
+    """Give the status of a message with a number: as judged, `conflict` or `duplicate`.
 
     What was accepted once stays accepted: a resend of it is a duplicate even when its key
     has been revoked since, so that a lost receipt never leaves a machine waiting.
     """
     status = judgement.status
-    if status not in {"accepted", "revoked"}:
-        return status
     owner = claimed.get(_number(judgement))
     if owner is not None and owner.body_hash == judgement.body_hash:
         return "duplicate"
@@ -141,11 +146,7 @@ def _final_status(judgement: Judgement, claimed: Mapping[Number, Claim]) -> str:
 
 
 def _numbers(judged: Iterable[Judged]) -> list[Number]:
-    return [
-        _number(item.judgement)
-        for item in judged
-        if item.judgement.status in {"accepted", "revoked"}
-    ]
+    return [_number(item.judgement) for item in judged if item.judgement.status in _CLAIMING]
 
 
 def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, Claim]) -> set[Sighting]:
@@ -180,41 +181,37 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
     """Add one stored message: its row, its record and whatever it claims."""
     arrived, judgement = item.arrived, item.judgement
     position = batch.start + len(batch.messages)
-    original = arrived.received if arrived.received < batch.floor else None
-    filled = status in NAMED_STATUSES
-    record = Record(
-        received=max(batch.floor, arrived.received),
-        original=original,
-        topic=arrived.topic,
-        properties=arrived.properties,
-        status=status,
-        device=judgement.device if filled else None,
-        session=judgement.session if filled else None,
-        seq=judgement.seq if filled else None,
-        key=judgement.key if filled else None,
-        keys=judgement.keys,
-        entry=judgement.entry,
-        payload=sha256(arrived.payload).digest(),
-        body=judgement.body_hash,
-    )
-    encoded, scans = record.to_bytes(), _scans(judgement, collector, position)
+    received, original = arrived.received, None
+    if received < batch.floor:
+        received, original = batch.floor, received
+    topic, payload, properties = arrived.topic, arrived.payload, arrived.properties
+    number, time, key = _NOBODY if status not in NAMED_STATUSES else _named(judgement)
+    # What is in a row is in its record, but for the payload, which its hash stands for there.
+    judged = (status, *number, key, judgement.keys, judgement.entry)
+    hashes = (sha256(payload).digest(), judgement.body_hash)
+    record = Record(received, original, topic, properties, *judged, *hashes).to_bytes()
+    scans = _scans(judgement, collector, position)
     # Nothing below fails: a message is stored whole or refused whole.
-    batch.records.append(encoded)
-    batch.floor = record.received
-    seen = (collector, position, record.received, original)
-    sent = (arrived.topic, arrived.payload, arrived.properties)
-    named = (record.device, record.session, record.seq, judgement.time if filled else None)
-    judged = (status, record.key, record.keys, record.entry)
-    batch.messages.append((*seen, *sent, *named, *judged, record.payload, record.body))
+    batch.records.append(record)
+    batch.floor = received
+    sent = (collector, position, received, original, topic, payload, properties)
+    batch.messages.append((*sent, *number, time, status, *judged[4:], *hashes))
     batch.statuses[status] += 1
     if status == "accepted":
-        batch.claims.append((*_number(judgement), collector, position, record.body))
+        batch.claims.append((*_number(judgement), collector, position, judgement.body_hash))
         batch.receipted.append(_receipted(item, collector))
         batch.scans.extend(scans)
     elif status in ONCE:
-        batch.sightings.append(
-            (record.body, status, record.device, record.session, record.seq, collector, position)
-        )
+        batch.sightings.append((judgement.body_hash, status, *number, collector, position))
+
+
+_Named = tuple[tuple[str | None, str | None, int | None], int | None, str | None]
+_NOBODY: Final[_Named] = ((None, None, None), None, None)
+
+
+def _named(judgement: Judgement) -> _Named:
+    """Give number, time and key of a message that is shown to be its device's own."""
+    return _number(judgement), judgement.time, judgement.key
 
 
 def _scans(judgement: Judgement, collector: str, position: int) -> list[tuple[Any, ...]]:

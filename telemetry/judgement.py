@@ -4,8 +4,9 @@ The table of docs/formats.md (Status), in its order. Whether a number was taken 
 (`conflict`, duplicates) only the store can say. Pure.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from telemetry.errors import MalformedMessage
 from telemetry.header import find_header, header_signed_bytes, parse_header, payload_hash
@@ -21,8 +22,7 @@ __all__ = ["STATUSES", "Judgement", "judge"]
 _OTHER_KIND: Final = "telemetry"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """What is known of a message.
 
     `device`, `session`, `seq`, `time`, `key`, `entry` and `message` are there only if the

@@ -3,8 +3,9 @@
 Every check gives the value, or raises MalformedMessage with the member's name. Pure.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final, Never
+
+import msgspec
 
 from telemetry.canonical import is_key_id, is_segment, time_us, unb64
 from telemetry.errors import MalformedMessage
@@ -18,16 +19,14 @@ _MAX_SEQ_DIGITS: Final = 19
 _ZERO: Final = ord("0")
 
 
-@dataclass(frozen=True, slots=True)
-class Cited:
+class Cited(msgspec.Struct, frozen=True):
     """The cosigned checkpoint a message cites: tree size, SHA-256 of the checkpoint's bytes."""
 
     size: int
     note: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """Readings by metric name, of one time (microseconds since the epoch)."""
 
     time: int

@@ -4,7 +4,6 @@
 else; the fast one takes nothing that the slow one refuses. Pure.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -51,8 +50,7 @@ _HASH_LENGTH: Final = 32
 Number = int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A strictly parsed message; nothing of it is true before the signature is checked.
 
     `time` in microseconds since the epoch; `prev` and `Cited.note` are 32-byte hashes;

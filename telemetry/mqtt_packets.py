@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import mqtt5
+import msgspec
 
 from telemetry.address import NOBODY, Credentials
 from telemetry.properties import NO_PROPERTIES, Properties
@@ -48,8 +49,7 @@ class Will:
     retain: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Arrival:
+class Arrival(msgspec.Struct, eq=False):
     """One PUBLISH as it came: compared by identity, since two may be equal and not the same.
 
     `packet_id` is None at QoS 0; it means something only on the connection `epoch`.

@@ -3,7 +3,6 @@
 One canonical encoding; nothing else is read (docs/formats.md, Record). Pure.
 """
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
@@ -27,11 +26,12 @@ NAMED_STATUSES: Final = frozenset({"accepted", "conflict", "revoked"})
 KEYLESS_STATUSES: Final = frozenset({"unsigned", "malformed"})
 MAX_SEQ: Final = 2**63 - 1
 
+_STATUSES: Final = frozenset(STATUSES)
 _HASH_LENGTH: Final = 32
+_NOBODY: Final = (None,) * 5  # device, session, seq, key, entry
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A message as a collector recorded it.
 
     `received` and `original` are microseconds since the epoch, `properties` the canonical
@@ -56,14 +56,27 @@ class Record:
     def to_bytes(self) -> bytes:
         """Write the leaf; NotCanonical where the parts contradict each other."""
         _check(self)
+        original = "null" if self.original is None else self.original
+        properties = "null" if self.properties is None else quote(self.properties)
+        body = "null" if self.body is None else f'"{b64(self.body)}"'
         return (
-            f'{{"record":1,"received":{self.received},"original":{_number(self.original)}'
-            f',"topic":{quote(self.topic)},"properties":{_text(self.properties)}'
-            f',"status":"{self.status}","device":{_text(self.device)}'
-            f',"session":{_text(self.session)},"seq":{_number(self.seq)}'
-            f',"key":{_text(self.key)},"keys":{self.keys},"entry":{_hash(self.entry)}'
-            f',"payload":{_hash(self.payload)},"body":{_hash(self.body)}}}'
+            f'{{"record":1,"received":{self.received},"original":{original}'
+            f',"topic":{quote(self.topic)},"properties":{properties}'
+            f',"status":"{self.status}",{self._named()}'
+            f',"payload":"{b64(self.payload)}","body":{body}}}'
         ).encode("ascii")
+
+    def _named(self) -> str:
+        """Spell the members between status and payload, checked: nothing in them to escape."""
+        if self.entry is None:
+            return (
+                '"device":null,"session":null,"seq":null,"key":null'
+                f',"keys":{self.keys},"entry":null'
+            )
+        return (
+            f'"device":"{self.device}","session":"{self.session}","seq":{self.seq}'
+            f',"key":"{self.key}","keys":{self.keys},"entry":"{b64(self.entry)}"'
+        )
 
     @staticmethod
     def from_bytes(data: bytes) -> "Record":
@@ -117,26 +130,24 @@ _WIRE: Final = msgspec.json.Decoder(_Wire)
 
 
 def _check(record: Record) -> None:
-    if record.status not in STATUSES:
-        raise NotCanonical(f"a record of no known status: {record.status!r}")
+    status = record.status
+    if status not in _STATUSES:
+        raise NotCanonical(f"a record of no known status: {status!r}")
     if not 0 <= record.received < END_OF_TIME:
         raise NotCanonical("a record received outside of the years 1970 to 9999")
     if record.original is not None and not 0 <= record.original < record.received:
         raise NotCanonical("a record's original time is not before the one it was lifted to")
     _check_hash("payload", record.payload)
-    if (record.body is None) != (record.status == "unsigned"):
+    if (record.body is None) != (status == "unsigned"):
         raise NotCanonical("a record has a body hash, and only then, if it was signed")
     if record.body is not None:
         _check_hash("body", record.body)
-    if record.keys < 0 or (record.keys and record.status in KEYLESS_STATUSES):
+    if record.keys < 0 or (record.keys and status in KEYLESS_STATUSES):
         raise NotCanonical("a record counts keys though none mattered")
-    if record.status in NAMED_STATUSES:
+    if status in NAMED_STATUSES:
         _check_named(record)
-    elif any(
-        value is not None
-        for value in (record.device, record.session, record.seq, record.key, record.entry)
-    ):
-        raise NotCanonical(f"a record of status {record.status} names a device")
+    elif (record.device, record.session, record.seq, record.key, record.entry) != _NOBODY:
+        raise NotCanonical(f"a record of status {status} names a device")
 
 
 def _check_named(record: Record) -> None:
@@ -156,15 +167,3 @@ def _check_named(record: Record) -> None:
 def _check_hash(name: str, value: bytes) -> None:
     if len(value) != _HASH_LENGTH:
         raise NotCanonical(f"a record's {name} is not a hash of {_HASH_LENGTH} bytes")
-
-
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
-
-
-def _text(value: str | None) -> str:
-    return "null" if value is None else quote(value)
-
-
-def _hash(value: bytes | None) -> str:
-    return "null" if value is None else f'"{b64(value)}"'

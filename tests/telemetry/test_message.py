@@ -6,12 +6,12 @@ The fast way and the slow way are compared on payloads broken at random.
 import base64
 import json
 import re
-from dataclasses import replace
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from telemetry import message as message_module
 from telemetry.canonical import b64, time_us

@@ -1,11 +1,11 @@
 """A record has one encoding, and no reader takes another."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from telemetry.canonical import END_OF_TIME
 from telemetry.errors import NotCanonical
