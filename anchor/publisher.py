@@ -5,6 +5,7 @@ quorum nothing is published; it is said loudly and tried again, while entries go
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -33,7 +34,8 @@ class Clocks:
 class Publisher:
     """Publishes a writer's heads under a policy; `announce` tells others of each, if given.
 
-    `timeout` bounds one round of witnesses and one announcement, in seconds.
+    `timeout` bounds one round of witnesses and one announcement, in seconds. `failure` says
+    why the last try failed, `witness_failures` counts those of each by its name.
     """
 
     writer: Writer
@@ -44,6 +46,7 @@ class Publisher:
     timeout: float = 10.0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.5, limit=30.0))
     failure: str | None = None
+    witness_failures: Counter[str] = field(default_factory=Counter)
     _announced: bytes | None = None
     _delays: Iterator[float] | None = None
     _not_before: float = 0.0
@@ -77,6 +80,7 @@ class Publisher:
                 raise result
             if isinstance(result, (AnchorError, TimeoutError)):
                 reason = str(result) or "it did not answer in time"
+                self.witness_failures[client.name] += 1
                 self._log.warning("witness-unheard", witness=client.name, reason=reason)
             elif result is not None:
                 raise result
@@ -113,6 +117,7 @@ class Publisher:
         note = await asyncio.to_thread(self.writer.sign)
         gathered = await gather(self.clients, note, enough=self.policy.met_by, timeout=self.timeout)
         for name, reason in gathered.failures.items():
+            self.witness_failures[name] += 1
             self._log.warning("witness-failed", witness=name, reason=reason)
         cosigned = Note.from_bytes(note).with_signatures(*gathered.signatures.values()).to_bytes()
         try:

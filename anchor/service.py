@@ -16,6 +16,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
+from anchor.account import AnchorAccount, WitnessAccount
 from anchor.anchor_db import AnchorDb
 from anchor.durable import Durable, held
 from anchor.errors import Malformed, Missing
@@ -51,12 +52,15 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
     on_ready: Callable[[], None] | None = None,
     durable: Durable | None = None,
     http: httpx.AsyncClient | None = None,
+    account: AnchorAccount | None = None,
+    on_published: Callable[[], None] | None = None,
 ) -> None:
     """Append what collectors committed and operators requested; publish cosigned checkpoints.
 
     Runs until `stop` is set, or with `once` until nothing is left to do; looks again after
     `every` seconds when there was nothing. `publish` is told of every published checkpoint,
-    after a start of the last one again. Errors: Locked when another anchor writes the log,
+    after a start of the last one again; `on_published` is called in a thread, once it is so.
+    An `account` is kept while it runs. Errors: Locked when another anchor writes the log,
     Diverged when an older copy of it would fork, Malformed for a policy of another log,
     Missing with `once` when a quorum cannot be had.
     """
@@ -76,7 +80,8 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
         ]
         clocks = Clocks(_microseconds, time.monotonic)
         publisher = Publisher(writer, policy, clients, clocks, publish)
-        anchor = _Anchor(batches, requests, writer, authority, publisher)
+        kept = AnchorAccount() if account is None else account
+        anchor = _Anchor(batches, requests, writer, authority, publisher, kept, on_published)
         await anchor.start()
         if on_ready is not None:
             on_ready()
@@ -86,19 +91,23 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
 class _Anchor:
     """The loop: what is new is appended, then published."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts
         self,
         batches: Batches,
         requests: Requests,
         writer: Writer,
         authority: OperatorAuthority,
         publisher: Publisher,
+        account: AnchorAccount,
+        on_published: Callable[[], None] | None,
     ) -> None:
         self._batches = batches
         self._requests = requests
         self._writer = writer
         self._authority = authority
         self._publisher = publisher
+        self._account = account
+        self._on_published = on_published
         self._tail: Tail | None = None
         self._delays: Iterator[float] | None = None
 
@@ -106,6 +115,8 @@ class _Anchor:
         """Recover, and ask the witnesses before anything is signed."""
         await asyncio.to_thread(self._recover)
         await self._publisher.hear()
+        self._account.started = True
+        self._note(0)
 
     async def run(self, *, every: float, once: bool, stop: asyncio.Event) -> None:
         """Go on until told to stop, or with `once` until nothing is left."""
@@ -113,7 +124,7 @@ class _Anchor:
         while not stop.is_set():
             try:
                 appended = await asyncio.to_thread(self._step)
-                settled = await self._publisher.advance()
+                settled = await self._advance(appended)
             except (OSError, SQLAlchemyError) as error:
                 if once:
                     raise
@@ -129,11 +140,34 @@ class _Anchor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait)
 
+    async def _advance(self, appended: int) -> bool:
+        """Publish what is due and note what came of it; whether nothing is due any more."""
+        before, tried = self._writer.published, not self._publisher.wait
+        settled = await self._publisher.advance()
+        self._account.failures += bool(tried and self._publisher.failure)
+        self._note(appended)
+        if self._writer.published is not before:
+            self._account.checkpoints += 1
+            self._account.last_published = _microseconds()
+            if self._on_published is not None:
+                await asyncio.to_thread(self._on_published)
+        return settled
+
+    def _note(self, appended: int) -> None:
+        account, published = self._account, self._writer.published
+        account.appended += appended
+        account.size = self._writer.size
+        account.published = published.checkpoint.size if published else 0
+        account.failure, account.trouble = self._publisher.failure, None
+        account.witness_failures = self._publisher.witness_failures
+
     def _failed(self, error: Exception) -> float:
         # What reached the disk is unknown: the next step starts from a recovery.
         self._tail = None
         self._delays = self._delays or Backoff(first=0.5, limit=30.0).delays()
         delay = next(self._delays)
+        self._account.interruptions += 1
+        self._account.trouble = str(error)
         _log.error("anchor-interrupted", reason=str(error), again_in=round(delay, 1))
         return delay
 
@@ -149,13 +183,13 @@ class _Anchor:
 
     def _recover(self) -> None:
         contents = self._writer.recover(self._authority, _microseconds())
-        self._tail = Tail(contents, _report)
+        self._tail = Tail(contents, self._report)
 
-
-def _report(refusal: Refusal) -> None:
-    _log.error(
-        "entry-refused", collector=refusal.collector, item=refusal.what, reason=refusal.reason
-    )
+    def _report(self, refusal: Refusal) -> None:
+        self._account.refused += 1
+        _log.error(
+            "entry-refused", collector=refusal.collector, item=refusal.what, reason=refusal.reason
+        )
 
 
 def _operator(policy: Policy, key: SignerKey) -> VerifierKey:
@@ -180,6 +214,7 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
     on_ready: Callable[[], None] | None = None,
     more_keys: Sequence[SignerKey] = (),
     sockets: Sequence[socket.socket] | None = None,
+    account: WitnessAccount | None = None,
 ) -> None:
     """Serve a witness for `logs` (each key's name is its origin) until `stop` is set.
 
@@ -194,12 +229,23 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
         stack.enter_context(held(db.with_name(f"{db.name}.lock"), f"the witness state {db}"))
         state = WitnessState(db)
         stack.callback(state.close)
+        kept = WitnessAccount() if account is None else account
         app = create_app(
-            keys=[key, *more_keys], logs=origins, state=state, clock=lambda: int(time.time())
+            keys=[key, *more_keys],
+            logs=origins,
+            state=state,
+            clock=lambda: int(time.time()),
+            account=kept,
         )
         if sockets is None:
             sockets = [stack.enter_context(_listen(host, port))]
-        await _serve(app, list(sockets), stop, on_ready)
+
+        def listening() -> None:
+            kept.listening = True
+            if on_ready is not None:
+                on_ready()
+
+        await _serve(app, list(sockets), stop, listening)
 
 
 async def _serve(

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from anchor.account import WitnessAccount
 from anchor.add_checkpoint import (
     MAX_BODY,
     SIZE_TYPE,
@@ -85,22 +86,27 @@ class Witness:
         return Seen(checkpoint.size, checkpoint.root, cosigned.to_bytes())
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - the service and who watches it
     *,
     keys: Sequence[SignerKey],
     logs: Mapping[str, Sequence[VerifierKey]],
     state: WitnessState,
     clock: Callable[[], int],
     lifespan: Lifespan | None = None,
+    account: WitnessAccount | None = None,
 ) -> Starlette:
     """The witness's web application; submission and monitoring prefix are both its root."""
+    counted = WitnessAccount() if account is None else account
     witness = Witness(keys=keys, logs=logs, state=state, clock=clock)
 
     async def add_checkpoint(request: Request) -> Response:
         body = await _read_body(request)
         if body is None:
-            return PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
-        return await _answer(witness.add_checkpoint, body)
+            answer: Response = PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
+        else:
+            answer = await _answer(witness.add_checkpoint, body)
+        counted.answers[answer.status_code] += 1
+        return answer
 
     async def latest(request: Request) -> Response:
         return await _answer(witness.latest, request.path_params["origin"])

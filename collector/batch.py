@@ -70,7 +70,10 @@ class Receipted(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Batch:
-    """A batch's rows (columns as in docs/formats.md, Store) and records, in one order."""
+    """A batch's rows (columns as in docs/formats.md, Store) and records, in one order.
+
+    `made` are the times that its accepted messages name, in microseconds.
+    """
 
     start: int
     floor: int
@@ -80,6 +83,7 @@ class Batch:
     sightings: list[tuple[Any, ...]] = field(default_factory=list)
     scans: list[tuple[Any, ...]] = field(default_factory=list)
     receipted: list[Receipted] = field(default_factory=list)
+    made: list[int] = field(default_factory=list)
     duplicates: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     refused: list["Refused"] = field(default_factory=list)
@@ -201,6 +205,8 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
         batch.claims.append((*_number(judgement), collector, position, judgement.body_hash))
         batch.receipted.append(_receipted(item, collector))
         batch.scans.extend(scans)
+        if judgement.time is not None:
+            batch.made.append(judgement.time)
     elif status in ONCE:
         batch.sightings.append((judgement.body_hash, status, *number, collector, position))
 

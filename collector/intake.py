@@ -53,6 +53,21 @@ class Intake:
         self._closed = False
         self._paused = False
 
+    @property
+    def door(self) -> Door:
+        """What has come in since the start, and what of it waits."""
+        return Door(self._received, len(self._waiting))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Payloads that wait, in bytes."""
+        return self._bytes
+
+    @property
+    def paused(self) -> bool:
+        """Whether the reading is stopped."""
+        return self._paused
+
     def arrived(self, arrivals: Sequence[Arrival]) -> None:
         """Take what came in one read. After `close` it is left to the broker, unacknowledged."""
         if self._closed:
@@ -108,7 +123,7 @@ class Intake:
         self._bytes -= size
         self._since = asyncio.get_running_loop().time()
         self._regulate()
-        return Gathered(taken, Door(self._received, len(self._waiting)))
+        return Gathered(taken, self.door)
 
     def _regulate(self) -> None:
         held = max(len(self._waiting) / self._count, self._bytes / _BATCH_BYTES)

@@ -6,7 +6,7 @@ returned for is committed; when it raises, nothing of that call may be acknowled
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -45,13 +45,20 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one `take` did."""
+    """What one `take` did.
+
+    `made` are the times of its accepted messages, by their machines, in microseconds;
+    `commit_seconds` is how long the transaction took, tries included.
+    """
 
     batch: BatchRow | None
     stored: int
     duplicates: int
     own: int
     refused: int
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    made: Sequence[int] = ()
+    commit_seconds: float = 0.0
 
 
 class Ledger:
@@ -113,7 +120,9 @@ class Ledger:
         docket.refused += batch.refused
         extension = self.head.log.extend(batch.records) if batch.records else None
         commit = self._commit(batch, docket, extension, door, source_line)
+        begun = time.monotonic()
         put_surely(self._shelf, commit)
+        commit_seconds = time.monotonic() - begun
         # Committed: only from here on may the process rely on it, or tell anyone.
         self._advance(batch, extension, commit)
         if anchored_by is not None:
@@ -126,6 +135,9 @@ class Ledger:
             duplicates=batch.duplicates,
             own=docket.own,
             refused=len(docket.refused),
+            statuses=batch.statuses,
+            made=batch.made,
+            commit_seconds=commit_seconds,
         )
 
     def receipts(self, room: int) -> list[tuple[str, bytes]]:

@@ -30,6 +30,11 @@ class Outgoing:
         """How much can be sent now; nothing where there is no connection."""
         return max(0, _WAITING - len(self._waiting)) if self._link.connected else 0
 
+    @property
+    def unanswered(self) -> int:
+        """How many are still without an answer."""
+        return len(self._waiting)
+
     def post(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send, or let it be where there is no connection."""
         if len(self._waiting) >= _WAITING:

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from collector.account import Account, Moment
 from collector.arrived import Arrived
 from collector.intake import Gathered, Intake
 from collector.ledger import Ledger, Taken
@@ -54,14 +55,16 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     anchored_within: float = 60.0,
     anchored_size: AnchoredSize | None = None,
     on_ready: Callable[[], None] | None = None,
+    account: Account | None = None,
     new_id: Callable[[], str] = lambda: secrets.token_hex(8),
     now: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Stats:
     """Collect until `stop` is set; then drain, commit, acknowledge and disconnect.
 
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
-    what receipts promise. StoreLocked, StoreUnavailable and BrokerUnavailable at the start;
-    CommitFailed when the store cannot be written any more.
+    what receipts promise; an `account` is kept while it runs. StoreLocked, StoreUnavailable
+    and BrokerUnavailable at the start; CommitFailed when the store cannot be written any
+    more.
     """
     with open_store(store_url, create=True) as store, ThreadPoolExecutor(1, "ledger") as worker:
         opened = Resume(store, identity_for, authority, requests).live(
@@ -77,6 +80,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
             flush_seconds=flush_seconds,
             anchored_within=anchored_within,
             now=now,
+            account=Account() if account is None else account,
         )
         await service.run(stop, on_ready)
     with LedgerReader(store_url) as reader:
@@ -98,6 +102,7 @@ class _Service:
         flush_seconds: float,
         anchored_within: float,
         now: Callable[[], int],
+        account: Account,
     ) -> None:
         self._ledger: Ledger = opened.ledger
         self._key_entry = opened.key_entry
@@ -107,7 +112,6 @@ class _Service:
         self._anchored_within = int(anchored_within * 1_000_000)
         self._now = now
         self._refreshed = time.monotonic()
-        self._connected_before = False
         self._link = link_for(
             client_id=f"factoryledger-collector-{opened.session}",
             subscriptions=[_subscription(pattern) for pattern in filters],
@@ -125,6 +129,8 @@ class _Service:
             pause=self._link.pause_reading,
             resume=self._link.resume_reading,
         )
+        self._account = account
+        account.look = self._look
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None] | None) -> None:
         """Collect until `stop`, or until the link or the store gives up."""
@@ -163,9 +169,12 @@ class _Service:
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
         while (gathered := await self._intake.gather()) is not None:
+            begun = time.monotonic()
+            self._account.begin(len(gathered.arrivals), begun)
             taken = await loop.run_in_executor(self._worker, self._take, gathered)
             # Committed. Not a line earlier: an acknowledged message is gone from the broker.
             self._link.acknowledge([arrival for arrival, _ in gathered.arrivals])
+            self._account.settle(taken, seconds=time.monotonic() - begun, now=self._now())
             await self._tell(self._ledger.receipts)
             if taken.refused:
                 _log.error("messages refused and kept aside", count=taken.refused)
@@ -184,6 +193,7 @@ class _Service:
             loop = asyncio.get_running_loop()
             for topic, payload in await loop.run_in_executor(self._worker, receipts, room):
                 self._outgoing.post(topic, payload)
+                self._account.receipts += 1
 
     async def _tell_the_rest(self) -> None:
         """Receipt all that is committed, as long as the broker takes it."""
@@ -212,10 +222,21 @@ class _Service:
     def _arrived(self, arrivals: list[Arrival]) -> None:
         self._intake.arrived(arrivals)
 
+    def _look(self) -> Moment:
+        intake = self._intake
+        return Moment(
+            door=intake.door,
+            waiting_bytes=intake.waiting_bytes,
+            paused=intake.paused,
+            connected=self._link.connected,
+            unanswered=self._outgoing.unanswered,
+        )
+
     def _connected(self, session_present: bool) -> None:
-        if self._connected_before and not session_present:
+        if self._account.connections and not session_present:
+            self._account.sessions_lost += 1
             _log.warning("the broker has lost this session: what it held for us is gone")
-        self._connected_before = True
+        self._account.connections += 1
         _log.info("connected", session_present=session_present)
         self._outgoing.post(self._key_topic, self._key_entry, retain=True)
 

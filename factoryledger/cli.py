@@ -33,6 +33,7 @@ from factoryledger.commands import (
     witness,
 )
 from factoryledger.exits import Exit, exit_for
+from factoryledger.running import say
 
 app = typer.Typer(
     name="factoryledger",
@@ -114,7 +115,7 @@ def _failed(error: Exception) -> int:
         show()  # typer's own complaint about the command line: usage and what is wrong
         return Exit.USAGE
     code, sentence = exit_for(error)
-    typer.echo(f"factoryledger: {sentence}", err=True)
+    say(f"factoryledger: {sentence}", level="error")
     return code
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collector.store_reader import LedgerReader
 
 
+_MAX_PORT = 65535
+
+
 class Installation:
     """One ledger as the settings describe it; closes its store at the end of a `with`."""
 
@@ -76,6 +79,17 @@ class Installation:
             return Address.parse(self.settings.broker)
         except ValueError as error:
             raise WrongUsage(f"--broker: {error}") from error
+
+    @cached_property
+    def metrics(self) -> tuple[str, int] | None:
+        """Where to serve metrics; None for nowhere."""
+        text = self.settings.metrics
+        if text is None:
+            return None
+        host, _, port = text.rpartition(":")
+        if not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+            raise WrongUsage(f"--metrics: write [HOST:]PORT, not {text!r}")
+        return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
     @cached_property
     def credentials(self) -> Credentials:

@@ -5,11 +5,14 @@ Ctrl-C ends it at once.
 """
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import typer
@@ -21,9 +24,11 @@ Result = TypeVar("Result")
 STOP_WITH_INPUT = "FACTORYLEDGER_STOP_WITH_INPUT"
 
 
-def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -> Result:
+def run_until_stopped(
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, Result]], *, log_format: str = "text"
+) -> Result:
     """Run `main`, whose event is set when it is to stop, and give back what it returns."""
-    log_to_stderr()
+    log_to_stderr(log_format=log_format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_with_signals(main))
 
@@ -64,25 +69,58 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send the parts' logs from this level on to stderr, as lines; stdout holds results only."""
+def log_to_stderr(level: int = logging.INFO, *, log_format: str = "text") -> None:
+    """Send the parts' logs from this level on to stderr, a line each; stdout holds results only.
+
+    With `log_format` "json" every line is an object: the parts' events with their fields, what
+    libraries log, and what is said to people.
+    """
     import structlog  # noqa: PLC0415 - commands that are quick do not pay for it
 
+    _STDERR.format = log_format
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=False),
+            structlog.processors.JSONRenderer()
+            if log_format == "json"
+            else structlog.dev.ConsoleRenderer(colors=False),
         ],
         # Looked up at each line: who runs commands in one process may have replaced it.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Structured) for handler in root.handlers):
+        root.addHandler(_Structured(logging.WARNING))
 
 
-def say(line: str) -> None:
+class _Structured(logging.Handler):
+    """Hands what is logged in the standard library's way to the parts' way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        import structlog  # noqa: PLC0415 - as above
+
+        log = structlog.get_logger()
+        log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+@dataclass(slots=True)
+class _Stderr:
+    """How lines on stderr look."""
+
+    format: str = "text"
+
+
+_STDERR = _Stderr()
+
+
+def say(line: str, *, level: str = "info") -> None:
     """Tell a person something; on stderr, so that stdout holds results only."""
+    if _STDERR.format == "json":
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = json.dumps({"event": line, "level": level, "timestamp": at})
     typer.echo(line, err=True)
 
 

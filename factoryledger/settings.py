@@ -6,6 +6,7 @@ where every user of the machine could see them.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -44,6 +45,8 @@ class Settings(BaseSettings):
     flush_seconds: float = Field(default=0.25, gt=0, le=1e9)
     anchored_within: float = Field(default=300.0, gt=0, le=1e9)
     every: float = Field(default=5.0, gt=0, le=1e9)
+    metrics: str | None = None
+    log_format: Literal["text", "json"] = "text"
 
     @classmethod
     def settings_customise_sources(

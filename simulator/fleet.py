@@ -59,6 +59,13 @@ class Tally:
     withheld: int = 0
 
 
+@dataclass(slots=True)
+class FleetAccount:
+    """What a running fleet can say of itself: its tally as it stands, once it is ready."""
+
+    tally: Callable[[], Tally] | None = None
+
+
 class SimulatedClock:
     """The machines' clock where it is not the wall's: seconds that passed since it began."""
 
@@ -96,6 +103,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     faults: Sequence[Occurrence] = (),
     commands: CommandChecker | None = None,
     primary_host: str | None = None,
+    account: FleetAccount | None = None,
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
 
@@ -104,8 +112,9 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     infinite; then `duration` is simulated seconds too, and every beat is made.
     `outboxes` by device name, those of edge nodes too; the caller opened them and closes
     them. Edge nodes say nothing live without their `primary_host`. With `commands` the
-    operator may let more faults come over them, meanwhile. BrokerUnavailable where no
-    broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
+    operator may let more faults come over them, meanwhile. An `account` can be asked
+    while it runs. BrokerUnavailable where no broker answers at the start; later ones are
+    waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
@@ -138,6 +147,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
             edge.recorded = dirty.set
             edge.open()
         dirty.set()
+        (account or FleetAccount()).tally = partial(_tally, couriers, trust)
         if on_ready is not None:
             on_ready()
         async for number in _beats(interval, duration, stopped, speed or 1.0):

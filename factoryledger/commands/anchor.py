@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,9 @@ from factoryledger import options
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from anchor.account import AnchorAccount
     from factoryledger.installation import Installation
+    from factoryledger.metrics.anchoring import AnchorProbe, Delays
 
 
 def anchor(  # noqa: PLR0913 - a command's options
@@ -35,6 +38,7 @@ def anchor(  # noqa: PLR0913 - a command's options
         bool,
         typer.Option("--once", help="Anchor what is there, publish, end; no broker is needed."),
     ] = False,
+    metrics: options.Metrics = None,
 ) -> None:
     """Run the anchor: batches and key entries into the log, cosigned checkpoints out.
 
@@ -51,18 +55,26 @@ def anchor(  # noqa: PLR0913 - a command's options
         log=log,
         policy=policy,
         every=every,
+        metrics=metrics,
     )
     announces = not once or broker is not None
     with place:
         place.data.create()
-        run_until_stopped(lambda stop: _run(place, stop, once=once, announces=announces))
+        run_until_stopped(
+            lambda stop: _run(place, stop, once=once, announces=announces),
+            log_format=place.settings.log_format,
+        )
 
 
 async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announces: bool) -> None:
+    from anchor.account import AnchorAccount  # noqa: PLC0415 - on demand
     from anchor.service import run_anchor  # noqa: PLC0415 - on demand
+    from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
 
+    account = AnchorAccount()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(watched("anchor", place, partial(_probe, account)))
         publish = await _announcer(place, stack) if announces else None
         await run_anchor(
             batches=place.ledger,
@@ -76,7 +88,24 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
             publish=publish,
             stop=stop,
             on_ready=ready(f"anchor {place.data.origin}"),
+            account=account,
+            on_published=_delays(place, account),
         )
+
+
+def _probe(account: "AnchorAccount") -> "AnchorProbe":
+    from factoryledger.metrics.anchoring import AnchorProbe  # noqa: PLC0415 - on demand
+
+    return AnchorProbe(account)
+
+
+def _delays(place: "Installation", account: "AnchorAccount") -> "Delays | None":
+    """Give what observes how long batches waited, where somebody looks."""
+    if place.metrics is None:
+        return None
+    from factoryledger.metrics.anchoring import Delays  # noqa: PLC0415 - on demand
+
+    return Delays(place, account)
 
 
 async def _announcer(

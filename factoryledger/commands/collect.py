@@ -9,8 +9,10 @@ import typer
 from factoryledger import options
 
 if TYPE_CHECKING:
+    from collector.account import Account
     from collector.stats import Stats
     from factoryledger.installation import Installation
+    from factoryledger.metrics.collecting import CollectorProbe
 
 
 def collect(  # noqa: PLR0913 - a command's options
@@ -57,6 +59,7 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    metrics: options.Metrics = None,
 ) -> None:
     """Run the collector: it acknowledges what is committed, and nothing before."""
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
@@ -72,39 +75,53 @@ def collect(  # noqa: PLR0913 - a command's options
         flush_count=flush_count,
         flush_seconds=flush_seconds,
         anchored_within=anchored_within,
+        metrics=metrics,
     )
     place.data.create()
-    stats = run_until_stopped(lambda stop: _run(place, topic, stop))
+    log_format = place.settings.log_format
+    stats = run_until_stopped(lambda stop: _run(place, topic, stop), log_format=log_format)
     say(f"collect: ended, {stats.stored} stored in {stats.batches} batches")
 
 
 async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Event) -> "Stats":
     from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - on demand
+    from collector.account import Account  # noqa: PLC0415 - on demand
     from collector.service import collect as run_collector  # noqa: PLC0415 - on demand
     from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
+    from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
     from telemetry.link import Link  # noqa: PLC0415 - on demand
     from telemetry.sparkplug_topic import sparkplug_filters  # noqa: PLC0415 - on demand
     from telemetry.topic import factory_filters  # noqa: PLC0415 - on demand
 
     settings, credentials = place.settings, place.credentials
-    return await run_collector(
-        store_url=place.database_url,
-        link=partial(
-            Link,
-            place.broker,
-            username=credentials.username,
-            password=credentials.password,
-        ),
-        filters=topics or [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)],
-        identity_for=partial(identity_of, place.data),
-        authority=OperatorAuthority(place.data.operator.verifier),
-        requests=place.data.requests,
-        stop=stop,
-        prefix=settings.prefix,
-        flush_count=settings.flush_count,
-        flush_seconds=settings.flush_seconds,
-        anchored_within=settings.anchored_within,
-        anchored_size=partial(anchored_size, place),
-        on_ready=ready(f"collect from {place.broker}"),
-    )
+    account = Account()
+    async with watched("collect", place, partial(_probe, account)):
+        return await run_collector(
+            store_url=place.database_url,
+            link=partial(
+                Link,
+                place.broker,
+                username=credentials.username,
+                password=credentials.password,
+            ),
+            filters=topics
+            or [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)],
+            identity_for=partial(identity_of, place.data),
+            authority=OperatorAuthority(place.data.operator.verifier),
+            requests=place.data.requests,
+            stop=stop,
+            prefix=settings.prefix,
+            flush_count=settings.flush_count,
+            flush_seconds=settings.flush_seconds,
+            anchored_within=settings.anchored_within,
+            anchored_size=partial(anchored_size, place),
+            on_ready=ready(f"collect from {place.broker}"),
+            account=account,
+        )
+
+
+def _probe(account: "Account") -> "CollectorProbe":
+    from factoryledger.metrics.collecting import CollectorProbe  # noqa: PLC0415 - on demand
+
+    return CollectorProbe(account)

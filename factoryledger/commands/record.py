@@ -41,7 +41,8 @@ def record(
     async def run(stop: asyncio.Event) -> int:
         return await _record(place, filters, out, Ends(duration, count), stop)
 
-    say(f"record: {run_until_stopped(run)} messages in {out}")
+    recorded = run_until_stopped(run, log_format=place.settings.log_format)
+    say(f"record: {recorded} messages in {out}")
 
 
 async def _record(

@@ -38,7 +38,10 @@ def replay(
     from factoryledger.running import run_until_stopped  # noqa: PLC0415 - on demand
 
     place, factor, quality = installation(broker=broker), _speed(speed), _qos(qos)
-    replayed = run_until_stopped(lambda stop: _run(place, file, factor, quality, stop))
+    replayed = run_until_stopped(
+        lambda stop: _run(place, file, factor, quality, stop),
+        log_format=place.settings.log_format,
+    )
     counts = asdict(replayed)
     if json_:
         typer.echo(json.dumps(counts))

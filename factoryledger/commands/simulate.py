@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +16,11 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from factoryledger.installation import Installation
+    from factoryledger.metrics.simulating import SimulatorProbe
     from simulator.edge import Edge
     from simulator.export import Exported
     from simulator.faults.schedule import Occurrence
-    from simulator.fleet import Tally
+    from simulator.fleet import FleetAccount, Tally
     from simulator.machine import Machine
     from simulator.outbox import Outbox
 
@@ -133,6 +135,7 @@ def simulate(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    metrics: options.Metrics = None,
     json_: options.Json = False,
 ) -> None:
     """Run a factory; each message stays in its machine's outbox until it is receipted.
@@ -155,6 +158,7 @@ def simulate(  # noqa: PLR0913 - a command's options
         interval=interval,
         seed=seed,
         drain=drain,
+        metrics=metrics,
     )
     plant, pace = _plant(place, scenario, fault or ()), _speed(speed)
     if plot is not None:
@@ -298,30 +302,41 @@ def _run(
             from anchor.command import CommandVerifier  # noqa: PLC0415 - on demand
             from anchor.policy import CheckpointVerifier  # noqa: PLC0415 - on demand
             from anchor.receipts import ReceiptVerifier  # noqa: PLC0415 - on demand
+            from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
+            from simulator.fleet import FleetAccount  # noqa: PLC0415 - on demand
             from simulator.fleet import simulate as run_fleet  # noqa: PLC0415 - on demand
 
             operator = place.policy.operator or place.data.operator.verifier
-            return await run_fleet(
-                address=place.broker,
-                credentials=place.credentials,
-                machines=plant.machines,
-                outboxes=outboxes,
-                receipts=ReceiptVerifier(operator, place.policy.log.name),
-                checkpoints=CheckpointVerifier(place.policy),
-                prefix=place.settings.prefix,
-                interval=place.settings.interval,
-                duration=duration,
-                drain=place.settings.drain,
-                speed=speed,
-                begin=plant.begin,
-                faults=plant.faults,
-                commands=CommandVerifier(operator) if plant.commanded else None,
-                primary_host=plant.primary_host,
-                stop=stop,
-                on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),
-            )
+            account = FleetAccount()
+            async with watched("simulate", place, partial(_probe, account)):
+                return await run_fleet(
+                    address=place.broker,
+                    credentials=place.credentials,
+                    machines=plant.machines,
+                    outboxes=outboxes,
+                    receipts=ReceiptVerifier(operator, place.policy.log.name),
+                    checkpoints=CheckpointVerifier(place.policy),
+                    prefix=place.settings.prefix,
+                    interval=place.settings.interval,
+                    duration=duration,
+                    drain=place.settings.drain,
+                    speed=speed,
+                    begin=plant.begin,
+                    faults=plant.faults,
+                    commands=CommandVerifier(operator) if plant.commanded else None,
+                    primary_host=plant.primary_host,
+                    account=account,
+                    stop=stop,
+                    on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),
+                )
 
-        return run_until_stopped(run)
+        return run_until_stopped(run, log_format=place.settings.log_format)
+
+
+def _probe(account: "FleetAccount") -> "SimulatorProbe":
+    from factoryledger.metrics.simulating import SimulatorProbe  # noqa: PLC0415 - on demand
+
+    return SimulatorProbe(account)
 
 
 @contextmanager

@@ -28,7 +28,10 @@ def watch(
     from factoryledger.running import run_until_stopped  # noqa: PLC0415 - on demand
 
     place = installation(broker=broker)
-    run_until_stopped(lambda stop: _run(place, topics or ["#"], count, stop, as_json=json_))
+    run_until_stopped(
+        lambda stop: _run(place, topics or ["#"], count, stop, as_json=json_),
+        log_format=place.settings.log_format,
+    )
 
 
 async def _run(

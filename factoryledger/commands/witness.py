@@ -1,12 +1,17 @@
 """`factoryledger witness`: cosigns the anchor log's checkpoints, over HTTP."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factoryledger import options
+
+if TYPE_CHECKING:
+    from anchor.account import WitnessAccount
+    from factoryledger.metrics.anchoring import WitnessProbe
 
 
 def witness(  # noqa: PLR0913 - a command's options
@@ -31,26 +36,38 @@ def witness(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    metrics: options.Metrics = None,
 ) -> None:
     """Run a witness: it cosigns a checkpoint only if it continues the one before.
 
     It belongs on a machine that the ledger's operator does not control.
     """
+    from anchor.account import WitnessAccount  # noqa: PLC0415 - on demand
     from anchor.service import run_witness  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand
 
-    place = installation(data=data, policy=policy)
+    place = installation(data=data, policy=policy, metrics=metrics)
+    account = WitnessAccount()
 
     async def serve(stop: asyncio.Event) -> None:
-        await run_witness(
-            db=state or place.data.witness_db,
-            key=place.data.witness(name),
-            logs=place.policy.logs,
-            host=host,
-            port=port,
-            stop=stop,
-            on_ready=ready(f"witness {name} on http://{host}:{port}"),
-        )
+        async with watched("witness", place, partial(_probe, account)):
+            await run_witness(
+                db=state or place.data.witness_db,
+                key=place.data.witness(name),
+                logs=place.policy.logs,
+                host=host,
+                port=port,
+                stop=stop,
+                on_ready=ready(f"witness {name} on http://{host}:{port}"),
+                account=account,
+            )
 
-    run_until_stopped(serve)
+    run_until_stopped(serve, log_format=place.settings.log_format)
+
+
+def _probe(account: "WitnessAccount") -> "WitnessProbe":
+    from factoryledger.metrics.anchoring import WitnessProbe  # noqa: PLC0415 - on demand
+
+    return WitnessProbe(account)

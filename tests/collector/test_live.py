@@ -10,6 +10,7 @@ import pytest
 
 import collector as collector_package
 from anchor.receipts import ReceiptVerifier
+from collector.account import Account
 from collector.errors import CommitFailed
 from collector.service import collect
 from telemetry.errors import BrokerUnavailable
@@ -394,3 +395,40 @@ def test_a_real_session_over_the_wire_is_stored_byte_for_byte(works, broker, top
     assert [(row.topic, row.payload) for row in messages(works)] == [
         (f"{topic_prefix}/{line.topic}", line.payload) for line in lines
     ]
+
+
+def test_a_live_collectors_sum_holds_at_every_turn_of_its_loop(works, broker, topic_prefix):
+    async def scenario():
+        account = Account()
+        machines = [works.machine(f"press-{n}", prefix=topic_prefix) for n in range(3)]
+        sent = [machine.message() for machine in machines for _ in range(200)]
+        sent += sent[:50] + [(f"{topic_prefix}/foreign", b"x")] * 50
+        seen = []
+
+        async def look():
+            while True:
+                seen.append(account.balance())
+                await asyncio.sleep(0)
+
+        how = {"account": account, "flush_count": 64}
+        async with (
+            Live(works, broker, topic_prefix, **how) as live,
+            listener(broker, f"{topic_prefix}/#") as (_, link),
+        ):
+            looking = asyncio.create_task(look())
+            for topic, payload in sent:
+                link.post(topic, payload)
+            await live.until(lambda stats: stats.stored + stats.duplicates == len(sent))
+            looking.cancel()
+        return account, seen, live.stats
+
+    account, seen, stats = run(scenario())
+    assert all(b.received == b.stored + b.duplicates + b.refused + b.in_flight for b in seen)
+    assert any(balance.in_flight for balance in seen)
+    last = account.balance()
+    assert (last.stored, last.duplicates, last.in_flight) == (650, 50, 0)
+    assert (last.received, last.own) == (stats.received, stats.own)
+    assert account.delays.count == 600
+    assert account.batch_sizes.total == 650
+    assert account.batch_sizes.count == stats.batches
+    assert account.receipts > 0

@@ -1,0 +1,34 @@
+"""Metrics of a running simulator (docs/operations.md explains each)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import Metric
+
+from factoryledger.metrics.spelling import counter, gauge
+from simulator.fleet import FleetAccount, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorProbe:
+    """Asks a fleet, in its event loop."""
+
+    account: FleetAccount
+
+    def impediment(self) -> str | None:
+        """Why it could not publish now, or None."""
+        return "not started yet" if self.account.tally is None else None
+
+    def families(self) -> Iterator[Metric]:
+        """All its metrics; recorded = receipted + held + evicted."""
+        counts = Tally(0, 0, 0, 0) if self.account.tally is None else self.account.tally()
+        yield counter("simulator_messages_recorded", "Messages made.", counts.recorded)
+        yield counter("simulator_messages_receipted", "Those let go.", counts.receipted)
+        yield gauge("simulator_messages_held", "Those still kept.", counts.held)
+        yield counter("simulator_messages_evicted", "Those given up.", counts.evicted)
+        yield counter(
+            "simulator_messages_delivered", "Those with a good PUBACK or receipt.", counts.delivered
+        )
+        yield counter("simulator_messages_resent", "Publications beyond a first.", counts.resent)
+        yield counter("simulator_messages_undelivered", "Bad PUBACKs.", counts.refused)
+        yield counter("simulator_distrusted", "What came and did not hold.", counts.distrusted)
