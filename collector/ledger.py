@@ -120,9 +120,9 @@ class Ledger:
         docket.refused += batch.refused
         extension = self.head.log.extend(batch.records) if batch.records else None
         commit = self._commit(batch, docket, extension, door, source_line)
-        begun = time.monotonic()
+        begun = self._monotonic()
         put_surely(self._shelf, commit)
-        commit_seconds = time.monotonic() - begun
+        commit_seconds = self._monotonic() - begun
         # Committed: only from here on may the process rely on it, or tell anyone.
         self._advance(batch, extension, commit)
         if anchored_by is not None:
