@@ -6,20 +6,19 @@ decided here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from telemetry.compose import Author
 from telemetry.header import Header, payload_hash, seal_header
-from telemetry.message import Cited, compose
-from telemetry.signature import SigningKey, body_hash, seal
+from telemetry.message import Cited
+from telemetry.signature import SigningKey, before_body, body_hash, join
 from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
 _RETAINED: Final = frozenset({"birth", "state"})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A sealed message: where it stands in its machine's chain, and the exact payload.
 
     `header` is what is signed of a message that is not JSON; its `kind` is the Sparkplug type.
@@ -46,6 +45,8 @@ class Entry:
 class Chain:
     """One session of one machine's messages."""
 
+    __slots__ = ("_author", "_before", "_key", "_topic", "prev", "seq", "session")
+
     def __init__(
         self, *, key: SigningKey, topic: MachineTopic, session: str, prev: bytes | None
     ) -> None:
@@ -53,6 +54,9 @@ class Chain:
         self._key = key
         self._topic = topic
         self.session = session
+        self._author = Author(device=topic.machine, session=session, key=key.key_id)
+        # By far most are telemetry.
+        self._before = before_body(topic.with_kind("telemetry"))
         self.seq = 0
         self.prev = prev
 
@@ -79,19 +83,18 @@ class Chain:
 
         `readings` for telemetry, `content` for birth, state and event; `time` in µs.
         """
-        body = compose(
+        body = self._author.compose(
             kind=kind,
-            device=self._topic.machine,
-            session=self.session,
             seq=self.seq,
             prev=self.prev,
             anchor=anchor,
             time=time,
-            key=self._key.key_id,
             readings=readings,
             content=content,
         )
-        payload = seal(self._key, self._topic.with_kind(kind), body)
+        telemetry = kind == "telemetry"
+        before = self._before if telemetry else before_body(self._topic.with_kind(kind))
+        payload = join(body, self._key.sign(before + body))
         return Entry(kind, self.session, self.seq, payload, body_hash(body))
 
     def enclose(

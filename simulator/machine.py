@@ -10,10 +10,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from simulator import routine
+from simulator.chance import Chance
 from simulator.machines import KINDS
 from simulator.machines.kind import Metric, Readings, Surroundings
 from simulator.packml import State
@@ -31,8 +31,7 @@ Language = Literal["json", "sparkplug"]
 WEARING: Final = ("tool", "die", "wear")
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """One step's outcome: the messages told meanwhile, in order, and the readings after it.
 
     A message is its kind, `state` or `event`, and the object that it carries.
@@ -88,6 +87,11 @@ class Machine:
 
 class RunningMachine:
     """A machine as it runs: physics, its work or else its routine, and their generators."""
+
+    __slots__ = (
+        "_capacity", "_kind", "_observed", "_physics", "_physics_rng", "_routine",
+        "_routine_rng", "_slowed", "_wearing", "drawn", "machine", "observes", "work",
+    )  # fmt: skip
 
     def __init__(self, machine: Machine, flow: Flow | None) -> None:
         """`flow` is that of its line, where it has a job; its machines share one."""
@@ -216,8 +220,8 @@ def _places(topic: MachineTopic) -> tuple[tuple[str, ...], ...]:
     return (*site, topic.area, topic.line), (*site, topic.area), site
 
 
-def _generator(machine: Machine, purpose: str) -> Random:
-    return Random(seed_for(machine.seed, machine.name, purpose))  # noqa: S311 - a simulation
+def _generator(machine: Machine, purpose: str) -> Chance:
+    return Chance(seed_for(machine.seed, machine.name, purpose))
 
 
 def state_content(state: State) -> dict[str, Any]:

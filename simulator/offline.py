@@ -25,7 +25,7 @@ from simulator.station import Scribe
 from telemetry.recording import Header, Line, Writer
 from telemetry.signature import SigningKey
 from telemetry.sparkplug_topic import sparkplug_filters
-from telemetry.topic import factory_filters
+from telemetry.topic import SIGNED_KINDS, factory_filters
 
 START: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z, microseconds since the epoch
 
@@ -157,6 +157,7 @@ class _Recorder:
         self.running = running
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
         self.chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
+        self._topics = {kind: str(machine.topic.with_kind(kind)) for kind in SIGNED_KINDS}
 
     @property
     def recorded(self) -> int:
@@ -192,7 +193,7 @@ class _Recorder:
     def _as_line(self, entry: Entry, now: int) -> Line:
         return Line(
             received=now,
-            topic=str(self.machine.topic.with_kind(entry.kind)),
+            topic=self._topics[entry.kind],
             payload=entry.payload,
             qos=1,
             retain=entry.retain,

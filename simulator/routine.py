@@ -6,10 +6,9 @@ state is done and which command ends a waiting one. Time is counted in whole mil
 so that no rounding depends on the platform.
 """
 
-from dataclasses import dataclass, replace
-from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.kind import Drive, Mode, settle
 from simulator.packml import DONE, Command, State, obey
 
@@ -63,8 +62,7 @@ RAMP: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Routine:
+class Routine(NamedTuple):
     """State now, milliseconds it still lasts, milliseconds of the run left, and demand."""
 
     state: State
@@ -87,15 +85,16 @@ def mode_of(state: State) -> Mode:
     return Mode.STANDBY if state in _STANDBY else Mode.RUN
 
 
-def begin(rng: Random) -> Routine:
+def begin(rng: Chance) -> Routine:
     """A stopped machine at the start of its day."""
     return Routine(State.STOPPED, draw(rng, DWELL[State.STOPPED]), 0, 0.0, 0, 0.0)
 
 
-def advance(routine: Routine, dt: float, rng: Random) -> tuple[Routine, tuple[State, ...]]:
+def advance(routine: Routine, dt: float, rng: Chance) -> tuple[Routine, tuple[State, ...]]:
     """Let `dt` seconds pass; the states entered meanwhile, in order.
 
-    Every state lasts a second or more, so the loop ends after about `dt` rounds.
+    Every state lasts a second or more, so the loop ends after about `dt` rounds. The demand
+    follows a target that changes every few seconds.
     """
     milliseconds = round(dt * 1000)
     entered: list[State] = []
@@ -104,11 +103,17 @@ def advance(routine: Routine, dt: float, rng: Random) -> tuple[Routine, tuple[St
         left -= routine.left
         routine = _leave(routine, rng)
         entered.append(routine.state)
-    routine = replace(routine, left=routine.left - left)
-    return _demand(routine, milliseconds, dt, rng), tuple(entered)
+    target, target_left = routine.target, routine.target_left - milliseconds
+    if target_left <= 0:
+        target = round(LOWEST_DEMAND + (1 - LOWEST_DEMAND) * rng.random(), 4)
+        target_left = draw(rng, TARGET_LENGTH)
+    wanted = target * RAMP.get(routine.state, 0.0)
+    load = round(settle(routine.load, wanted, dt, LOAD_TAU), 4)
+    state, stays, run_left = routine.state, routine.left - left, routine.run_left
+    return Routine(state, stays, run_left, target, target_left, load), tuple(entered)
 
 
-def _leave(routine: Routine, rng: Random) -> Routine:
+def _leave(routine: Routine, rng: Chance) -> Routine:
     """The routine at the start of the state that follows."""
     state = _next_state(routine, rng)
     run_left = routine.run_left
@@ -118,10 +123,10 @@ def _leave(routine: Routine, rng: Random) -> Routine:
     if state is State.EXECUTE:
         left = max(1_000, min(left, run_left))
         run_left -= left
-    return replace(routine, state=state, left=left, run_left=run_left)
+    return routine._replace(state=state, left=left, run_left=run_left)
 
 
-def _next_state(routine: Routine, rng: Random) -> State:
+def _next_state(routine: Routine, rng: Chance) -> State:
     finished = routine.state is State.EXECUTE and routine.run_left <= 0
     ends = ENDS.get(routine.state)
     if finished or ends is None:
@@ -132,24 +137,13 @@ def _next_state(routine: Routine, rng: Random) -> State:
     return state
 
 
-def _demand(routine: Routine, milliseconds: int, dt: float, rng: Random) -> Routine:
-    """The demand after this time: it follows a target that changes every few seconds."""
-    target, target_left = routine.target, routine.target_left - milliseconds
-    if target_left <= 0:
-        target = round(LOWEST_DEMAND + (1 - LOWEST_DEMAND) * rng.random(), 4)
-        target_left = draw(rng, TARGET_LENGTH)
-    wanted = target * RAMP.get(routine.state, 0.0)
-    load = round(settle(routine.load, wanted, dt, LOAD_TAU), 4)
-    return replace(routine, target=target, target_left=target_left, load=load)
-
-
-def draw(rng: Random, limits: tuple[int, int]) -> int:
+def draw(rng: Chance, limits: tuple[int, int]) -> int:
     """A whole number of milliseconds between two, both included."""
     low, high = limits
     return low + int(rng.random() * (high - low + 1))
 
 
-def _choose(rng: Random, ends: tuple[tuple[float, Command], ...]) -> Command:
+def _choose(rng: Chance, ends: tuple[tuple[float, Command], ...]) -> Command:
     drawn = rng.random()
     for chance, command in ends:
         drawn -= chance

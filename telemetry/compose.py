@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from pydantic import BaseModel
 
 from telemetry import strict_json
@@ -21,36 +22,47 @@ MAX_LENGTH: Final = 1 << 20
 _HASH_LENGTH: Final = 32
 
 
-def compose(  # noqa: PLR0913 - one argument a member
-    *,
-    kind: str,
-    device: str,
-    session: str,
-    seq: int,
-    prev: bytes | None,
-    anchor: Cited | None,
-    time: int,
-    key: str,
-    readings: Mapping[str, float] | None = None,
-    scans: Sequence[Scan] | None = None,
-    content: Mapping[str, Any] | BaseModel | None = None,
-) -> bytes:
-    """Write a body: the JSON object without its closing brace.
+class Author:
+    """Whose bodies they are: device, session and key, checked once for all that it writes."""
 
-    Telemetry takes exactly one of `readings` and `scans`, the other kinds `content`.
-    MalformedMessage where a reader would refuse what would come of it.
-    """
-    try:
-        first = leading(
-            device=device, session=session, seq=seq, prev=prev, anchor=anchor, time=time
-        )
-        said = _content(kind, readings, scans, content)
-        body = f'{first},{said},"key":"{key_id_of(key)}"'.encode("ascii")
-    except (NotCanonical, NotStrictJson) as error:
-        raise MalformedMessage(str(error)) from None
-    if len(body) + SUFFIX_LENGTH > MAX_LENGTH:
-        raise MalformedMessage(f"a message has at most {MAX_LENGTH} bytes; send fewer scans")
-    return body
+    __slots__ = ("_ending", "_opening")
+
+    def __init__(self, *, device: str, session: str, key: str) -> None:
+        """MalformedMessage where one of them is not what a reader takes."""
+        self._opening = _opening(device, session)
+        self._ending = f',"key":"{key_id_of(key)}"'
+
+    def compose(  # noqa: PLR0913 - one argument a member
+        self,
+        *,
+        kind: str,
+        seq: int,
+        prev: bytes | None,
+        anchor: Cited | None,
+        time: int,
+        readings: Mapping[str, float] | None = None,
+        scans: Sequence[Scan] | None = None,
+        content: Mapping[str, Any] | BaseModel | None = None,
+    ) -> bytes:
+        """Write a body: the JSON object without its closing brace.
+
+        Telemetry takes exactly one of `readings` and `scans`, the other kinds `content`.
+        MalformedMessage where a reader would refuse what would come of it.
+        """
+        try:
+            place = _place(seq, prev, anchor, time)
+            said = _content(kind, readings, scans, content)
+        except (NotCanonical, NotStrictJson) as error:
+            raise MalformedMessage(str(error)) from None
+        body = f"{self._opening}{place},{said}{self._ending}".encode("ascii")
+        if len(body) + SUFFIX_LENGTH > MAX_LENGTH:
+            raise MalformedMessage(f"a message has at most {MAX_LENGTH} bytes; send fewer scans")
+        return body
+
+
+def compose(*, device: str, session: str, key: str, **members: Any) -> bytes:
+    """Write one body of this device, session and key; the members as `Author.compose` has them."""
+    return Author(device=device, session=session, key=key).compose(**members)
 
 
 def leading(  # noqa: PLR0913 - one argument a member
@@ -63,9 +75,17 @@ def leading(  # noqa: PLR0913 - one argument a member
     time: int,
 ) -> str:
     """Write the members that every body begins with, its brace before them."""
+    return _opening(device, session) + _place(seq, prev, anchor, time)
+
+
+def _opening(device: str, session: str) -> str:
     return (
-        f'{{"device":"{segment_of("device", device)}"'
-        f',"session":"{segment_of("session", session)}"'
+        f'{{"device":"{segment_of("device", device)}","session":"{segment_of("session", session)}"'
+    )
+
+
+def _place(seq: int, prev: bytes | None, anchor: Cited | None, time: int) -> str:
+    return (
         f',"seq":{count_of("seq", seq)},"prev":{_hash(prev)},"anchor":{_anchor(anchor)}'
         f',"time":"{time_text(time)}"'
     )
@@ -99,11 +119,41 @@ def _scans(scans: Sequence[Scan] | None) -> str:
 
 
 def _readings(readings: Mapping[str, float]) -> str:
+    if not (
+        _FLOAT.issuperset(map(type, readings.values())) and _STR.issuperset(map(type, readings))
+    ):
+        return _readings_with_care(readings)
+    try:
+        text = _FAST.encode(dict(readings)).decode()
+    except UnicodeEncodeError:
+        return _readings_with_care(readings)
+    return _readings_with_care(readings) if _spelled_otherwise(text, readings) else text
+
+
+def _spelled_otherwise(text: str, readings: Mapping[str, float]) -> bool:
+    """Whether msgspec may have spelled readings otherwise than our JSON does.
+
+    It writes other exponents, which small and large numbers have, null for what is no number,
+    and plainly what we escape. A metric's name may look like that: then it may have.
+    """
+    values = readings.values()
+    return (
+        min(values, default=0.0) <= -_LARGE
+        or max(values, default=0.0) >= _LARGE
+        or "e-" in text
+        or "null" in text
+        or "\\" in text
+        or "\x7f" in text
+        or not text.isascii()
+    )
+
+
+def _readings_with_care(readings: Mapping[str, float]) -> str:
     for name, value in readings.items():
         if type(value) not in {int, float} or not math.isfinite(value):
             raise MalformedMessage(f"reading {name!r} is not a finite number: {value!r}")
     # The encoder would make a name of a number.
-    if not set(map(type, readings)) <= {str}:
+    if not _STR.issuperset(map(type, readings)):
         raise MalformedMessage("a reading's name is a string")
     text = _ENCODER.encode(dict(readings))
     # Only odd names and large integers need the strict reader's look.
@@ -137,4 +187,8 @@ def _anchor(anchor: Cited | None) -> str:
     return f'{{"size":{count_of("anchor.size", anchor.size)},"note":{_hash(anchor.note)}}}'
 
 
+_FLOAT: Final = frozenset({float})
+_STR: Final = frozenset({str})
+_FAST: Final = msgspec.json.Encoder()
+_LARGE: Final = 1e16
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

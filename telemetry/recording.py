@@ -57,9 +57,9 @@ class Writer:
             self.close()
 
     def _put(self, line: bytes) -> None:
+        line += b"\n"
         self._hash.update(line)
-        self._hash.update(b"\n")
-        self._file.write(line + b"\n")
+        self._file.write(line)
 
 
 class Reading:

@@ -6,6 +6,7 @@ Pure.
 
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -22,6 +23,8 @@ CLOCKS: Final = ("system", "simulated", "recorded")
 _MAX_QOS: Final = 2
 _MAX_EXPIRY: Final = 2**32 - 1
 _MAX_SUBSCRIPTION: Final = 268_435_455
+# Longer topics are quoted each time, so that strangers cannot fill memory with them.
+_CACHED_LENGTH: Final = 512
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -72,16 +75,21 @@ class Line:
     def to_bytes(self, *, sealed: bool = False) -> bytes:
         """Write the line, without its newline; NotCanonical for what MQTT cannot carry.
 
-        Who has just sealed the payload (`telemetry.compose`) says so: it is compact JSON.
+        Who has just sealed the payload (`telemetry.compose`) says so: if it is JSON, which
+        begins with a brace, as no Sparkplug payload does, then it is compact.
         """
-        check_name(self.topic)
         if not 0 <= self.qos <= _MAX_QOS:
             raise NotCanonical(f"no QoS {self.qos}")
-        return (
-            f'{{"received":"{time_text(self.received)}","topic":{quote(self.topic)}'
-            f',{_payload_member(self.payload, sealed=sealed)},"qos":{self.qos}'
-            f',"retain":{"true" if self.retain else "false"}{_properties_member(self.properties)}}}'
-        ).encode()
+        properties = self.properties
+        compact = sealed and self.payload.startswith(b"{")
+        return b'{"received":"%b","topic":%b,%b,"qos":%d,"retain":%b%b}' % (
+            time_text(self.received).encode("ascii"),
+            _topic(self.topic),
+            b'"json":%b' % self.payload if compact else _payload_member(self.payload),
+            self.qos,
+            b"true" if self.retain else b"false",
+            b"" if properties is NO_PROPERTIES else _properties_member(properties).encode(),
+        )
 
     @staticmethod
     def from_bytes(data: bytes) -> "Line":
@@ -144,12 +152,27 @@ _HEADER: Final = msgspec.json.Decoder(_Header)
 _LINE: Final = msgspec.json.Decoder(_Line)
 
 
-def _payload_member(payload: bytes, *, sealed: bool) -> str:
+def _topic(topic: str) -> bytes:
+    """The topic, quoted; machines say theirs again and again."""
+    return _quoted_topic(topic) if len(topic) > _CACHED_LENGTH else _quoted_cached(topic)
+
+
+def _quoted_topic(topic: str) -> bytes:
+    check_name(topic)
+    return quote(topic).encode("ascii")
+
+
+_quoted_cached = lru_cache(maxsize=4096)(_quoted_topic)
+
+
+def _payload_member(payload: bytes) -> bytes:
     try:
         text = payload.decode()
     except UnicodeDecodeError:
-        return f'"base64":"{b64(payload)}"'
-    return f'"json":{text}' if sealed or _is_compact_json(text) else f'"text":{quote(text)}'
+        return b'"base64":"%b"' % b64(payload).encode("ascii")
+    if _is_compact_json(text):
+        return b'"json":%b' % payload
+    return b'"text":%b' % quote(text).encode("ascii")
 
 
 def _is_compact_json(text: str) -> bool:

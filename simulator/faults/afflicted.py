@@ -8,9 +8,9 @@ a generator of its own, so one changes nothing of another, and none of the physi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
+from simulator.chance import Chance
 from simulator.faults.fault import (
     FAIR,
     Moment,
@@ -33,7 +33,7 @@ class Active:
     """A fault while it lasts; `before` is what a sensor last gave before it."""
 
     occurrence: Occurrence
-    rng: Random
+    rng: Chance
     before: float | None = None
 
     def moment(self, at: int) -> Moment:
@@ -128,7 +128,7 @@ class Afflicted:
     def _activated(self, occurrence: Occurrence) -> Active:
         spec, machine = occurrence.spec, self.machine
         purpose = f"fault/{occurrence.kind}/{occurrence.metric}/{occurrence.start}"
-        active = Active(occurrence, Random(seed_for(machine.seed, machine.name, purpose)))  # noqa: S311 - a simulation
+        active = Active(occurrence, Chance(seed_for(machine.seed, machine.name, purpose)))
         if isinstance(spec, SensorFault):
             active.before = self._shown.get(occurrence.metric or "")
         return active

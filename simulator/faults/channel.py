@@ -7,9 +7,9 @@ is lost but what is withheld, and that for good, however often it is given again
 
 import heapq
 from collections.abc import Hashable, Iterable
-from random import Random
 from typing import Generic, TypeVar
 
+from simulator.chance import Chance
 from simulator.faults.fault import FAIR, Weather
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ COPY_WITHIN = 2.0  # s
 class Channel(Generic[T]):
     """One machine's channel; `weather` is set from beat to beat."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Chance) -> None:
         self.weather: Weather = FAIR
         self.withheld = 0
         self._rng = rng

@@ -7,12 +7,12 @@ numbers first. Readings are fabricated. Pure.
 """
 
 from collections import deque
-from random import Random
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from simulator.chain import Chain, Entry
+from simulator.chance import Chance
 from simulator.faults.fabricated import fabricated, session_of
 from simulator.faults.fault import Publication, Scene, SecurityFault
 
@@ -27,7 +27,7 @@ class ClonedMachine(SecurityFault):
         Literal["other", "same"], Field(description="One of its own, or the machine's")
     ] = "other"
 
-    def intruder(self, scene: Scene, rng: Random) -> "Clone":
+    def intruder(self, scene: Scene, rng: Chance) -> "Clone":
         """A copy from here on."""
         session = scene.session if self.session == "same" else session_of(rng)
         chain = Chain(key=scene.key, topic=scene.topic, session=session, prev=scene.prev)
@@ -38,7 +38,7 @@ class ClonedMachine(SecurityFault):
 class Clone:
     """The copy as it runs."""
 
-    def __init__(self, chain: Chain, rng: Random) -> None:
+    def __init__(self, chain: Chain, rng: Chance) -> None:
         self._chain, self._rng = chain, rng
         self._made: deque[Entry] = deque()
 

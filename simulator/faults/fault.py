@@ -5,12 +5,12 @@ arguments of that method, so that the same seed gives the same fault. A new one 
 with a model, and its name in `simulator.faults.spec`. Pure.
 """
 
-from random import Random
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from simulator.chain import Entry
+from simulator.chance import Chance
 from simulator.machines.kind import Metric, shown
 from simulator.spans import Span
 from simulator.work.making import UNDISTURBED, Influence
@@ -29,7 +29,7 @@ class Moment(NamedTuple):
 
     since: int
     lasts: int
-    rng: Random
+    rng: Chance
 
     def progress(self, ramp: int | None) -> float:
         """From 0 to 1 along a ramp of milliseconds; None is the fault's whole length."""
@@ -188,6 +188,6 @@ class SecurityFault(FaultSpec):
 
     group: ClassVar[Group] = "security"
 
-    def intruder(self, scene: Scene, rng: Random) -> Intruder:
+    def intruder(self, scene: Scene, rng: Chance) -> Intruder:
         """Who that is, from the scene at which it begins."""
         raise NotImplementedError

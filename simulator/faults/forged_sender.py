@@ -6,11 +6,11 @@ those that the machine takes next; readings are fabricated. Pure.
 """
 
 from dataclasses import dataclass
-from random import Random
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simulator.chance import Chance
 from simulator.faults.fabricated import fabricated
 from simulator.faults.fault import Publication, Scene, SecurityFault
 from telemetry.message import compose
@@ -25,7 +25,7 @@ class ForgedSender(SecurityFault):
         "own"
     )
 
-    def intruder(self, scene: Scene, rng: Random) -> "Forger":  # noqa: ARG002 - knows no key
+    def intruder(self, scene: Scene, rng: Chance) -> "Forger":  # noqa: ARG002 - knows no key
         """Who makes a key of their own."""
         seed = int(rng.random() * 2**48).to_bytes(32, "big")
         return Forger(self.key == "machine", SigningKey.from_seed(seed), rng)
@@ -37,7 +37,7 @@ class Forger:
 
     pretends: bool
     own: SigningKey
-    rng: Random
+    rng: Chance
 
     def act(self, scene: Scene) -> list[Publication]:
         """One message."""

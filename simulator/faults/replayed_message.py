@@ -6,11 +6,11 @@ Pure.
 """
 
 from dataclasses import dataclass
-from random import Random
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simulator.chance import Chance
 from simulator.faults.fault import Publication, Scene, SecurityFault, Share
 
 
@@ -20,7 +20,7 @@ class ReplayedMessage(SecurityFault):
     fault: Literal["replayed-message"]
     share: Annotated[Share, Field(description="Of beats with a replay")] = 0.5
 
-    def intruder(self, scene: Scene, rng: Random) -> "Replayer":  # noqa: ARG002 - listens only
+    def intruder(self, scene: Scene, rng: Chance) -> "Replayer":  # noqa: ARG002 - listens only
         """Who has listened."""
         return Replayer(self.share, rng)
 
@@ -30,7 +30,7 @@ class Replayer:
     """Somebody who sends again what was heard."""
 
     share: float
-    rng: Random
+    rng: Chance
 
     def act(self, scene: Scene) -> list[Publication]:
         """One old message, or none; two draws either way."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from random import Random
 from typing import Any, Final
 
+from simulator.chance import Chance
 from simulator.errors import BadScenario
 from simulator.faults.fault import FaultSpec, ProcessFault, SensorFault
 from simulator.machine import Machine
@@ -118,7 +118,7 @@ def _suits(spec: FaultSpec, kind: str) -> bool:
 @cache
 def _parts(kind: str) -> tuple[str, ...]:
     """The names of what makes up the state of a kind's machines."""
-    return tuple(KINDS[kind].begin(Random(0))._fields)  # noqa: S311 - only for its names
+    return tuple(KINDS[kind].begin(Chance(0))._fields)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -5,10 +5,10 @@ message without predecessor, fabricated readings. To a collector they are `accep
 the key is revoked nothing but the broken chain tells them from the machine's. Pure.
 """
 
-from random import Random
 from typing import Literal
 
 from simulator.chain import Chain
+from simulator.chance import Chance
 from simulator.faults.fabricated import fabricated, session_of
 from simulator.faults.fault import Publication, Scene, SecurityFault
 
@@ -18,7 +18,7 @@ class StolenKey(SecurityFault):
 
     fault: Literal["stolen-key"]
 
-    def intruder(self, scene: Scene, rng: Random) -> "Thief":
+    def intruder(self, scene: Scene, rng: Chance) -> "Thief":
         """Who has the key, and no more."""
         chain = Chain(key=scene.key, topic=scene.topic, session=session_of(rng), prev=None)
         return Thief(chain, rng)
@@ -27,7 +27,7 @@ class StolenKey(SecurityFault):
 class Thief:
     """Somebody who signs as the machine."""
 
-    def __init__(self, chain: Chain, rng: Random) -> None:
+    def __init__(self, chain: Chain, rng: Chance) -> None:
         self._chain, self._rng = chain, rng
 
     def act(self, scene: Scene) -> list[Publication]:

@@ -7,10 +7,10 @@ beat.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from random import Random
 from typing import Final
 
 from simulator.chain import Chain, Entry
+from simulator.chance import Chance
 from simulator.faults.afflicted import Afflicted
 from simulator.faults.channel import Channel
 from simulator.faults.fault import Intruder, Publication, Scene, SecurityFault, Weather
@@ -29,7 +29,7 @@ class Street:
         machine = afflicted.machine
         self._topic = machine.topic
         self.channel: Channel[Entry] = Channel(
-            Random(seed_for(machine.seed, machine.name, "street"))  # noqa: S311 - a simulation
+            Chance(seed_for(machine.seed, machine.name, "street"))
         )
         self._sent: deque[Entry] = deque(maxlen=REMEMBERED)
         self._intruders: dict[str, Intruder] = {}

@@ -11,9 +11,9 @@ harder.
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -79,7 +79,7 @@ class AgvState(NamedTuple):
     wear: float
 
 
-def begin(rng: Random) -> AgvState:
+def begin(rng: Chance) -> AgvState:
     """A vehicle that stands somewhere on its way."""
     ambient = between(rng, 16.0, 26.0)
     position, charge = between(rng, 0.0, ROUTE), between(rng, 0.6, 0.95)
@@ -114,7 +114,7 @@ def open_circuit(charge: float) -> float:
     return EMPTY_VOLTAGE + (FULL_VOLTAGE - EMPTY_VOLTAGE) * charge
 
 
-def step(state: AgvState, drive: Drive, dt: float, rng: Random) -> tuple[AgvState, Readings]:
+def step(state: AgvState, drive: Drive, dt: float, rng: Chance) -> tuple[AgvState, Readings]:
     """Let `dt` seconds pass."""
     work, mode = drive.work, drive.mode
     wanted = FULL_SPEED * work * min(1.0, state.charge / LIMP)
@@ -138,7 +138,7 @@ def step(state: AgvState, drive: Drive, dt: float, rng: Random) -> tuple[AgvStat
 
 
 def _readings(  # noqa: PLR0913, PLR0917 - what a step has worked out
-    state: AgvState, work: float, power: float, charged: float, amperes: float, rng: Random
+    state: AgvState, work: float, power: float, charged: float, amperes: float, rng: Chance
 ) -> Readings:
     turning = state.speed / FULL_SPEED
     return {

@@ -15,9 +15,9 @@ shakes add as independent vibrations do, by squares (severity zones: ISO 20816-3
 
 import math
 from dataclasses import dataclass
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.kind import Metric, Readings, measured
 
 HARMONICS: Final = 3
@@ -101,7 +101,7 @@ class Mounted:
             for name, order, band in zip(Bands._fields, self.bearing.orders, bands, strict=True)
         }
 
-    def readings(self, turning: float, other: float, wear: float, rng: Random) -> Readings:
+    def readings(self, turning: float, other: float, wear: float, rng: Chance) -> Readings:
         """What a velocity sensor on the housing says; `other`, mm/s, is what else shakes it."""
         outer, inner, ball, cage = self.bands(turning, wear)
         total = math.sqrt(other * other + outer * outer + inner * inner + ball * ball + cage * cage)

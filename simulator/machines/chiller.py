@@ -9,9 +9,9 @@ setpoint, first order. The compressor's speed follows the load; it shakes by its
 water gets too warm.
 """
 
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -65,7 +65,7 @@ class ChillerState(NamedTuple):
     coolant: float = 1.0
 
 
-def begin(rng: Random) -> ChillerState:
+def begin(rng: Chance) -> ChillerState:
     """A chiller that has stood for a while."""
     ambient = between(rng, 18.0, 28.0)
     return ChillerState(ambient, 9.0, ambient, between(rng, 0.0, 0.5), between(rng, 0.02, 0.35))
@@ -84,7 +84,7 @@ def power_of(state: ChillerState, drive: Drive) -> float:
 
 
 def step(
-    state: ChillerState, drive: Drive, dt: float, rng: Random
+    state: ChillerState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[ChillerState, Readings]:
     """Let `dt` seconds pass."""
     work, off = drive.work, drive.mode is Mode.OFF

@@ -12,9 +12,9 @@ bearing (`bearing`).
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -77,7 +77,7 @@ class ColdStoreState(NamedTuple):
     wear: float
 
 
-def begin(rng: Random) -> ColdStoreState:
+def begin(rng: Chance) -> ColdStoreState:
     """A store that was kept cold."""
     ambient = between(rng, 16.0, 26.0)
     air, frost = between(rng, -22.0, -20.0), between(rng, 0.0, 0.5)
@@ -160,7 +160,7 @@ def _moved(state: ColdStoreState, drive: Drive, dt: float) -> ColdStoreState:
 
 
 def step(
-    state: ColdStoreState, drive: Drive, dt: float, rng: Random
+    state: ColdStoreState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[ColdStoreState, Readings]:
     """Let `dt` seconds pass."""
     work, after = drive.work, passed(state, drive, dt)

@@ -8,9 +8,9 @@ Receiver pressure droops with the flow drawn. The screws shake with the load, an
 bearing (`bearing`). R grows as coolant is missing.
 """
 
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -62,7 +62,7 @@ class CompressorState(NamedTuple):
     coolant: float = 1.0
 
 
-def begin(rng: Random) -> CompressorState:
+def begin(rng: Chance) -> CompressorState:
     """A cold machine on a network that still holds its pressure."""
     ambient = between(rng, 18.0, 28.0)
     return CompressorState(ambient, ambient, 7.0, between(rng, 0.02, 0.35))
@@ -85,7 +85,7 @@ def power_of(state: CompressorState, drive: Drive) -> float:
 
 
 def step(
-    state: CompressorState, drive: Drive, dt: float, rng: Random
+    state: CompressorState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[CompressorState, Readings]:
     """Let `dt` seconds pass."""
     power, work, energised = power_of(state, drive), drive.work, drive.mode is not Mode.OFF

@@ -10,9 +10,9 @@ bearing (`bearing`).
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -70,7 +70,7 @@ class ConveyorState(NamedTuple):
     wear: float
 
 
-def begin(rng: Random) -> ConveyorState:
+def begin(rng: Chance) -> ConveyorState:
     """A belt that stands, half empty."""
     ambient = between(rng, 16.0, 28.0)
     goods = between(rng, 0.0, FULL_GOODS / 2.0)
@@ -89,7 +89,7 @@ def power_of(mode: Mode, force: float, speed: float) -> float:
 
 
 def step(
-    state: ConveyorState, drive: Drive, dt: float, rng: Random
+    state: ConveyorState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[ConveyorState, Readings]:
     """Let `dt` seconds pass."""
     work, mode = drive.work, drive.mode
@@ -106,7 +106,7 @@ def step(
 
 
 def _readings(  # noqa: PLR0913, PLR0917 - what a step has worked out
-    state: ConveyorState, mode: Mode, work: float, force: float, power: float, rng: Random
+    state: ConveyorState, mode: Mode, work: float, force: float, power: float, rng: Chance
 ) -> Readings:
     turning, running = state.speed / SPEED, mode is Mode.RUN
     active = power * 1e3 / (math.sqrt(3.0) * LINE_VOLTAGE)

@@ -10,9 +10,9 @@ class 0.5 (IEC 62053-22).
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.kind import (
     Drive,
     Kind,
@@ -64,7 +64,7 @@ class EnergyMeterState(NamedTuple):
     frequency: float
 
 
-def begin(rng: Random) -> EnergyMeterState:
+def begin(rng: Chance) -> EnergyMeterState:
     """A meter that was in use for years."""
     ambient, energy = between(rng, 18.0, 28.0), float(int(between(rng, 1e4, 1e6)))
     return EnergyMeterState(ambient, ambient, 0.0, 0.0, energy, NOMINAL_VOLTAGE, NOMINAL_FREQUENCY)
@@ -88,7 +88,7 @@ def reactive(power: float, highest: float) -> float:
 
 
 def step(
-    state: EnergyMeterState, drive: Drive, dt: float, rng: Random
+    state: EnergyMeterState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[EnergyMeterState, Readings]:
     """Let `dt` seconds pass."""
     power = power_of(drive)
@@ -110,7 +110,7 @@ def step(
 
 
 def _readings(
-    state: EnergyMeterState, power: float, apparent: float, share: float, rng: Random
+    state: EnergyMeterState, power: float, apparent: float, share: float, rng: Chance
 ) -> Readings:
     voltage = state.voltage - DROP * share
     return {

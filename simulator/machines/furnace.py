@@ -8,9 +8,9 @@ second against a time constant of some hundred. The fan shakes by its bearing (`
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -58,7 +58,7 @@ class FurnaceState(NamedTuple):
     wear: float
 
 
-def begin(rng: Random) -> FurnaceState:
+def begin(rng: Chance) -> FurnaceState:
     """A furnace that was kept hot."""
     return FurnaceState(
         between(rng, 18.0, 28.0), between(rng, 838.0, 849.0), between(rng, 0.02, 0.35)
@@ -99,7 +99,7 @@ def heated(state: FurnaceState, drive: Drive, dt: float) -> tuple[float, float]:
 
 
 def step(
-    state: FurnaceState, drive: Drive, dt: float, rng: Random
+    state: FurnaceState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[FurnaceState, Readings]:
     """Let `dt` seconds pass."""
     work, turning = drive.work, 0.0 if drive.mode is Mode.OFF else 1.0

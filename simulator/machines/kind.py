@@ -2,17 +2,17 @@
 
 Pure: a kind's `step` takes the state, what drives the machine, the seconds that pass and a
 seeded generator, and gives the next state and the readings. Nothing here knows time, MQTT
-or signatures. Only `Random.random` is drawn from (the one method whose sequence Python
-promises to keep), and what is fed back into a state is rounded, because `exp` and `**`
-differ in the last digit between C libraries.
+or signatures. What is fed back into a state is rounded, because `exp` and `**` differ in
+the last digit between C libraries.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from random import Random
+from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
+
+from simulator.chance import Chance
 
 S = TypeVar("S")
 
@@ -21,11 +21,9 @@ Readings = dict[str, float]
 # n / 10^digits is the float nearest to that decimal, which `round(value, digits)` finds
 # too, at four times the cost.
 _STEPS: Final = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
-# The sum of four uniforms has a deviation of 1/sqrt(3).
-_SQRT_3: Final = 1.7320508075688772
 
 
-class Mode(Enum):
+class Mode(StrEnum):
     """What the PackML state means for the drives: current off, energised, at work."""
 
     OFF = "off"
@@ -77,8 +75,8 @@ class Kind(Generic[S]):
 
     name: str
     metrics: Mapping[str, Metric]
-    begin: Callable[[Random], S]
-    step: Callable[[S, Drive, float, Random], tuple[S, Readings]]
+    begin: Callable[[Chance], S]
+    step: Callable[[S, Drive, float, Chance], tuple[S, Readings]]
     draws: str | None = "power"
     observes: bool = False
 
@@ -102,24 +100,20 @@ def grown(wear: float, work: float, dt: float, life: float) -> float:
     return min(1.0, round((wear + work * dt / life) * 1e9) / 1e9)
 
 
-def measured(value: float, digits: int, rng: Random, relative: float = 0.0) -> float:
+def measured(value: float, digits: int, rng: Chance, relative: float = 0.0) -> float:
     """A reading: the value with proportional noise, at the sensor's resolution.
 
-    Noise in proportion keeps a zero zero and a physical range a range. Its deviation is
-    `relative` and it stays within ±3.5 of them: the sum of four uniforms (Irwin-Hall) is
-    bell-shaped, bounded, and made of additions only, so the same on every platform;
-    `Random.gauss` goes through the C library.
+    Noise in proportion keeps a zero zero and a physical range a range. It is bell-shaped,
+    its deviation is `relative` and it stays within ±3.5 of them.
     """
-    draw, step = rng.random, _STEPS[digits]
-    total = draw() + draw() + draw() + draw() - 2.0
-    return round(value * (1.0 + total * relative * _SQRT_3) * step) / step
+    step = _STEPS[digits]
+    return round(value * (1.0 + rng.bell() * relative) * step) / step
 
 
-def sensed(value: float, digits: int, rng: Random, deviation: float) -> float:
+def sensed(value: float, digits: int, rng: Chance, deviation: float) -> float:
     """A reading whose noise does not depend on the value: a temperature around 0 °C."""
-    draw, step = rng.random, _STEPS[digits]
-    total = draw() + draw() + draw() + draw() - 2.0
-    return round((value + total * deviation * _SQRT_3) * step) / step
+    step = _STEPS[digits]
+    return round((value + rng.bell() * deviation) * step) / step
 
 
 def shown(value: float, digits: int) -> float:
@@ -128,6 +122,6 @@ def shown(value: float, digits: int) -> float:
     return round(value * step) / step
 
 
-def between(rng: Random, low: float, high: float) -> float:
+def between(rng: Chance, low: float, high: float) -> float:
     """A uniform draw from low to high."""
     return kept(low + (high - low) * rng.random())

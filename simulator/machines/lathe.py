@@ -12,9 +12,9 @@ get hotter as coolant is missing; a broken tool cuts nothing, and its stub shake
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -44,6 +44,7 @@ STUB: Final = 2.0  # mm/s: how a broken tool shakes the spindle
 HEAT_CAPACITY: Final = 3.8e-3  # J/(mm³·K), steel
 DIFFUSIVITY: Final = 13.0  # mm²/s, steel
 FLOODED: Final = 0.6  # of Cook's rise is left under coolant
+HOTTEST: Final = 1150.0  # °C: chip and edge soften, and no more heat is made
 NOSE_RADIUS: Final = 0.8  # mm
 RESISTANCE: Final = 30.0  # K/kW from spindle to room
 HEAT_SHARE: Final = 0.12  # of the power stays in the spindle
@@ -82,7 +83,7 @@ class LatheState(NamedTuple):
     broken: bool = False
 
 
-def begin(rng: Random) -> LatheState:
+def begin(rng: Chance) -> LatheState:
     """A cold machine with a tool in some state of use and a bar partly turned."""
     ambient = between(rng, 18.0, 26.0)
     diameter, tool = between(rng, FINISHED, BAR), between(rng, 0.05, 0.6)
@@ -124,7 +125,7 @@ def turned(diameter: float, speed: float, load: float, dt: float) -> float:
     return left if left > FINISHED else BAR
 
 
-def step(state: LatheState, drive: Drive, dt: float, rng: Random) -> tuple[LatheState, Readings]:
+def step(state: LatheState, drive: Drive, dt: float, rng: Chance) -> tuple[LatheState, Readings]:
     """Let `dt` seconds pass."""
     work, ambient = drive.work, state.ambient
     force = 0.0 if state.broken else cutting_force(work, state.tool)
@@ -140,7 +141,7 @@ def step(state: LatheState, drive: Drive, dt: float, rng: Random) -> tuple[Lathe
             dt,
             TAU,
         ),
-        settle(state.edge, ambient + edge_rise(work, force) * dry, dt, EDGE_TAU),
+        settle(state.edge, min(HOTTEST, ambient + edge_rise(work, force) * dry), dt, EDGE_TAU),
         speed,
         turned(state.diameter, speed, work, dt),
         _worn(state.tool, drive, dt),
@@ -151,7 +152,7 @@ def step(state: LatheState, drive: Drive, dt: float, rng: Random) -> tuple[Lathe
     return after, _readings(after, work, force, power, rng)
 
 
-def _readings(state: LatheState, work: float, force: float, power: float, rng: Random) -> Readings:
+def _readings(state: LatheState, work: float, force: float, power: float, rng: Chance) -> Readings:
     turning = state.speed / NOMINAL_SPEED
     cutting = turning * (0.3 + 0.8 * state.tool + 0.5 * force / 2000.0 + STUB * state.broken)
     rough = feed(work) ** 2 / (32.0 * NOSE_RADIUS) * 1e3 * (1.0 + 0.8 * state.tool)

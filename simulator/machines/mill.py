@@ -9,9 +9,9 @@ The spindle shakes with force and a blunt tool, and by its bearing (`bearing`). 
 coolant is missing; a broken tool cuts nothing, and its stub shakes.
 """
 
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -69,7 +69,7 @@ class MillState(NamedTuple):
     broken: bool = False
 
 
-def begin(rng: Random) -> MillState:
+def begin(rng: Chance) -> MillState:
     """A cold machine with a tool in some state of use."""
     ambient = between(rng, 18.0, 26.0)
     return MillState(ambient, ambient, 0.0, between(rng, 0.05, 0.6), between(rng, 0.02, 0.35))
@@ -88,7 +88,7 @@ def power_of(mode: Mode, force: float) -> float:
     return BASE_POWER[mode] + force * CUTTING_SPEED / 60_000.0 / EFFICIENCY
 
 
-def step(state: MillState, drive: Drive, dt: float, rng: Random) -> tuple[MillState, Readings]:
+def step(state: MillState, drive: Drive, dt: float, rng: Chance) -> tuple[MillState, Readings]:
     """Let `dt` seconds pass."""
     work, running = drive.work, drive.mode is Mode.RUN
     force = 0.0 if state.broken else cutting_force(work, state.tool)

@@ -10,9 +10,9 @@ mould hotter as coolant is missing. The pump shakes with the load, and by its be
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -77,7 +77,7 @@ class MouldingState(NamedTuple):
     coolant: float = 1.0
 
 
-def begin(rng: Random) -> MouldingState:
+def begin(rng: Chance) -> MouldingState:
     """A pre-heated machine at the start of a cycle."""
     ambient = between(rng, 18.0, 26.0)
     return MouldingState(ambient, 215.0, 42.0, ambient + 8.0, 0.0, 0, between(rng, 0.02, 0.35))
@@ -124,7 +124,7 @@ def pressure_at(phase: float, peak: float) -> float:
 
 
 def step(
-    state: MouldingState, drive: Drive, dt: float, rng: Random
+    state: MouldingState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[MouldingState, Readings]:
     """Let `dt` seconds pass."""
     power, work = power_of(state, drive), drive.work
@@ -147,7 +147,7 @@ def _barrel_target(state: MouldingState, drive: Drive) -> float:
     return max(state.ambient, BARREL_SETPOINT[drive.mode] - 5.0 * drive.work)
 
 
-def _readings(state: MouldingState, drive: Drive, power: float, rng: Random) -> Readings:
+def _readings(state: MouldingState, drive: Drive, power: float, rng: Chance) -> Readings:
     work, working = drive.work, drive.work > 0.0
     peak = peak_pressure(work, state.barrel) if working else 0.0
     closed = working and state.phase < COOL_END

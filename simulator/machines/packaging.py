@@ -11,9 +11,9 @@ and by its bearing (`bearing`), which also costs power.
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -75,7 +75,7 @@ class PackagingState(NamedTuple):
     wear: float
 
 
-def begin(rng: Random) -> PackagingState:
+def begin(rng: Chance) -> PackagingState:
     """A line with warm jaws and a reel in use."""
     ambient = between(rng, 18.0, 26.0)
     reel, wear = between(rng, 2.0 * CORE, REEL), between(rng, 0.02, 0.35)
@@ -116,7 +116,7 @@ def power_of(mode: Mode, rate: float, wear: float, heating: float) -> float:
 
 
 def step(
-    state: PackagingState, drive: Drive, dt: float, rng: Random
+    state: PackagingState, drive: Drive, dt: float, rng: Chance
 ) -> tuple[PackagingState, Readings]:
     """Let `dt` seconds pass."""
     work, on = drive.work, drive.mode is not Mode.OFF
@@ -137,7 +137,7 @@ def step(
 
 
 def _readings(
-    state: PackagingState, work: float, power: float, heating: float, rng: Random
+    state: PackagingState, work: float, power: float, heating: float, rng: Chance
 ) -> Readings:
     turning = state.rate / FULL_RATE
     tension = BRAKE / math.sqrt(state.reel) * 1e3 if work > 0.0 else 0.0

@@ -10,9 +10,9 @@ strokes, and by its bearing (`bearing`).
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -75,7 +75,7 @@ class PressState(NamedTuple):
     wear: float
 
 
-def begin(rng: Random) -> PressState:
+def begin(rng: Chance) -> PressState:
     """A press that stands at top dead centre, with a die in some state of use."""
     ambient = between(rng, 16.0, 26.0)
     die, wear = between(rng, 0.05, 0.7), between(rng, 0.02, 0.35)
@@ -122,7 +122,7 @@ def power_of(mode: Mode, load: float, die: float, spun: float) -> float:
     return BASE_POWER[mode] + (WINDAGE + strokes + max(0.0, spun)) / EFFICIENCY
 
 
-def step(state: PressState, drive: Drive, dt: float, rng: Random) -> tuple[PressState, Readings]:
+def step(state: PressState, drive: Drive, dt: float, rng: Chance) -> tuple[PressState, Readings]:
     """Let `dt` seconds pass."""
     work, on = drive.work, drive.mode is not Mode.OFF
     speed = settle(state.speed, FULL_SPEED * on, dt, SPIN_TAU if on else COAST_TAU)
@@ -149,7 +149,7 @@ def _worn(die: float, work: float, dt: float) -> float:
     return grown(die, rate(work) / 60.0, dt, DIE_LIFE)
 
 
-def _readings(state: PressState, work: float, power: float, rng: Random) -> Readings:
+def _readings(state: PressState, work: float, power: float, rng: Chance) -> Readings:
     turning, working = state.speed / FULL_SPEED, work > 0.0
     speed = mean_speed(state.speed, state.die) if working else state.speed
     burr = 25.0 + 110.0 * state.die

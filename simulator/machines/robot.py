@@ -10,9 +10,9 @@ warmth adds to the error, and its bearing shakes (`bearing`).
 """
 
 import math
-from random import Random
 from typing import Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.machines.bearing import METRICS as VIBRATION
 from simulator.machines.bearing import Bearing, Mounted
 from simulator.machines.kind import (
@@ -85,7 +85,7 @@ class Motion(NamedTuple):
     acceleration: float
 
 
-def begin(rng: Random) -> RobotState:
+def begin(rng: Chance) -> RobotState:
     """An arm at rest over the place where it picks."""
     ambient = between(rng, 18.0, 26.0)
     return RobotState(ambient, kept(ambient + 5.0), 0.0, 0, between(rng, 0.02, 0.35))
@@ -139,7 +139,7 @@ def place(phase: float, load: float) -> tuple[float, float]:
     return swing * (1.0 - done), -swing * rate / move.seconds
 
 
-def step(state: RobotState, drive: Drive, dt: float, rng: Random) -> tuple[RobotState, Readings]:
+def step(state: RobotState, drive: Drive, dt: float, rng: Chance) -> tuple[RobotState, Readings]:
     """Let `dt` seconds pass."""
     work = drive.work
     amperes = current(work, state.wear)
@@ -156,7 +156,7 @@ def step(state: RobotState, drive: Drive, dt: float, rng: Random) -> tuple[Robot
     return after, _readings(after, drive.mode, work, amperes, rng)
 
 
-def _readings(state: RobotState, mode: Mode, work: float, amperes: float, rng: Random) -> Readings:
+def _readings(state: RobotState, mode: Mode, work: float, amperes: float, rng: Chance) -> Readings:
     working = work > 0.0
     angle, speed = place(state.phase, work)
     move, wear = motion(work), state.wear

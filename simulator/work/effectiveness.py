@@ -36,8 +36,11 @@ class Effectiveness:
         A part that was begun in the shift before would carry its work over into this one's
         performance: that is cut off at 1.
         """
-        availability = self.running / self.planned if self.planned else 0.0
-        performance = min(1.0, self.cycle * self.made / self.running) if self.running else 0.0
-        quality = self.good / self.made if self.made else 0.0
+        running, made, good = self.running, self.made, self.good
+        availability = running / self.planned if self.planned else 0.0
+        performance = min(1.0, self.cycle * made / running) if running else 0.0
+        quality = good / made if made else 0.0
         oee = availability * performance * quality
-        return Ratios(*(round(ratio, 4) for ratio in (availability, performance, quality, oee)))
+        return Ratios(
+            round(availability, 4), round(performance, 4), round(quality, 4), round(oee, 4)
+        )

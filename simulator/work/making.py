@@ -5,9 +5,9 @@ the one behind it or to the scrap; work on it adds up in whole numbers. Pure but
 counts.
 """
 
-from random import Random
 from typing import Any, Final, NamedTuple
 
+from simulator.chance import Chance
 from simulator.work.effectiveness import Effectiveness, Ratios
 from simulator.work.flow import Flow
 from simulator.work.job import Job
@@ -40,7 +40,7 @@ class Making:
         "_progress", "_rng", "good", "scrap",
     )  # fmt: skip
 
-    def __init__(self, job: Job, flow: Flow, rng: Random) -> None:
+    def __init__(self, job: Job, flow: Flow, rng: Chance) -> None:
         """Nothing made yet; `flow` is shared by the machines of its line."""
         self._flow, self._rng = flow, rng
         self._cycle, self._position = job.pace.cycle, job.position
@@ -154,7 +154,7 @@ class Making:
             read["inlet_level"] = float(levels[position - 1])
         if position < len(levels):
             read["outlet_level"] = float(levels[position])
-        for name, ratio in self._counted.ratios()._asdict().items():
+        for name, ratio in zip(Ratios._fields, self._counted.ratios(), strict=True):
             read[name] = round(100.0 * ratio, 2)
         return read
 

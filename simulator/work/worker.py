@@ -8,9 +8,9 @@ milliseconds and parts, so that nothing depends on how a platform rounds.
 """
 
 from collections.abc import Callable
-from random import Random
 from typing import Any, ClassVar, Final
 
+from simulator.chance import Chance
 from simulator.machines.kind import Drive, settle
 from simulator.packml import DONE, Command, State, UnitMode, obey
 from simulator.routine import DWELL, LOAD_TAU, RAMP, TARGET_LENGTH, draw, mode_of
@@ -41,7 +41,7 @@ class Worker:
         "serviced", "state",
     )  # fmt: skip
 
-    def __init__(self, job: Job, flow: Flow, rng: Random) -> None:
+    def __init__(self, job: Job, flow: Flow, rng: Chance) -> None:
         """Stopped, off duty and new; `flow` is shared by the machines of its line."""
         self._job, self._rng = job, rng
         self.made = Making(job, flow, rng)

@@ -1,10 +1,9 @@
 """Network faults: when, how often and with which time messages arrive; never whether or what."""
 
-from random import Random
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.chance import Chance
 from simulator.faults.channel import Channel
 from simulator.faults.fault import FAIR, Weather
 from simulator.offline import START
@@ -132,7 +131,7 @@ WEATHERS = st.builds(
 
 @given(st.lists(st.tuples(WEATHERS, st.integers(0, 4)), max_size=30), st.integers(0, 2**32))
 def test_a_channel_loses_nothing_but_what_it_withholds_and_invents_nothing(days, seed):
-    channel, given_, out, now = Channel(Random(seed)), [], [], 0.0
+    channel, given_, out, now = Channel(Chance(seed)), [], [], 0.0
     for weather, count in days:
         channel.weather = weather
         new = list(range(len(given_), len(given_) + count))
@@ -151,7 +150,7 @@ def test_a_channel_loses_nothing_but_what_it_withholds_and_invents_nothing(days,
 
 
 def test_without_faults_a_channel_is_a_pipe():
-    channel = Channel(Random(1))
+    channel = Channel(Chance(1))
     channel.offer([(n, True, n) for n in range(5)], 3.0)
     assert channel.next_due == 3.0
     assert channel.due(3.0) == [0, 1, 2, 3, 4]

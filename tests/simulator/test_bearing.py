@@ -1,11 +1,11 @@
 """Bearing frequencies against published ones; bands against the spectrum that they sum up."""
 
 import math
-from random import Random
 from statistics import fmean
 
 import pytest
 
+from simulator.chance import Chance
 from simulator.machines import KINDS, bearing
 from simulator.machines.bearing import Bands, Bearing, Mounted
 
@@ -92,7 +92,7 @@ def test_a_signal_made_of_the_lines_has_them_where_the_formulas_say():
 
 
 def test_the_whole_is_the_bands_and_the_rest_by_squares():
-    rng = Random(3)
+    rng = Chance(3)
     means = {name: [] for name in bearing.METRICS}
     for _ in range(2000):
         for name, value in MOUNTED.readings(0.9, 0.8, 0.7, rng).items():
@@ -102,7 +102,7 @@ def test_the_whole_is_the_bands_and_the_rest_by_squares():
 
 
 def test_what_stands_does_not_shake():
-    assert set(MOUNTED.readings(0.0, 0.0, 1.0, Random(0)).values()) == {0.0}
+    assert set(MOUNTED.readings(0.0, 0.0, 1.0, Chance(0)).values()) == {0.0}
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS.values() if "vibration" in k.metrics])

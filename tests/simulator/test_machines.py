@@ -1,11 +1,11 @@
 """The physics of every kind: ranges, correlations, time constants, balances, determinism."""
 
 import math
-from random import Random
 from statistics import correlation, fmean, stdev
 
 import pytest
 
+from simulator.chance import Chance
 from simulator.machine import Machine
 from simulator.machines import KINDS, chiller, compressor, furnace, mill, moulding
 from simulator.machines.kind import Drive, Kind, Mode, measured, sensed, settle
@@ -51,7 +51,7 @@ def test_load_drives_power(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_load_takes_more_power_in_the_long_run(kind):
-    rng, model = Random(5), KINDS[kind]
+    rng, model = Chance(5), KINDS[kind]
     state, means = model.begin(rng), []
     for load in (0.4, 0.6, 0.8, 1.0):
         powers = []
@@ -73,7 +73,7 @@ def test_all_but_meters_shake():
 @pytest.mark.parametrize("kind", SHAKING)
 def test_wear_drives_vibration(kind):
     def vibration(wear):
-        rng, model = Random(5), KINDS[kind]
+        rng, model = Chance(5), KINDS[kind]
         state = model.begin(rng)._replace(wear=wear)
         scans = []
         for _ in range(200):
@@ -88,7 +88,7 @@ def test_wear_drives_vibration(kind):
 
 @pytest.mark.parametrize("kind", SHAKING)
 def test_wear_only_grows_while_working(kind):
-    rng, model = Random(5), KINDS[kind]
+    rng, model = Chance(5), KINDS[kind]
     state = model.begin(rng)
     idle, _ = model.step(state, Drive(Mode.STANDBY, 0.0), 100.0, rng)
     busy, _ = model.step(state, Drive(Mode.RUN, 1.0), 100.0, rng)
@@ -97,7 +97,7 @@ def test_wear_only_grows_while_working(kind):
 
 @pytest.mark.parametrize("kind", SHAKING)
 def test_a_stopped_machine_takes_little_power_and_stands_still(kind):
-    rng, model = Random(5), KINDS[kind]
+    rng, model = Chance(5), KINDS[kind]
     state = model.begin(rng)
     for _ in range(60):
         state, scan = model.step(state, Drive(Mode.OFF, 0.9), 1.0, rng)
@@ -107,7 +107,7 @@ def test_a_stopped_machine_takes_little_power_and_stands_still(kind):
 
 
 def warmed(kind, state, drive, seconds, dt):
-    rng, model = Random(0), KINDS[kind]
+    rng, model = Chance(0), KINDS[kind]
     for _ in range(round(seconds / dt)):
         state, _ = model.step(state, drive, dt, rng)
     return state
@@ -131,7 +131,7 @@ def test_the_spindle_warms_with_its_time_constant(dt):
 def test_temperature_lags_power_by_its_time_constant():
     """A step of load: power is there at once, 63 % of the warming after one tau."""
     state = compressor.CompressorState(20.0, 20.0, 7.4, 0.0)
-    rng, temperatures, powers = Random(1), [], []
+    rng, temperatures, powers = Chance(1), [], []
     for _ in range(1500):
         state, scan = KINDS["compressor"].step(state, Drive(Mode.RUN, 0.75), 1.0, rng)
         temperatures.append(state.oil)
@@ -152,8 +152,8 @@ def test_kienzle_against_numbers_worked_by_hand():
 
 def test_a_worn_tool_is_changed_once_the_spindle_stands():
     worn = mill.MillState(20.0, 40.0, mill.NOMINAL_SPEED, 1.0, 0.1)
-    running, _ = mill.step(worn, Drive(Mode.RUN, 1.0), 1.0, Random(0))
-    standing, _ = mill.step(worn, Drive(Mode.STANDBY, 0.0), 1.0, Random(0))
+    running, _ = mill.step(worn, Drive(Mode.RUN, 1.0), 1.0, Chance(0))
+    standing, _ = mill.step(worn, Drive(Mode.STANDBY, 0.0), 1.0, Chance(0))
     assert (running.tool, standing.tool) == (1.0, 0.0)
 
 
@@ -177,7 +177,7 @@ def test_cop_against_carnot():
 
 
 def test_water_returns_warmer_by_the_heat_it_carries():
-    rng = Random(2)
+    rng = Chance(2)
     state = chiller.begin(rng)
     for _ in range(600):
         state, scan = chiller.step(state, Drive(Mode.RUN, 0.6), 1.0, rng)
@@ -196,7 +196,7 @@ def test_colder_melt_needs_more_pressure():
 
 
 def test_shots_are_counted_a_cycle_each():
-    rng = Random(4)
+    rng = Chance(4)
     state = moulding.begin(rng)
     for _ in range(1200):
         state, scan = moulding.step(state, Drive(Mode.RUN, 0.6), 1.0, rng)
@@ -247,7 +247,7 @@ def test_settle_is_exact_however_time_is_cut():
 
 
 def test_noise_has_its_deviation_and_its_bounds():
-    rng = Random(7)
+    rng = Chance(7)
     for drawn in (
         [measured(20.0, 6, rng, 0.1) - 20.0 for _ in range(20_000)],
         [sensed(-20.0, 6, rng, 2.0) + 20.0 for _ in range(20_000)],
@@ -258,13 +258,13 @@ def test_noise_has_its_deviation_and_its_bounds():
 
 
 def test_a_zero_is_read_as_a_positive_zero():
-    assert all(str(measured(0.0, 3, Random(s), 0.5)) == "0.0" for s in range(50))
+    assert all(str(measured(0.0, 3, Chance(s), 0.5)) == "0.0" for s in range(50))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_fed_back_is_rounded(kind):
     """Otherwise the last digit of a C library's exp would grow into other bytes."""
-    rng, model = Random(9), KINDS[kind]
+    rng, model = Chance(9), KINDS[kind]
     state = model.begin(rng)
     for _ in range(200):
         state, _ = model.step(state, Drive(Mode.RUN, 0.777), 0.37, rng)

@@ -1,13 +1,13 @@
 """Routines: machines go through the PackML states by themselves, whatever the step."""
 
 import itertools
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import routine
+from simulator.chance import Chance
 from simulator.machines.kind import Mode
 from simulator.packml import DONE, TRANSITIONS, State
 
@@ -15,7 +15,7 @@ LEGAL = {(at, after) for (at, _), after in TRANSITIONS.items()} | set(DONE.items
 
 
 def walk(seed, seconds, dt):
-    rng = Random(seed)
+    rng = Chance(seed)
     now, states = routine.begin(rng), [State.STOPPED]
     drives = []
     for _ in range(round(seconds / dt)):

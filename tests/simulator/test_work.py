@@ -2,12 +2,12 @@
 
 import itertools
 from dataclasses import replace
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.chance import Chance
 from simulator.machine import Machine, start_plant
 from simulator.machines.kind import Mode
 from simulator.packml import DONE, TRANSITIONS, State, UnitMode
@@ -33,7 +33,7 @@ class Row:
         self.flow = Flow(self.line, BEGIN)
         self.workers = [
             Worker(
-                Job(self.line, place, pace, upkeep, shifts), self.flow, Random(f"{seed}/{place}")
+                Job(self.line, place, pace, upkeep, shifts), self.flow, Chance(100 * seed + place)
             )
             for place, pace in enumerate(paces)
         ]

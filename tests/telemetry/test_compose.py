@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from telemetry.canonical import END_OF_TIME, b64
+from telemetry.compose import Author
 from telemetry.errors import MalformedMessage
 from telemetry.message import (
     MAX_LENGTH,
@@ -226,3 +227,36 @@ def test_the_largest_message_is_written():
     assert parse(sealed("telemetry", body), "telemetry").seq == 0
     with pytest.raises(MalformedMessage, match="at most"):
         compose(kind="telemetry", readings={"x" * (room + 1): 1.5}, **HEAD)
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    HEADS,
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+        | st.sampled_from(["e-", "null", "x\x7f", '"', "\\", "1e5", "ü", ""]),
+        FLOATS | st.floats(-1e-3, 1e-3) | st.sampled_from([-0.0, 1e16, 9999999999999998.0, 1e-4]),
+    ),
+)
+def test_readings_are_spelled_as_python_spells_them(head, readings):
+    """However they are written: what a recording keeps as JSON has this one spelling."""
+    spelled = json.dumps(readings, separators=(",", ":"))
+    assert f',"readings":{spelled},"key":'.encode() in compose(
+        kind="telemetry", readings=readings, **head
+    )
+
+
+def test_an_author_writes_what_compose_does():
+    own = {name: HEAD[name] for name in ("device", "session", "key")}
+    rest = {name: value for name, value in HEAD.items() if name not in own}
+    author = Author(**own)
+    for said in (
+        {"kind": "telemetry", "readings": {"a": 1.5}},
+        {"kind": "state", "content": {"name": "Execute", "number": 6}},
+    ):
+        assert author.compose(**rest, **said) == compose(**HEAD, **said)
+    for wrong in ({"device": "Mill"}, {"session": ""}, {"key": "1"}):
+        with pytest.raises(MalformedMessage):
+            Author(**own | wrong)
