@@ -1,7 +1,8 @@
 """What the store knows already: numbers taken, bodies seen.
 
 Edge. A high-water mark for each device and session, kept in the process, spares a query for
-every message that is new; the store's lock makes the mark exact.
+every message that is new. It is exact where one process writes the store; where collectors
+share a database, the commit finds what another has taken, and the mark is `forget`ed.
 """
 
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from sqlalchemy import Connection
 
 from collector.batch import Claim, Number, Sighting
-from collector.store import Store
+from collector.writing import Store
 
 _MARKS = 200_000  # sessions remembered, some 30 MB; forgetting costs one query each
 _CHUNK = 500  # parameters of one statement, below every SQLite's limit
@@ -61,6 +62,14 @@ class StoredClaims:
                 rows = connection.exec_driver_sql(query, tuple(chunk))
                 found.update((body, status) for body, status in rows)
         return found & set(wanted)
+
+    def renew(self) -> None:
+        """After a failure: ask over a new connection."""
+        self._store.renew()
+
+    def forget(self) -> None:
+        """Somebody else has taken numbers: look again."""
+        self._highest.clear()
 
     def committed(self, numbers: Iterable[Number]) -> None:
         """Take note of numbers that a commit has claimed."""

@@ -4,26 +4,23 @@ Edge. Acknowledging waits for `put`: it returns once the rows are on the disk, a
 CommitFailed when they are not (docs/decisions/commit-before-acknowledge.md).
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from sqlite3 import OperationalError
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from collector import tables
-from collector.errors import CommitFailed
-from collector.sqlite_insert import insert_rows
-from collector.store import Store
+from collector.errors import CommitFailed, Contested
+from collector.patience import Failure, Patience, said
+from collector.writing import Store
 from telemetry.rows import BatchRow, KeyRow
 
 _log = structlog.get_logger(__name__)
 
-_ATTEMPTS = 6
-_FIRST_PAUSE = 0.05  # seconds, doubled each time: 1.5 s in all, beside SQLite's own busy wait
+_UNIQUE_VIOLATION: Final = "23505"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +61,10 @@ class StoreShelf:
 
     def put(self, commit: Commit) -> None:
         """Write it in one transaction; on return it is on the disk."""
+        if commit.batch is not None:
+            self._store.make_room(commit.batch.start + commit.batch.size)
         with self._store.writing() as connection:
-            _write(connection, commit)
+            _write(self._store, connection, commit)
 
     def batch(self, collector: str, number: int) -> BatchRow | None:
         """Read a batch back on a new connection."""
@@ -75,32 +74,33 @@ class StoreShelf:
         return None if row is None else BatchRow(*row)
 
 
-def put_surely(
-    shelf: Shelf, commit: Commit, *, pause: Callable[[float], None] = time.sleep
-) -> None:
+def put_surely(shelf: Shelf, commit: Commit, patience: Patience) -> None:
     """Put a commit on the shelf, or raise CommitFailed.
 
     An exception may mean that the commit failed, or that only its answer was lost: the batch
     is read back by its number, and the same bytes are tried again only if it is not there.
+    Contested where another collector has taken what this one claims: it is to be judged again.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempt = 1
+    while True:
         try:
             shelf.put(commit)
         except (DBAPIError, OSError) as failure:
-            error: DBAPIError | OSError = failure
+            error: Failure = failure
         else:
             return
         try:
             if _stands(shelf, commit):
-                _log.warning("commit stands though it failed", error=str(error))
+                _log.warning("commit stands though it failed", error=said(error))
                 return
         except (DBAPIError, OSError) as unreadable:
             # Still unknown. Trying again is safe: a batch that is there refuses its own rows.
             error = unreadable
-        if not _passing(error) or attempt == _ATTEMPTS:
+        if _is_contested(error):
+            raise Contested(said(error)) from error
+        if not patience.wait(attempt, error):
             raise CommitFailed(_sentence(commit, error)) from error
-        _log.warning("commit tried again", attempt=attempt, error=str(error))
-        pause(_FIRST_PAUSE * 2 ** (attempt - 1))
+        attempt += 1
 
 
 def _stands(shelf: Shelf, commit: Commit) -> bool:
@@ -115,16 +115,21 @@ def _stands(shelf: Shelf, commit: Commit) -> bool:
     return found is not None
 
 
-def _passing(error: DBAPIError | OSError) -> bool:
-    """Whether waiting can help: a lock, a full disk, a read or write that failed."""
-    return isinstance(error, OSError) or isinstance(error.orig, OperationalError)
+def _is_contested(error: Failure) -> bool:
+    """Whether another collector of the database was faster with a number or a body.
+
+    In an SQLite file nobody else writes: a claim that is in the way there is somebody's hand.
+    """
+    original: Any = error.orig if isinstance(error, DBAPIError) else None
+    return getattr(original, "sqlstate", None) == _UNIQUE_VIOLATION and (
+        original.diag.table_name in {tables.claims.name, tables.sightings.name}
+    )
 
 
-def _sentence(commit: Commit, error: DBAPIError | OSError) -> str:
-    reason = error.orig if isinstance(error, DBAPIError) else error
+def _sentence(commit: Commit, error: Failure) -> str:
     what = "counters" if commit.batch is None else f"batch {commit.batch.number}"
     return (
-        f"{what} of collector {commit.collector} cannot be committed: {reason}; nothing of it "
+        f"{what} of collector {commit.collector} cannot be committed: {said(error)}; nothing of it "
         "was acknowledged, so nothing is lost: look at disk space and at who else has the file"
     )
 
@@ -151,7 +156,7 @@ _BATCH = (
 )
 
 
-def _write(connection: Connection, commit: Commit) -> None:
+def _write(store: Store, connection: Connection, commit: Commit) -> None:
     _write_batch(connection, commit)
     for table, rows in (
         (tables.messages, commit.messages),
@@ -159,7 +164,7 @@ def _write(connection: Connection, commit: Commit) -> None:
         (tables.sightings, commit.sightings),
         (tables.scans, commit.scans),
     ):
-        insert_rows(connection, table, rows)
+        store.insert(connection, table, rows)
     for statement, rows in (
         (_REFUSALS, commit.refusals),
         (_TILES, [(commit.collector, *tile) for tile in commit.tiles]),

@@ -19,3 +19,7 @@ class LogInDoubt(CollectorError):  # noqa: N818 - says where the log is
 
 class CommitFailed(CollectorError):  # noqa: N818 - says what happened
     """A batch is not in the store and cannot be put there; nothing of it was acknowledged."""
+
+
+class Contested(CollectorError):  # noqa: N818 - says what its numbers are
+    """Another collector of the same database has taken a number or a body meanwhile."""

@@ -17,8 +17,10 @@ from collector.batch import Batch, Refused, build_batch
 from collector.claims import StoredClaims
 from collector.commit import Commit, Shelf, put_surely
 from collector.counting import Counts, Door
+from collector.errors import Contested
 from collector.judging import Docket, Judge, judge_all
 from collector.keys import Keys
+from collector.patience import Patience
 from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
@@ -26,6 +28,11 @@ from telemetry.judgement import judge
 from telemetry.rows import BatchRow
 
 _log = structlog.get_logger(__name__)
+
+_NOT_READ = (
+    "the store cannot be read, so nothing of the batch was committed or acknowledged, and "
+    "nothing is lost"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,16 @@ class Taken:
     commit_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What has just been committed, and how long that took."""
+
+    batch: Batch
+    extension: Extension | None
+    commit: Commit
+    seconds: float
+
+
 class Ledger:
     """Judges, batches and commits for one collector."""
 
@@ -74,6 +91,7 @@ class Ledger:
         keys: Keys,
         receipts: Receipts,
         judge: Judge = judge,
+        patience: Patience | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.head = head
@@ -83,6 +101,7 @@ class Ledger:
         self._keys = keys
         self._receipts = receipts
         self._judge = judge
+        self._patience = patience or Patience()
         self._monotonic = monotonic
         self._pending = Pending()
 
@@ -110,21 +129,10 @@ class Ledger:
         CommitFailed when they are not in the store and cannot be put there.
         """
         docket = judge_all(arrivals, judge=self._judge, keys=self._keys)
-        batch = build_batch(
-            docket.judged,
-            taken=self._claims,
-            collector=self.head.collector,
-            start=self.head.log.size,
-            floor=self.head.floor,
-        )
-        docket.refused += batch.refused
-        extension = self.head.log.extend(batch.records) if batch.records else None
-        commit = self._commit(batch, docket, extension, door, source_line)
-        begun = self._monotonic()
-        put_surely(self._shelf, commit)
-        commit_seconds = self._monotonic() - begun
+        put = self._put(docket, door, source_line)
+        batch, commit = put.batch, put.commit
         # Committed: only from here on may the process rely on it, or tell anyone.
-        self._advance(batch, extension, commit)
+        self._advance(put)
         if anchored_by is not None:
             self._pending.stored(len(batch.records))
             now = self._monotonic()
@@ -134,10 +142,10 @@ class Ledger:
             stored=len(batch.records),
             duplicates=batch.duplicates,
             own=docket.own,
-            refused=len(docket.refused),
+            refused=len(commit.refusals),
             statuses=batch.statuses,
             made=batch.made,
-            commit_seconds=commit_seconds,
+            commit_seconds=put.seconds,
         )
 
     def receipts(self, room: int) -> list[tuple[str, bytes]]:
@@ -152,6 +160,34 @@ class Ledger:
         """Apply the key entries that wait in the requests folder; give their number."""
         return self._keys.refresh()
 
+    def _put(
+        self, docket: Docket, door: Door, source_line: int | None
+    ) -> _Put:
+        """Settle what was judged and commit it; again where another collector was faster."""
+        while True:
+            batch = self._patience.surely(
+                lambda: self._batch(docket), again=self._claims.renew, what=_NOT_READ
+            )
+            extension = self.head.log.extend(batch.records) if batch.records else None
+            commit = self._commit(batch, docket, extension, door, source_line)
+            begun = self._monotonic()
+            try:
+                put_surely(self._shelf, commit, self._patience)
+            except Contested as contested:
+                _log.info("judged again", why=str(contested))
+                self._claims.forget()
+            else:
+                return _Put(batch, extension, commit, self._monotonic() - begun)
+
+    def _batch(self, docket: Docket) -> Batch:
+        return build_batch(
+            docket.judged,
+            taken=self._claims,
+            collector=self.head.collector,
+            start=self.head.log.size,
+            floor=self.head.floor,
+        )
+
     def _commit(
         self,
         batch: Batch,
@@ -161,12 +197,13 @@ class Ledger:
         source_line: int | None,
     ) -> Commit:
         row = None if extension is None else self._row(extension)
+        refused = [*docket.refused, *batch.refused]
         counters = self._counts.with_batch(
             door=door,
             statuses=batch.statuses,
             duplicates=batch.duplicates,
             own=docket.own,
-            refused=len(docket.refused),
+            refused=len(refused),
         )
         return Commit(
             collector=self.head.collector,
@@ -177,7 +214,7 @@ class Ledger:
             scans=batch.scans,
             tiles=() if extension is None else extension.tiles,
             key_entries=() if row is None else tuple(self._keys.unsaved),
-            refusals=[_refusal(self.head.collector, refused) for refused in docket.refused],
+            refusals=[_refusal(self.head.collector, one) for one in refused],
             counters=counters,
             source_line=source_line,
         )
@@ -193,7 +230,8 @@ class Ledger:
             keys=self._keys.keyring.applied,
         )
 
-    def _advance(self, batch: Batch, extension: Extension | None, commit: Commit) -> None:
+    def _advance(self, put: _Put) -> None:
+        batch, extension, commit = put.batch, put.extension, put.commit
         self._counts.committed(commit.counters)
         self._keys.saved(commit.key_entries)
         self._claims.committed((row[0], row[1], row[2]) for row in batch.claims)

@@ -15,24 +15,29 @@ from sqlalchemy import Connection, Row
 from collector.claims import StoredClaims
 from collector.commit import Shelf, StoreShelf, key_values
 from collector.counting import Counts
-from collector.errors import CollectorError, LogInDoubt
+from collector.errors import CollectorError, LogInDoubt, StoreLocked
 from collector.judging import Judge
 from collector.keys import Keys
 from collector.ledger import Head, Ledger
+from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, Identity, IdentityFor, Requests
-from collector.store import Store
+from collector.writing import Store
 from telemetry.judgement import judge
 from telemetry.rows import BatchRow, KeyRow
 
 _log = structlog.get_logger(__name__)
 
-_COLUMNS = "id, origin, vkey, source_line"
-_NEWEST_LIVE = f"SELECT {_COLUMNS} FROM collectors WHERE kind = 'live' ORDER BY ordinal DESC"  # noqa: S608 - a constant
+_COLUMNS = "id, origin, vkey, source_line, session"
 _BY_ID = f"SELECT {_COLUMNS} FROM collectors WHERE id = ?"  # noqa: S608 - a constant
-_FIRST_LIVE = "SELECT id FROM collectors WHERE kind = 'live' ORDER BY ordinal LIMIT 1"
+_LIVE = """
+    SELECT id, origin, vkey, source_line, coalesce(session, first_value(id) OVER (ORDER BY ordinal))
+        AS session
+    FROM collectors WHERE kind = 'live' ORDER BY ordinal DESC
+"""
 _ADD = (
-    "INSERT INTO collectors (id, ordinal, origin, vkey, kind, source_sha256, source_line) "
-    "SELECT ?, coalesce(max(ordinal), -1) + 1, ?, ?, ?, ?, ? FROM collectors"
+    "INSERT INTO collectors "
+    "(id, ordinal, origin, vkey, kind, source_sha256, source_line, session) "
+    "SELECT ?, coalesce(max(ordinal), -1) + 1, ?, ?, ?, ?, ?, ? FROM collectors"
 )
 _ADD_ENTRY = "INSERT INTO key_entries (collector, number, hash, entry) VALUES (?, ?, ?, ?)"
 _LAST_BATCH = (
@@ -63,8 +68,8 @@ class Source:
 class Opened:
     """A collector, ready to take; `key_entry` is the one that enrolled its key.
 
-    `session` is the id of the store's first live collector: the broker keeps one session for
-    the store, whatever collector id goes on.
+    `session` names the broker's session: whatever collector id goes on with it, it is named
+    after the first of them.
     """
 
     ledger: Ledger
@@ -74,7 +79,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Opens collectors of one store; `shelf`, `judge` and `monotonic` only differ in tests."""
+    """Opens collectors of one store; `shelf`, `judge` and `monotonic` only differ in tests.
+
+    `holds` says whether a collector's key is here: where several installations share a
+    database, each goes on with its own.
+    """
 
     store: Store
     identity_for: IdentityFor
@@ -82,21 +91,24 @@ class Resume:
     requests: Requests
     shelf: Shelf | None = None
     judge: Judge = judge
+    patience: Patience | None = None
+    holds: Callable[[str], bool] = lambda _: True
     monotonic: Callable[[], float] = time.monotonic
 
     def live(self, *, new_id: Callable[[], str], anchored_size: AnchoredSize | None) -> Opened:
-        """Go on with the newest live collector, or start one.
+        """Go on with a live collector whose key is here and that nobody runs, or start one.
 
         CollectorError when a new one's key entry is refused or the store's are.
         """
-        with self.store.reading() as connection:
-            row = connection.exec_driver_sql(_NEWEST_LIVE).first()
-        if row is not None:
+        for row in self._resting():
             try:
                 return self._continued(row, anchored_size)
+            except StoreLocked as running:
+                _log.info("another process runs this collector", why=str(running))
             except LogInDoubt as doubt:
                 _log.error("a new collector starts", collector=row.id, why=str(doubt))
-        return self._started(new_id(), kind="live", source=None)
+                return self._started(new_id(), kind="live", session=row.session)
+        return self._started(new_id(), kind="live")
 
     def file(self, source: Source) -> Opened:
         """Go on with the collector of an ingested file, or start it.
@@ -109,30 +121,47 @@ class Resume:
             return self._started(source.collector, kind="file", source=source)
         return self._continued(row, None)
 
+    def _resting(self) -> list[Row[Any]]:
+        """The newest live collector of each of the broker's sessions, the newest first."""
+        with self.store.reading() as connection:
+            rows = connection.exec_driver_sql(_LIVE).all()
+        newest: dict[str, Row[Any]] = {}
+        for row in rows:
+            if self.holds(row.id):
+                newest.setdefault(row.session, row)
+        return list(newest.values())
+
     def _continued(self, row: Row[Any], anchored_size: AnchoredSize | None) -> Opened:
         identity = self.identity_for(row.id)
         if (identity.origin, identity.vkey) != (row.origin, row.vkey):
             raise LogInDoubt(
                 f"the key that is there for collector {row.id} is not the one that signed its log"
             )
+        # From here on nobody else moves its log: only now is what is read its end.
+        self.store.own(row.id)
         head = self._head(row.id, identity, row.source_line or 0)
         if anchored_size is not None and (anchored := anchored_size(row.id)) > head.log.size:
             raise LogInDoubt(
                 f"the anchored log of collector {row.id} has {anchored} records, the store "
                 f"{head.log.size}: was an old copy of the store put back?"
             )
-        return self._opened(head, identity)
+        return self._opened(head, identity, row.session or row.id)
 
-    def _started(self, collector: str, *, kind: str, source: Source | None) -> Opened:
+    def _started(
+        self, collector: str, *, kind: str, source: Source | None = None, session: str | None = None
+    ) -> Opened:
         """Write down a new collector and its own key entry, its first, before anything else."""
         identity = self.identity_for(collector)
         entry = self._own_entry(collector, identity)
         sha256, line = (None, None) if source is None else (source.sha256, 0)
+        session = session or collector
+        self.store.own(collector)
         with self.store.writing() as connection:
-            values = (collector, identity.origin, identity.vkey, kind, sha256, line)
+            self.store.alone(connection, "collectors")
+            values = (collector, identity.origin, identity.vkey, kind, sha256, line, session)
             connection.exec_driver_sql(_ADD, values)
             connection.exec_driver_sql(_ADD_ENTRY, key_values(entry))
-        return self._opened(self._head(collector, identity, 0), identity)
+        return self._opened(self._head(collector, identity, 0), identity, session)
 
     def _own_entry(self, collector: str, identity: Identity) -> KeyRow:
         try:
@@ -172,7 +201,7 @@ class Resume:
             source_line=line,
         )
 
-    def _opened(self, head: Head, identity: Identity) -> Opened:
+    def _opened(self, head: Head, identity: Identity, session: str) -> Opened:
         with self.store.reading() as connection:
             entries = [
                 KeyRow(*row) for row in connection.exec_driver_sql(_ENTRIES, (head.collector,))
@@ -181,7 +210,6 @@ class Resume:
                 str(name): int(value)
                 for name, value in connection.exec_driver_sql(_COUNTERS, (head.collector,))
             }
-            session = connection.exec_driver_sql(_FIRST_LIVE).scalar()
         keys = Keys(self.authority, self.requests, collector=head.collector)
         keys.replay(entries)
         keys.refresh()
@@ -193,9 +221,10 @@ class Resume:
             keys=keys,
             receipts=identity.receipts,
             judge=self.judge,
+            patience=self.patience,
             monotonic=self.monotonic,
         )
-        return Opened(ledger, entries[0].entry, session or head.collector)
+        return Opened(ledger, entries[0].entry, session)
 
 
 def _tile(connection: Connection, collector: str, tile: tuple[int, int]) -> bytes:

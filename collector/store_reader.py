@@ -7,17 +7,15 @@ was overwritten comes out as whatever stands there now, and no row makes a query
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Table, create_engine, event
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from collector import tables
+from collector.database import postgres_url, shown, sqlite_path
 from collector.errors import StoreUnavailable
 from collector.stats import Gap, Stats
-from collector.store import sqlite_path
 from telemetry.record import STATUSES
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 
@@ -31,9 +29,9 @@ _BATCHES = "SELECT count(*) FROM batches"
 _GAPS = """
     SELECT device, session, before + 1, seq - 1 FROM (
         SELECT device, session, seq,
-               lag(seq, 1, -1) OVER (PARTITION BY device, session ORDER BY seq) AS before
-        FROM claims WHERE typeof(seq) = 'integer'
-    ) WHERE seq > before + 1 ORDER BY device, session, seq
+               lag(seq, 1, CAST(-1 AS BIGINT)) OVER (PARTITION BY device, session ORDER BY seq) AS before
+        FROM claims WHERE CAST(seq AS BIGINT) = seq
+    ) AS found WHERE seq > before + 1 ORDER BY device, session, seq
 """
 
 
@@ -57,11 +55,20 @@ class LedgerReader:
     """
 
     def __init__(self, url: str) -> None:
-        self._path = sqlite_path(url)
-        if not self._path.is_file():
-            raise StoreUnavailable(f"no store at {self._path}: has a collector run here?")
-        self._engine = create_engine("sqlite+pysqlite://", creator=self._open)
-        event.listen(self._engine, "begin", _begin)
+        path = sqlite_path(url)
+        if path is None:
+            # On demand: psycopg is not loaded where a file is the store.
+            from collector.postgres import postgres_engine, prepare_reader  # noqa: PLC0415
+
+            self._name = shown(postgres_url(url))
+            self._engine = postgres_engine(postgres_url(url), prepare_reader)
+        else:
+            from collector.sqlite_reading import reading_engine  # noqa: PLC0415 - as above
+
+            self._name = str(path)
+            if not path.is_file():
+                raise StoreUnavailable(f"no store at {path}: has a collector run here?")
+            self._engine = reading_engine(path)
         try:
             with self._reading() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM messages, batches, collectors LIMIT 0")
@@ -185,42 +192,4 @@ class LedgerReader:
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreUnavailable(f"{self._path} cannot be read as a store: {reason}") from error
-
-    def _open(self) -> sqlite3.Connection:
-        """Open read-only; as immutable where even WAL's shared memory cannot be made."""
-        connection = _connect(self._path, "mode=ro")
-        try:
-            connection.execute("PRAGMA schema_version").close()
-        except sqlite3.Error as error:
-            connection.close()
-            unopened = isinstance(error, sqlite3.OperationalError)
-            if not unopened or Path(f"{self._path}-wal").exists():
-                raise
-            # A folder that cannot be written, and no writer: nothing changes under us.
-            connection = _connect(self._path, "mode=ro&immutable=1")
-        return connection
-
-
-def _connect(path: Path, options: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?{options}",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=10,
-    )
-    connection.text_factory = _text
-    return connection
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _text(data: bytes) -> str | bytes:
-    """Give a TEXT column's value; its bytes where they are no UTF-8."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
+            raise StoreUnavailable(f"{self._name} cannot be read as a store: {reason}") from error

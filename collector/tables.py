@@ -1,12 +1,22 @@
-"""The store's tables (docs/formats.md, Store), for SQLite and ready for PostgreSQL.
+"""The store's tables (docs/formats.md, Store), for SQLite and for PostgreSQL.
 
 Names are fixed: the anchor, auditors and people's own queries rely on them. The view
 `readings` is in the migrations. Nothing here connects to anything.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import Text as AnyText
+
+PARTITION: Final = 10_000_000
+"""Positions of one partition of `messages`, on PostgreSQL: `messages_<n>` begins at n times this."""
 
 metadata = MetaData()
+
+# In order of their bytes whatever the database's language: pages of rows go on by it, and a
+# claim's place is the same everywhere.
+Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 collectors = Table(
     "collectors",
@@ -18,6 +28,7 @@ collectors = Table(
     Column("kind", Text, nullable=False),
     Column("source_sha256", LargeBinary),
     Column("source_line", BigInteger),
+    Column("session", Text),  # the broker's, which this collector goes on with
     sqlite_with_rowid=False,
 )
 
@@ -41,6 +52,7 @@ messages = Table(
     Column("entry", LargeBinary),
     Column("payload_hash", LargeBinary, nullable=False),
     Column("body_hash", LargeBinary),
+    postgresql_partition_by="RANGE (position)",
 )
 
 # Partial: foreign messages cost this index nothing.

@@ -28,8 +28,14 @@ class Installation:
 
     @property
     def database_url(self) -> str:
-        """The store, as SQLAlchemy spells it."""
-        return self.settings.database or self.data.database_url
+        """The store, as SQLAlchemy spells it; it may hold a password, so it is never shown."""
+        url = self.settings.database or self.data.database_url
+        password = self.settings.database_password
+        if password is None:
+            return url
+        from collector.database import with_password  # noqa: PLC0415 - SQLAlchemy is slow
+
+        return with_password(url, password)
 
     @property
     def log(self) -> Path:
@@ -98,5 +104,18 @@ class Installation:
 
 
 def installation(**flags: object) -> Installation:
-    """Read the settings under these flags and give what they name."""
+    """Read the settings under these flags and give what they name.
+
+    WrongUsage where the command line itself holds a database's password.
+    """
+    database = flags.get("database")
+    if isinstance(database, str) and ":" in database:
+        from collector.database import has_password  # noqa: PLC0415 - SQLAlchemy is slow
+
+        if has_password(database):
+            raise WrongUsage(
+                "--database: a password on the command line can be seen by every user of this "
+                "machine; put it into a file that FACTORYLEDGER_DATABASE_PASSWORD_FILE or "
+                "PGPASSFILE names"
+            )
     return Installation(read_settings(**flags))

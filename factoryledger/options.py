@@ -28,7 +28,8 @@ Database = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
-        help="The store, as SQLAlchemy spells it. [default: ledger.db in the data folder]",
+        help="The store: sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/DATABASE, without a "
+        "password. [default: ledger.db in the data folder]",
         show_default=False,
     ),
 ]

@@ -1,8 +1,8 @@
 """Settings: flags, then FACTORYLEDGER_*, then factoryledger.toml, then the defaults here.
 
 Read once, at the start of a command, into a frozen model; nothing reads them at import.
-A broker's user and password come from settings or a file, never from the command line,
-where every user of the machine could see them.
+A broker's user and password come from settings or a file, and so does a database's password:
+never from the command line, where every user of the machine could see them.
 """
 
 from pathlib import Path
@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     broker_user: str | None = None
     broker_password_file: Path | None = None
     database: str | None = None
+    database_password_file: Path | None = None
     log: Path | None = None
     policy: Path | None = None
     prefix: str = ""
@@ -65,10 +66,21 @@ class Settings(BaseSettings):
         """The broker's user and password, the latter from the first line of its file."""
         if self.broker_password_file is None:
             return Credentials(self.broker_user)
-        lines = self.broker_password_file.read_text("utf-8").splitlines()
-        if not lines or not lines[0]:
-            raise WrongUsage(f"{self.broker_password_file}: no password on its first line")
-        return Credentials(self.broker_user, lines[0])
+        return Credentials(self.broker_user, _first_line(self.broker_password_file))
+
+    @property
+    def database_password(self) -> str | None:
+        """The database's password from the first line of its file, if there is one."""
+        file = self.database_password_file
+        return None if file is None else _first_line(file)
+
+
+def _first_line(file: Path) -> str:
+    """Give the password in a file; WrongUsage where it holds none."""
+    lines = file.read_text("utf-8").splitlines()
+    if not lines or not lines[0]:
+        raise WrongUsage(f"{file}: no password on its first line")
+    return lines[0]
 
 
 def read_settings(**flags: object) -> Settings:

@@ -1,8 +1,13 @@
-"""Fixtures for every part: a real broker, and topics of one's own on it."""
+"""Fixtures for every part: a real broker, topics of one's own on it, a real PostgreSQL."""
 
+import sys
 import uuid
+from pathlib import Path
 
 import pytest
+
+# Tests are imported by path; the modules that they share are not, so their folder is named.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +31,29 @@ def broker(tmp_path_factory):
 def topic_prefix():
     """A prefix that no other test uses, so that tests share a broker and nothing else."""
     return f"test/{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL on a free port of 127.0.0.1, shared by all tests: ask for a `database`.
+
+    Start a LocalPostgres of your own to stop it.
+    """
+    with local_postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def postgres_of_ones_own():
+    """A PostgreSQL that a test may stop and start."""
+    with local_postgres() as running:
+        yield running
+
+
+def local_postgres(**settings):
+    """Make a cluster; skip where there is no PostgreSQL."""
+    from local_postgres import LocalPostgres, find_postgres
+
+    if find_postgres() is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    return LocalPostgres(**settings)

@@ -90,10 +90,11 @@ class Machine:
 
 
 class Works:
-    """Operator, requests, collectors' keys, and a store in `folder`."""
+    """Operator, requests, collectors' keys, and a store in `folder` or at `url`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, url=None):
         self.folder = folder
+        self.url = url or f"sqlite:///{folder}/ledger.db"
         self.operator = SignerKey.from_seed(f"{ORIGIN}/operator", bytes(32))
         self.authority = OperatorAuthority(self.operator.verifier)
         self.requests = MemoryRequests()
@@ -102,10 +103,6 @@ class Works:
         self._time = START
         self._machines = 0
         self._readers = []
-
-    @property
-    def url(self):
-        return f"sqlite:///{self.folder}/ledger.db"
 
     def identity_for(self, collector):
         self.identities.append(collector)
@@ -201,18 +198,41 @@ def quiet_log():
         yield lines
 
 
+def pytest_generate_tests(metafunc):
+    """Run the tests of a store's contract on each of the databases that their module names."""
+    kinds = getattr(metafunc.module, "DATABASES", None)
+    if kinds and "database" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("sqlite")
+        metafunc.parametrize("database", ["sqlite"] if only else kinds, indirect=True)
+
+
 @pytest.fixture
-def works(tmp_path):
-    with closing(Works(tmp_path)) as made:
+def database(request):
+    """Give URLs of fresh, empty databases, by the folder of their works."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return lambda folder: f"sqlite:///{folder}/ledger.db"
+    server = request.getfixturevalue("postgres")
+    return lambda _: server.database()
+
+
+@pytest.fixture
+def works_at():
+    """Make works in a folder, with a store at a URL."""
+    return lambda folder, url: closing(Works(folder, url))
+
+
+@pytest.fixture
+def works(tmp_path, database):
+    with closing(Works(tmp_path, database(tmp_path))) as made:
         yield made
 
 
 @pytest.fixture
-def another_works(tmp_path):
+def another_works(tmp_path, database):
     """The same operator and keys over another, fresh store."""
     folder = tmp_path / "another"
     folder.mkdir()
-    with closing(Works(folder)) as made:
+    with closing(Works(folder, database(folder))) as made:
         yield made
 
 

@@ -7,6 +7,8 @@ from collector import claims as claims_module
 from collector.batch import Claim
 from collector.claims import StoredClaims
 
+DATABASES = ("sqlite", "postgresql")
+
 numbers = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["s", "t"]), st.integers(0, 60))
 HUGE = 2**63 - 1
 

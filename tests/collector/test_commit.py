@@ -8,6 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from collector.commit import Commit, StoreShelf, put_surely
 from collector.errors import CommitFailed
+from collector.patience import Patience
+
+DATABASES = ("sqlite", "postgresql")
 
 
 class FaultyShelf:
@@ -41,9 +44,10 @@ def failure(error):
     return DBAPIError.instance("COMMIT", None, error, sqlite3.Error)
 
 
-def faulty_feed(works, store, feed_for, *faults, **how):
+def faulty_feed(works, store, feed_for, *faults, patience=None, **how):
     shelf = FaultyShelf(store, *faults, **how)
-    return feed_for(works.live(store, shelf=shelf).ledger), shelf
+    patience = patience or Patience(attempts=6, first=0.001)
+    return feed_for(works.live(store, shelf=shelf, patience=patience).ledger), shelf
 
 
 def stored(works):
@@ -99,6 +103,24 @@ def test_duplicates_alone_are_counted_once_whatever_happens(works, store, feed_f
     assert stats.conserved
 
 
+def test_a_failure_that_passes_is_waited_out_however_long_it_takes(works, store):
+    pauses = []
+    shelf = FaultyShelf(store, *["did not persist"] * 300)
+    patience = Patience(pause=lambda seconds: pauses.append(seconds))
+    put_surely(shelf, Commit(collector="c", counters={"received": 1}), patience)
+    assert len(pauses) == 300
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (0.05, 5.0)
+
+
+def test_who_stops_the_process_waits_no_longer(works, store, feed_for):
+    patience = Patience(pause=lambda _: patience.lose() or True)
+    feed, shelf = faulty_feed(works, store, feed_for, *["did not persist"] * 9, patience=patience)
+    with pytest.raises(CommitFailed, match="nothing of it was acknowledged"):
+        feed.take(works.machine("press-1").message())
+    assert len(shelf.commits) == 1
+
+
 @pytest.mark.parametrize("faults", [["did not persist"] * 9, ["broken"]])
 def test_what_cannot_be_committed_raises_and_nothing_of_it_counts(works, store, feed_for, faults):
     feed, shelf = faulty_feed(works, store, feed_for, *faults)
@@ -129,11 +151,12 @@ def test_another_batch_under_the_same_number_ends_it(works, store, feed_for):
     assert stored(works) == ([(0, 0)], [(0, 0, 1)])
 
 
-def test_pauses_grow_and_end(store):
+def test_pauses_grow_and_end_where_tries_are_counted(store):
     pauses = []
     shelf = FaultyShelf(store, *["did not persist"] * 9)
+    patience = Patience(attempts=6, pause=lambda seconds: pauses.append(seconds))
     with pytest.raises(CommitFailed):
-        put_surely(shelf, Commit(collector="c", counters={"received": 1}), pause=pauses.append)
+        put_surely(shelf, Commit(collector="c", counters={"received": 1}), patience)
     assert pauses == sorted(pauses)
     assert len(pauses) == len(shelf.commits) - 1 == 5
 
@@ -145,10 +168,14 @@ def test_one_transaction_holds_all_or_nothing(works, store, feed):
     before = works.reader().stats()
     with store.writing() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO claims VALUES ('press-1', ?, 1, 'x', 0, x'00')", (machine.session,)
+            "INSERT INTO messages (collector, position, received_at, topic, status, keys, "
+            "payload_hash) VALUES (?, 2, 1, 'x', 'unsigned', 0, ?)",
+            (feed.ledger.head.collector, b""),
         )
     with pytest.raises(CommitFailed):
         feed.take(machine.message(), ("foreign", b"x"))
+    with store.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM messages WHERE topic = 'x'")
     assert works.reader().stats(gaps=False) == before_without_gaps(before)
     with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM tiles").scalar() == 1

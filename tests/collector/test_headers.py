@@ -10,6 +10,8 @@ from telemetry.header import Header, header_properties, seal_header
 from telemetry.receipt import bodies_digest
 from telemetry.sparkplug_topic import SparkplugTopic
 
+DATABASES = ("sqlite", "postgresql")
+
 ORIGIN = "works.test"
 START = 1_764_000_000_000_000
 PAYLOAD = b"\x08\x01\x18\x00"

@@ -16,6 +16,8 @@ from telemetry.errors import MalformedRecording
 from telemetry.properties import Properties
 from telemetry.recording import Header, Line, Writer, read
 
+DATABASES = ("sqlite", "postgresql")
+
 REAL = Path(collector.__file__).parent.parent.parent / "shared" / "recordings"
 SESSIONS = [
     ("startup-clean_20260512_102831.log", 412),
@@ -210,6 +212,7 @@ def test_a_batch_that_was_interrupted_is_left_to_the_next_ingest(works, tmp_path
     assert stats.conserved
 
 
+@pytest.mark.sqlite
 def test_a_running_collector_keeps_ingest_out(works, tmp_path):
     file = recording(tmp_path / "own.jsonl", [])
     with works.open(), pytest.raises(StoreLocked):

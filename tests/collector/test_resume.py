@@ -10,6 +10,8 @@ from anchor.note import VerifierKey
 from collector.errors import CollectorError, LogInDoubt
 from telemetry.record import Record
 
+DATABASES = ("sqlite", "postgresql")
+
 
 def batches(works, collector):
     reader = works.reader()
@@ -164,11 +166,11 @@ def test_an_anchored_log_ahead_of_the_store_starts_a_new_collector(works, feed_f
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE tiles SET hashes = randomblob(length(hashes)) WHERE level = 0",
-        "UPDATE tiles SET hashes = x'00'",
-        "UPDATE tiles SET hashes = 'text'",
-        "DELETE FROM tiles",
-        "UPDATE batches SET root = zeroblob(32)",
+        ("UPDATE tiles SET hashes = ? WHERE level = 0", (bytes(range(64)),)),
+        ("UPDATE tiles SET hashes = ?", (b"\0",)),
+        ("UPDATE tiles SET hashes = 'text'", ()),
+        ("DELETE FROM tiles", ()),
+        ("UPDATE batches SET root = ?", (bytes(32),)),
     ],
 )
 def test_a_log_that_was_changed_is_not_gone_on_with(works, feed_for, source, change):
@@ -176,7 +178,7 @@ def test_a_log_that_was_changed_is_not_gone_on_with(works, feed_for, source, cha
         feed_for(works.live(store, new_id="a" * 16).ledger).take(("x", b"1"), ("x", b"2"))
         feed_for(works.resume(store).file(source).ledger).take(("x", b"1"), ("x", b"2"))
         with store.writing() as connection:
-            connection.exec_driver_sql(change)
+            connection.exec_driver_sql(*change)
     with works.open() as store:
         assert works.live(store, new_id="b" * 16).ledger.head.collector == "b" * 16
         with pytest.raises(LogInDoubt):

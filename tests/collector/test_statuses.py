@@ -8,6 +8,8 @@ from telemetry.judgement import judge
 from telemetry.receipt import Receipt, ReceiptLeaf, bodies_digest
 from telemetry.record import Record
 
+DATABASES = ("sqlite", "postgresql")
+
 
 def rows(works):
     reader = works.reader()

@@ -1,0 +1,41 @@
+"""The store's schema, brought up to date by the migrations (docs/formats.md, Store).
+
+Edge. Only a store's writer runs it, in one transaction, alone.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from collector.errors import StoreUnavailable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(connection: Connection, store: str) -> None:
+    """Run the migrations that this store has not seen, in the caller's transaction.
+
+    `store` names it to people. StoreUnavailable where it is of a newer release.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    scripts = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+        raise StoreUnavailable(
+            f"{store} was written by a newer release (schema {current}): use that one"
+        )
+    command.upgrade(config, "head")
+
+
+def is_made(connection: Connection) -> bool:
+    """Whether any release has made its schema here."""
+    return MigrationContext.configure(connection).get_current_revision() is not None
