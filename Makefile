@@ -5,8 +5,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs format environment oracles peers examples example broker bench \
-	day lock clean
+.PHONY: help demo test check lint docs format environment oracles peers examples example broker \
+	postgresql bench day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -42,7 +42,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers examples broker check ## Everything that must hold, from an empty machine
+test: environment oracles peers examples broker postgresql check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -81,7 +81,10 @@ peers: $(PEERS) ## .venv-peers: independent programs that tests talk to
 broker: ## Mosquitto, which the tests need
 	@.ci/get-mosquitto
 
-bench: $(DEFAULT) broker ## Every figure that the documents name
+postgresql: ## PostgreSQL, for the tests of that store; without it they are skipped
+	@.ci/get-postgresql || echo "The tests that need PostgreSQL will be skipped" >&2
+
+bench: $(DEFAULT) broker postgresql ## Every figure that the documents name
 	@set -e; for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
 		echo "== $$file"; $(VENV)/bin/python "$$file"; done

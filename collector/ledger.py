@@ -160,9 +160,7 @@ class Ledger:
         """Apply the key entries that wait in the requests folder; give their number."""
         return self._keys.refresh()
 
-    def _put(
-        self, docket: Docket, door: Door, source_line: int | None
-    ) -> _Put:
+    def _put(self, docket: Docket, door: Door, source_line: int | None) -> _Put:
         """Settle what was judged and commit it; again where another collector was faster."""
         while True:
             batch = self._patience.surely(

@@ -19,10 +19,10 @@ from collector.errors import StoreUnavailable
 _OLDEST: Final = 13
 
 _SESSION: Final = (
+    "SET statement_timeout = 0",
     "SET timezone = 'UTC'",
     "SET standard_conforming_strings = on",
     "SET default_transaction_isolation = 'read committed'",
-    "SET statement_timeout = 0",
     "SET lock_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
     "SET jit = off",
@@ -60,8 +60,7 @@ def postgres_engine(url: URL, prepare: Prepare) -> Engine:
     def prepared(connection: psycopg.Connection[Any], _record: object) -> None:
         try:
             connection.autocommit = True
-            for statement in _SESSION:
-                connection.execute(statement)
+            connection.execute("; ".join(_SESSION))
             prepare(connection)
             connection.autocommit = False
         except BaseException:
@@ -122,7 +121,7 @@ def hang_up(connection: psycopg.Connection[Any]) -> None:
             held.shutdown(socket.SHUT_RDWR)
 
 
-def _spelled(  # noqa: PLR0913, PLR0917 - SQLAlchemy's signature
+def _spelled(
     _connection: object,
     _cursor: object,
     statement: str,

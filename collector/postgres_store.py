@@ -6,7 +6,6 @@ could take the lock again knows that nothing of the one before is still on its w
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -126,11 +125,9 @@ def open_postgres(url: str, *, create: bool) -> PostgresStore:
         with store.writing() as connection:
             # Two collectors that start at once: one migrates, the other finds it done.
             connection.exec_driver_sql(_SCHEMA_LOCK)
-            if not create and not is_made(connection):
-                raise StoreUnavailable(
-                    f"no store at {shown(parsed)}: run `factoryledger collect` first"
-                )
-            upgrade(connection, shown(parsed))
+            if create or is_made(connection):
+                upgrade(connection, shown(parsed))
+                return store
     except (DBAPIError, CommandError) as error:
         store.close()
         reason = error.orig if isinstance(error, DBAPIError) else error
@@ -138,7 +135,8 @@ def open_postgres(url: str, *, create: bool) -> PostgresStore:
     except BaseException:
         store.close()
         raise
-    return store
+    store.close()
+    raise StoreUnavailable(f"no store at {shown(parsed)}: run `factoryledger collect` first")
 
 
 def _take(connection: psycopg.Connection[Any], collector: str) -> str | None:

@@ -28,8 +28,9 @@ _STORED = "SELECT count(*) FROM messages"
 _BATCHES = "SELECT count(*) FROM batches"
 _GAPS = """
     SELECT device, session, before + 1, seq - 1 FROM (
-        SELECT device, session, seq,
-               lag(seq, 1, CAST(-1 AS BIGINT)) OVER (PARTITION BY device, session ORDER BY seq) AS before
+        SELECT device, session, seq, lag(seq, 1, CAST(-1 AS BIGINT)) OVER (
+            PARTITION BY device, session ORDER BY seq
+        ) AS before
         FROM claims WHERE CAST(seq AS BIGINT) = seq
     ) AS found WHERE seq > before + 1 ORDER BY device, session, seq
 """

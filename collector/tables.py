@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData
 from sqlalchemy import Text as AnyText
 
 PARTITION: Final = 10_000_000
-"""Positions of one partition of `messages`, on PostgreSQL: `messages_<n>` begins at n times this."""
+"""Positions of a partition of `messages` on PostgreSQL: `messages_<n>` begins at n times this."""
 
 metadata = MetaData()
 

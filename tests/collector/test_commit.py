@@ -106,7 +106,7 @@ def test_duplicates_alone_are_counted_once_whatever_happens(works, store, feed_f
 def test_a_failure_that_passes_is_waited_out_however_long_it_takes(works, store):
     pauses = []
     shelf = FaultyShelf(store, *["did not persist"] * 300)
-    patience = Patience(pause=lambda seconds: pauses.append(seconds))
+    patience = Patience(pause=pauses.append)
     put_surely(shelf, Commit(collector="c", counters={"received": 1}), patience)
     assert len(pauses) == 300
     assert pauses == sorted(pauses)
@@ -154,7 +154,7 @@ def test_another_batch_under_the_same_number_ends_it(works, store, feed_for):
 def test_pauses_grow_and_end_where_tries_are_counted(store):
     pauses = []
     shelf = FaultyShelf(store, *["did not persist"] * 9)
-    patience = Patience(attempts=6, pause=lambda seconds: pauses.append(seconds))
+    patience = Patience(attempts=6, pause=pauses.append)
     with pytest.raises(CommitFailed):
         put_surely(shelf, Commit(collector="c", counters={"received": 1}), patience)
     assert pauses == sorted(pauses)

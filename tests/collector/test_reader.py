@@ -129,7 +129,7 @@ def test_reading_never_writes(works, feed):
     feed.take(("x", b""))
     reader = works.reader()
     with (
-        pytest.raises(StoreUnavailable, match="read-?only"),
+        pytest.raises(StoreUnavailable, match=r"read-?only"),
         reader._reading() as connection,
     ):
         connection.exec_driver_sql("DELETE FROM messages")
