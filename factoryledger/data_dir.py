@@ -6,7 +6,7 @@ names is never made a second time: a lost key is an error, not a new ledger.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from anchor.errors import Malformed
 from anchor.note import COSIGNATURE, ED25519, SignerKey, VerifierKey
 from anchor.policy import Policy, Witness, write_policy
 from factoryledger.errors import NotThere, WrongUsage
-from factoryledger.files import locked, write_whole
+from factoryledger.files import locked, write_all, write_whole
 from factoryledger.requests import RequestFolder
 from factoryledger.witness_choice import WitnessChoice
 from telemetry.signature import SigningKey
@@ -141,6 +141,20 @@ class DataDir:
         """A machine's key, made if it is not there."""
         return bare(self._made(f"device-{device}", f"{self.origin}/device/{device}"))
 
+    def devices(self, devices: Iterable[str]) -> dict[str, SigningKey]:
+        """The keys of many machines; those that are not there are made, together."""
+        names = list(devices)
+        with locked(self.path / ".lock"):
+            missing = [name for name in names if not self.device_key_is_here(name)]
+            made = {
+                self._key_file(f"device-{name}").name: _spelled(
+                    SignerKey.generate(f"{self.origin}/device/{name}", ED25519)
+                )
+                for name in missing
+            }
+            write_all(self._keys, made, mode=0o600)
+        return {name: self.device(name) for name in names}
+
     def device_key_is_here(self, device: str) -> bool:
         """Whether this folder holds the machine's key."""
         return self._key_file(f"device-{device}").exists()
@@ -205,7 +219,11 @@ class DataDir:
             self._write(stem, key)
 
     def _write(self, stem: str, key: SignerKey) -> None:
-        write_whole(self._key_file(stem), f"{key.to_text()}\n".encode("ascii"), mode=0o600)
+        write_whole(self._key_file(stem), _spelled(key), mode=0o600)
+
+
+def _spelled(key: SignerKey) -> bytes:
+    return f"{key.to_text()}\n".encode("ascii")
 
 
 def bare(key: SignerKey) -> SigningKey:

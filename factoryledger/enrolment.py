@@ -5,7 +5,7 @@ is checked like any stranger's: an entry that the operator did not sign counts f
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anchor.key_entry import Enrolled, OperatorAuthority, enrol, revoke, rotate
@@ -36,6 +36,8 @@ class Enrolments:
         self._data = data
         self._entries: dict[bytes, bytes] = {}
         self._keys: dict[bytes, EnrolledKey] = {}
+        # By kind and name: there may be ten thousand machines.
+        self._named: dict[tuple[str, str], list[bytes]] = {}
         authority = OperatorAuthority(data.operator.verifier)
         for _, entry in data.requests.after(""):
             try:
@@ -45,27 +47,31 @@ class Enrolments:
 
     def keys(self, kind: Kind, name: str | None = None) -> list[EnrolledKey]:
         """Every key ever enrolled for a kind (and name), oldest first."""
-        return [
-            key
-            for key in self._keys.values()
-            if key.statement.kind == kind and name in (None, key.statement.name)
-        ]
+        if name is not None:
+            return [self._keys[entry] for entry in self._named.get((kind, name), ())]
+        return [key for key in self._keys.values() if key.statement.kind == kind]
 
     def ensure_device(self, device: str) -> SigningKey:
         """Give a machine's key, made and enrolled if it is not; durable on return."""
-        key = self._data.device(device)
-        if not self._enrolled("device", device, key.public_key):
-            self._request("device", device, key)
-        return key
+        return self.ensure_devices([device])[device]
 
     def ensure_devices(self, devices: Iterable[str]) -> dict[str, SigningKey]:
-        """Give every machine's key, each enrolled; durable on return."""
-        return {device: self.ensure_device(device) for device in devices}
+        """Give every machine's key, each made and enrolled if it is not; durable on return."""
+        keys = self._data.devices(devices)
+        self._request_all(
+            "device",
+            {
+                name: key
+                for name, key in keys.items()
+                if not self._enrolled("device", name, key.public_key)
+            },
+        )
+        return keys
 
     def ensure_collector(self, identity: str, key: SigningKey) -> bytes:
         """Give a collector's key entry, written if it is not there; durable on return."""
         entry = self._enrolled("collector", identity, key.public_key)
-        return entry or self._request("collector", identity, key)
+        return entry or self._request_all("collector", {identity: key})[0]
 
     def rotate_device(self, device: str) -> EnrolledKey:
         """End the machine's key and enrol a new one.
@@ -122,16 +128,23 @@ class Enrolments:
                 return self._entries[key.statement.hash]
         return None
 
-    def _request(self, kind: Enrolled, name: str, key: SigningKey) -> bytes:
-        """Sign an enrolment and put it into the folder."""
-        entry = enrol(operator=self._data.operator, kind=kind, name=name, key=key, time=_now())
-        return self._take(entry)
+    def _request_all(self, kind: Enrolled, keys: Mapping[str, SigningKey]) -> list[bytes]:
+        """Sign enrolments and put them into the folder."""
+        operator, now = self._data.operator, _now()
+        return self._take(
+            *(
+                enrol(operator=operator, kind=kind, name=name, key=key, time=now)
+                for name, key in keys.items()
+            )
+        )
 
-    def _take(self, entry: bytes) -> bytes:
-        """Write an entry, then count it here too."""
-        self._data.requests.write(entry)
-        self._apply(OperatorAuthority(self._data.operator.verifier).read(entry), entry)
-        return entry
+    def _take(self, *entries: bytes) -> list[bytes]:
+        """Write entries, then count them here too."""
+        self._data.requests.write_all(entries)
+        authority = OperatorAuthority(self._data.operator.verifier)
+        for entry in entries:
+            self._apply(authority.read(entry), entry)
+        return list(entries)
 
     def _apply(self, statement: KeyStatement, entry: bytes) -> None:
         """Follow what a statement does to the keys."""
@@ -142,6 +155,9 @@ class Enrolments:
                 prior.statement, prior.public_key, statement
             )
         if statement.key is not None:
+            if statement.hash not in self._keys:
+                place = (statement.kind, statement.name)
+                self._named.setdefault(place, []).append(statement.hash)
             self._keys[statement.hash] = EnrolledKey(statement, statement.key, None)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from factoryledger.files import locked, write_whole
+from factoryledger.files import locked, write_all
 
 _NAME = re.compile(r"([0-9]{16})-[0-9a-f]{16}\.entry")
 
@@ -26,20 +26,26 @@ class RequestFolder:
 
         An entry that is there already keeps its place.
         """
+        return self.write_all([entry])[0]
+
+    def write_all(self, entries: Sequence[bytes]) -> list[str]:
+        """Put entries into the folder, in this order, and give their files' names."""
         self._path.mkdir(parents=True, exist_ok=True)
-        digest = sha256(entry).hexdigest()[:16]
         with locked(self._path / ".lock"):
             names = self._names()
-            for name in names:
-                if name.endswith(f"-{digest}.entry"):
-                    return name
+            there = {name[17:33]: name for name in names}
             newest = int(names[-1][:16]) if names else 0
             # Lifted above the newest: a clock that went back must not hide the entry from a
             # collector that is past that name.
             at = max(time.time_ns() // 1000, newest + 1)
-            name = f"{at:016d}-{digest}.entry"
-            write_whole(self._path / name, entry)
-        return name
+            new: dict[str, bytes] = {}
+            for entry in entries:
+                digest = sha256(entry).hexdigest()[:16]
+                if digest not in there:
+                    there[digest] = f"{at + len(new):016d}-{digest}.entry"
+                    new[there[digest]] = entry
+            write_all(self._path, new)
+        return [there[sha256(entry).hexdigest()[:16]] for entry in entries]
 
     def after(self, name: str) -> Sequence[tuple[str, bytes]]:
         """Give all whole entries whose file name sorts after `name`, in that order."""

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import typer
+
+from factoryledger.errors import NotThere
 
 Result = TypeVar("Result")
 
@@ -67,6 +70,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop  # noqa: PLC0415 - commands that are quick do not pay for it
 
     return uvloop.new_event_loop
+
+
+def allow_files(count: int, why: str) -> None:
+    """Let this process, and those that it starts, have so many open files.
+
+    NotThere where the system's hard limit is lower: `why` says what would need them.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or count <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and count > hard:
+        raise NotThere(
+            f"{why} needs {count} open files, and this system allows {hard}: raise that limit "
+            "(ulimit -Hn, LimitNOFILE) or take less"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def log_to_stderr(level: int = logging.INFO, *, log_format: str = "text") -> None:

@@ -15,26 +15,36 @@ from telemetry.signature import SigningKey, before_body, body_hash, join
 from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
+Place = tuple[str, int]
+
 _RETAINED: Final = frozenset({"birth", "state"})
 
 
 class Entry(NamedTuple):
     """A sealed message: where it stands in its machine's chain, and the exact payload.
 
-    `header` is what is signed of a message that is not JSON; its `kind` is the Sparkplug type.
+    `place` is session and number, which name it among its machine's messages. `header` is
+    what is signed of a message that is not JSON; its `kind` is the Sparkplug type.
     """
 
     kind: str
-    session: str
-    seq: int
+    place: Place
     payload: bytes
     body_hash: bytes
     header: str | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.place)  # looked up often; two of one place are the same, or a fault
+
     @property
-    def place(self) -> tuple[str, int]:
-        """Session and number: what names it among its machine's messages."""
-        return self.session, self.seq
+    def session(self) -> str:
+        """The session that it belongs to."""
+        return self.place[0]
+
+    @property
+    def seq(self) -> int:
+        """Its number in the session."""
+        return self.place[1]
 
     @property
     def retain(self) -> bool:
@@ -95,7 +105,7 @@ class Chain:
         telemetry = kind == "telemetry"
         before = self._before if telemetry else before_body(self._topic.with_kind(kind))
         payload = join(body, self._key.sign(before + body))
-        return Entry(kind, self.session, self.seq, payload, body_hash(body))
+        return Entry(kind, (self.session, self.seq), payload, body_hash(body))
 
     def enclose(
         self, topic: SparkplugTopic, payload: bytes, *, time: int, anchor: Cited | None = None
@@ -112,7 +122,7 @@ class Chain:
             key=self._key.key_id,
         ).to_body()
         header = seal_header(self._key, topic, body)
-        return Entry(topic.type, self.session, self.seq, payload, body_hash(body), header)
+        return Entry(topic.type, (self.session, self.seq), payload, body_hash(body), header)
 
     def advance(self, entry: Entry) -> None:
         """Go on after an entry of this chain that has been kept."""

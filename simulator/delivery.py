@@ -7,7 +7,6 @@ window halves, so that a collector that is away for hours is not met by all at o
 and again; a receipt brings the wait back and doubles the window.
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -20,11 +19,18 @@ RESEND_AFTER: Final = 30.0  # s
 RESEND_LIMIT: Final = 120.0  # s
 SHORTEST: Final = 0.75  # of a wait: what chance may leave of it
 
-Place = tuple[str, int]
-
 
 class Delivery:
-    """One machine's messages on their way; times are seconds of a monotonic clock."""
+    """One machine's messages on their way; times are seconds of a monotonic clock.
+
+    Of ten thousand there is one each, so it keeps nothing about a message that is not sent
+    for the first time now. The queue is a list with the number of those that left its front.
+    """
+
+    __slots__ = (
+        "_again", "_chance", "_first", "_left", "_limit", "_out", "_queue", "_room", "_wait",
+        "_whole", "_window", "resent",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -40,71 +46,74 @@ class Delivery:
         self._first, self._limit = resend_after, resend_limit
         self._whole = resend_after
         self._wait = self._jittered()
-        self._queue: deque[Entry] = deque()
-        self._queued: set[Place] = set()
-        self._out: OrderedDict[Place, tuple[float, Entry]] = OrderedDict()
-        self._published: set[Place] = set()
+        self._queue: list[Entry] = []
+        self._left = 0
+        self._out: dict[Entry, float] = {}
+        # Of those queued, the ones that were published before.
+        self._again: set[Entry] = set()
         self.resent = 0
 
     def offer(self, entries: Iterable[Entry]) -> None:
         """Queue entries that became durable; one that is queued or out already stays so."""
-        for entry in entries:
-            if entry.place not in self._queued and entry.place not in self._out:
-                self._queued.add(entry.place)
-                self._queue.append(entry)
+        queued = set(self._queue[self._left :]) if self._queue else ()
+        self._queue += [e for e in dict.fromkeys(entries) if not (e in self._out or e in queued)]
 
     def restart(self, entries: Iterable[Entry]) -> None:
         """A new connection: all of these are to be sent, oldest first, and nothing is out."""
-        self._queue.clear()
-        self._queued.clear()
+        held = list(entries)
+        self._again = (self._again | self._out.keys()).intersection(held)
+        self._queue, self._left = held, 0
         self._out.clear()
-        self.offer(entries)
 
     def next(self, now: float) -> Entry | None:
         """What to publish now, counted as out from now on; None where nothing may be."""
         if not self._queue or len(self._out) >= self._room:
             return None
-        entry = self._queue.popleft()
-        self._queued.discard(entry.place)
-        self._out[entry.place] = (now, entry)
-        self.resent += entry.place in self._published
-        self._published.add(entry.place)
+        entry = self._queue[self._left]
+        self._left += 1
+        if self._left == len(self._queue):
+            self._queue, self._left = [], 0
+        self._out[entry] = now
+        if self._again and entry in self._again:
+            self._again.discard(entry)
+            self.resent += 1
         return entry
 
     def sent(self, entry: Entry, now: float) -> None:
         """Count as out what was published without being asked for: no window holds it back."""
-        self._out[entry.place] = (now, entry)
-        self._published.add(entry.place)
+        self._out[entry] = now
 
     def gone(self, entries: Iterable[Entry], *, receipted: bool) -> None:
         """These left the outbox, by a receipt or by eviction."""
-        places = {entry.place for entry in entries}
-        for place in places:
-            self._out.pop(place, None)
-        self._published -= places
-        if places & self._queued:
-            self._queue = deque(entry for entry in self._queue if entry.place not in places)
-            self._queued -= places
-        if receipted and places:
+        leaving = set(entries)
+        for entry in leaving:
+            self._out.pop(entry, None)
+        self._again -= leaving
+        if self._queue and leaving:
+            self._queue = [e for e in self._queue[self._left :] if e not in leaving]
+            self._left = 0
+        if receipted and leaving:
             self._room = min(2 * self._room, self._window)
-            self._whole = self._first
-            self._wait = self._jittered()
+            if self._whole != self._first:
+                self._whole = self._first
+                self._wait = self._jittered()
 
     def resend_at(self) -> float | None:
         """When the oldest that is out will be due again; None where nothing is out."""
-        for since, _ in self._out.values():
+        for since in self._out.values():
             return since + self._wait
         return None
 
     def resend_due(self, now: float) -> None:
         """Queue again, before all others, what is out for too long; then wait longer."""
-        due = [entry for since, entry in self._out.values() if since + self._wait <= now]
-        if not due:
+        first = self.resend_at()
+        if first is None or first > now:
             return
-        for entry in reversed(due):
-            del self._out[entry.place]
-            self._queue.appendleft(entry)
-            self._queued.add(entry.place)
+        due = [entry for entry, since in self._out.items() if since + self._wait <= now]
+        for entry in due:
+            del self._out[entry]
+        self._again.update(due)
+        self._queue, self._left = due + self._queue[self._left :], 0
         self._room = max(self._room // 2, min(SMALLEST_WINDOW, self._window))
         self._whole = min(2 * self._whole, self._limit)
         self._wait = self._jittered()

@@ -1,8 +1,8 @@
 """The fleet: machines that step, sign, keep and publish, until told to stop.
 
-Readings go into the outboxes at the beat of the clock whether a broker is there or not; one
-thread makes them durable, many with each round; couriers carry them. At the end no reading
-is made any more and the fleet waits for receipts.
+Readings go into the outboxes at the beat of the clock whether a broker is there or not; those
+on a disk are made durable by threads, many with each round; couriers carry them. At the end
+no reading is made any more and the fleet waits for receipts.
 """
 
 import asyncio
@@ -15,48 +15,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from simulator.courier import Courier, Wire
+from simulator.beats import Beats, parts_for
+from simulator.crew import Carrier, Conditions, Crew, Tally
 from simulator.delivery import RESEND_AFTER
-from simulator.faults.schedule import Occurrence
-from simulator.intruders import Intruders
 from simulator.machine import Machine
-from simulator.misfortune import Misfortune
 from simulator.orderly import hearing, wall_clock
 from simulator.outbox import Outbox
 from simulator.ports import CheckpointChecker, CommandChecker, ReceiptChecker
 from simulator.sparkplug.courier import EdgeCourier
-from simulator.sparkplug.station import edge_stations
-from simulator.station import Member, Station, befall, stations_of
+from simulator.station import Station, befall
 from simulator.trust import Trust
+from simulator.wire import Wire
 from telemetry.address import NOBODY, Address, Credentials
 
-# A beat missed by more than this (a laptop that slept) is not made up for.
-CATCH_UP: Final = 5.0  # s
 # Twenty files in eight threads: about twice the rate of one (docs/decisions/outbox-file.md).
 SYNC_THREADS: Final = 8
 # As fast as possible a machine is so many messages ahead of its receipts, not more.
 HELD_AT_MOST: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What became of the messages, counted since the outboxes began.
-
-    `recorded` = `receipted` + `held` + `evicted`; `delivered` are those that a receipt or a
-    good PUBACK speaks for. This run's alone: PUBACKs that are no delivery (`refused`),
-    publications beyond a message's first (`resent`), and receipts, checkpoints and key
-    entries that did not hold (`distrusted`). Of those held, faults keep back `withheld`.
-    """
-
-    recorded: int
-    delivered: int
-    receipted: int
-    held: int
-    evicted: int = 0
-    refused: int = 0
-    resent: int = 0
-    distrusted: int = 0
-    withheld: int = 0
+_LOOK: Final = 0.05  # s
 
 
 @dataclass(slots=True)
@@ -79,9 +55,6 @@ class SimulatedClock:
         return self._begin + round(self.elapsed * 1_000_000)
 
 
-Carrier = Courier | EdgeCourier
-
-
 async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     *,
     address: Address,
@@ -100,10 +73,9 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     clock: Callable[[], int] = wall_clock,
     speed: float | None = None,
     begin: int | None = None,
-    faults: Sequence[Occurrence] = (),
     commands: CommandChecker | None = None,
-    primary_host: str | None = None,
     account: FleetAccount | None = None,
+    conditions: Conditions = Conditions(),  # noqa: B008 - frozen
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
 
@@ -111,62 +83,42 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     now) and goes so many times as fast as the wall's, or as the receipts allow where it is
     infinite; then `duration` is simulated seconds too, and every beat is made.
     `outboxes` by device name, those of edge nodes too; the caller opened them and closes
-    them. Edge nodes say nothing live without their `primary_host`. With `commands` the
-    operator may let more faults come over them, meanwhile. An `account` can be asked
-    while it runs. BrokerUnavailable where no broker answers at the start; later ones are
-    waited for. OutboxUnwritable ends it.
+    them. With `commands` the operator may let more faults come over them, meanwhile; the
+    conditions say so too. An `account` can be asked while it runs. BrokerUnavailable where no
+    broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
     trust, wire = Trust(receipts, checkpoints), Wire(address, credentials, prefix, resend_after)
     simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
-    clock = clock if simulated is None else simulated
-    stations = stations_of(machines, outboxes, clock, faults, open_to_more=commands is not None)
-    alone = [station for station in stations if not isinstance(station, Member)]
-    members = [station for station in stations if isinstance(station, Member)]
-    single = [
-        Courier(station.machine, station.outbox, trust, wire, clock=time.monotonic)
-        for station in alone
-    ]
-    edges = [
-        EdgeCourier(edge, outboxes, trust, wire, clock=time.monotonic, host=primary_host)
-        for edge in edge_stations(members, outboxes, lambda: trust.cited, clock)
-    ]
-    couriers: list[Carrier] = [*single, *edges]
-    attacked = commands is not None or any(f.spec.group == "security" for f in faults)
-    intruders = Intruders(wire) if attacked else None
-    misfortune = Misfortune(alone, single, intruders)
+    parts = parts_for(len(machines)) if simulated is None else 1
+    crew = Crew(machines, outboxes, trust, wire, simulated or clock, parts, conditions)
+    beats = Beats(interval, duration, stopped, parts, speed or 1.0)
+    befallen, first = partial(befall, crew.stations), len(conditions.faults) + 1
     async with (
-        intruders or nullcontext(),
-        hearing(wire, commands, machines, partial(befall, stations), len(faults) + 1),
-        _connected(couriers),
-        _carried(couriers) as dirty,
+        crew.intruders or nullcontext(),
+        hearing(wire, commands, machines, befallen, first),
+        crew.bundle,
+        _connected(crew.edges),
+        _carried(crew) as dirty,
     ):
-        for station in stations:
-            station.open(trust)
-        for edge in edges:
-            edge.recorded = dirty.set
-            edge.open()
-        dirty.set()
-        (account or FleetAccount()).tally = partial(_tally, couriers, trust)
+        crew.open(dirty.set)
+
+        def tally() -> Tally:
+            return crew.tally(beats.skipped * len(machines) // parts)
+
+        (account or FleetAccount()).tally = tally
         if on_ready is not None:
             on_ready()
-        async for number in _beats(interval, duration, stopped, speed or 1.0):
+        async for number, part in beats.run():
             if simulated is not None:
                 simulated.elapsed = number * interval
-            for edge in edges:
-                edge.station.beat()
-            for station in stations:
-                station.beat(interval, trust)
-            misfortune.strike()
-            dirty.set()
+            crew.beat(part, interval, dirty.set)
             if speed == math.inf:
-                await _relieved(stations, stopped)
-        misfortune.end()
-        for edge in edges:
-            edge.station.close()
-            edge.recorded()
-        await _drained(couriers, drain)
-    return _tally(couriers, trust)
+                await _relieved(crew.stations, stopped)
+        crew.close()
+        await _drained(crew, drain)
+        # Before the goodbyes, which are no losses.
+        return tally()
 
 
 async def _relieved(stations: Sequence[Station], stopped: asyncio.Event) -> None:
@@ -175,26 +127,8 @@ async def _relieved(stations: Sequence[Station], stopped: asyncio.Event) -> None
         await asyncio.sleep(0.005)
 
 
-async def _beats(
-    interval: float, duration: float | None, stopped: asyncio.Event, speed: float
-) -> AsyncIterator[int]:
-    """Beat every `interval` seconds at this speed, the first at once, as long as it lasts."""
-    begun, number = time.monotonic(), 0
-    while not stopped.is_set() and (duration is None or number * interval < duration):
-        yield number
-        number += 1
-        late = time.monotonic() - (begun + number * interval / speed)
-        if late > CATCH_UP:
-            begun += late
-        try:
-            async with asyncio.timeout(max(0.0, -late)):
-                await stopped.wait()
-        except TimeoutError:
-            continue
-
-
-async def _keep_durable(couriers: Sequence[Carrier], dirty: asyncio.Event) -> None:
-    """Put on the disk what was recorded, and hand it to the couriers.
+async def _keep_durable(carriers: Sequence[Carrier], dirty: asyncio.Event) -> None:
+    """Put on the disk what was recorded, and hand it to those who carry it.
 
     What is recorded while a round is on the disk goes with the next one: a slow disk makes
     rounds longer, not more. Several files at a time: the file system commits them together.
@@ -204,21 +138,21 @@ async def _keep_durable(couriers: Sequence[Carrier], dirty: asyncio.Event) -> No
         while True:
             await dirty.wait()
             dirty.clear()
-            boxes = [box for courier in couriers for box in courier.outboxes if box.dirty]
+            boxes = [box for carrier in carriers for box in carrier.outboxes if box.dirty]
             await asyncio.gather(*(loop.run_in_executor(pool, box.sync) for box in boxes))
-            for courier in couriers:
-                courier.send_ready()
+            for carrier in carriers:
+                carrier.send_ready()
 
 
-async def _drained(couriers: Sequence[Carrier], drain: float) -> None:
+async def _drained(crew: Crew, drain: float) -> None:
     """Wait until no outbox holds anything that may go, at most `drain` seconds."""
     end = time.monotonic() + drain
-    while any(_held(c) > c.withheld for c in couriers) and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
-        await asyncio.sleep(0.02)
+    while crew.held() and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
+        await asyncio.sleep(_LOOK)
 
 
 @asynccontextmanager
-async def _connected(couriers: Sequence[Carrier]) -> AsyncIterator[None]:
+async def _connected(couriers: Sequence[EdgeCourier]) -> AsyncIterator[None]:
     """Connect all; if one cannot, all that did are closed and its error is raised."""
     async with AsyncExitStack() as stack:
         entering = (stack.enter_async_context(courier.connection()) for courier in couriers)
@@ -230,7 +164,7 @@ async def _connected(couriers: Sequence[Carrier]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _carried(couriers: Sequence[Carrier]) -> AsyncIterator[asyncio.Event]:
+async def _carried(crew: Crew) -> AsyncIterator[asyncio.Event]:
     """Make durable and carry, in the background; the event says that something is recorded.
 
     What a task group gathers is raised as the one error that it was.
@@ -238,8 +172,9 @@ async def _carried(couriers: Sequence[Carrier]) -> AsyncIterator[asyncio.Event]:
     dirty = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(courier.run()) for courier in couriers]
-            tasks.append(group.create_task(_keep_durable(couriers, dirty)))
+            tasks = [group.create_task(edge.run()) for edge in crew.edges]
+            tasks.append(group.create_task(crew.bundle.run()))
+            tasks.append(group.create_task(_keep_durable(crew.syncing, dirty)))
             yield dirty
             for task in tasks:
                 task.cancel()
@@ -248,22 +183,3 @@ async def _carried(couriers: Sequence[Carrier]) -> AsyncIterator[asyncio.Event]:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
-
-
-def _held(courier: Carrier) -> int:
-    return sum(box.held for box in courier.outboxes)
-
-
-def _tally(couriers: Sequence[Carrier], trust: Trust) -> Tally:
-    boxes = [box for courier in couriers for box in courier.outboxes]
-    return Tally(
-        recorded=sum(box.recorded for box in boxes),
-        delivered=sum(courier.delivered for courier in couriers),
-        receipted=sum(box.receipted for box in boxes),
-        held=sum(box.held for box in boxes),
-        evicted=sum(box.evicted for box in boxes),
-        refused=sum(courier.refused for courier in couriers),
-        resent=sum(courier.resent for courier in couriers),
-        distrusted=trust.refused,
-        withheld=sum(min(courier.withheld, _held(courier)) for courier in couriers),
-    )

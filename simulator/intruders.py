@@ -10,8 +10,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from simulator.courier import Wire, client_id
 from simulator.faults.fault import Publication
+from simulator.wire import Wire, client_id
 from telemetry.errors import LinkLost
 from telemetry.link import Link
 

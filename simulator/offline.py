@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from simulator.chain import Chain, Entry
+from simulator.crew import Tally
 from simulator.edge import edges_of
 from simulator.faults.afflicted import Afflicted
 from simulator.faults.schedule import Occurrence, by_device
 from simulator.faults.street import Street
-from simulator.fleet import Tally
 from simulator.machine import Machine, RunningMachine, start_plant
 from simulator.sparkplug.recording import RecordedEdge
 from simulator.station import Scribe

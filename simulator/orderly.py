@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
-from simulator.courier import Wire, client_id
 from simulator.faults.commands import Commands, is_command
 from simulator.faults.schedule import Occurrence
 from simulator.machine import Machine
 from simulator.ports import CommandChecker
+from simulator.wire import Wire, client_id
 from telemetry.link import Arrival, Link, Subscription
 from telemetry.topic import MachineTopic
 

@@ -6,14 +6,13 @@ the oldest are evicted, counted, and announced in a signed `event`.
 """
 
 import secrets
-from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from simulator.chain import Chain, Entry
+from simulator.chain import Chain, Entry, Place
 from simulator.errors import OutboxDamaged
 from simulator.outbox_file import FileJournal, Journal, MemoryJournal
 from simulator.outbox_frame import Content, Gone, Head
@@ -27,10 +26,9 @@ LIMIT: Final = 100_000
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 COMPACT_AT: Final = 1024 * 1024
 # Hashes of messages that are gone already. A resend that crosses with a receipt is
-# receipted again, together with what is still held: without them that could not be checked.
+# receipted again, together with what is still held: without them that could not be checked,
+# and those would have to be sent once more.
 REMEMBERED: Final = 8192
-
-Place = tuple[str, int]
 
 
 class Outbox:
@@ -39,6 +37,11 @@ class Outbox:
     Every opening is a new session; its first `prev` is the last body hash of the one before.
     `sync` may run in another thread; all else belongs to one.
     """
+
+    __slots__ = (
+        "_chain", "_compact_at", "_durable", "_fresh", "_gone", "_held", "_held_bytes", "_journal",
+        "_limit", "_limit_bytes", "_lock", "_remembered", "device", "evicted", "recorded",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - limits are arguments, so that tests reach them
         self,
@@ -51,20 +54,21 @@ class Outbox:
         limit: int = LIMIT,
         limit_bytes: int = LIMIT_BYTES,
         compact_at: int = COMPACT_AT,
+        remembered: int = REMEMBERED,
     ) -> None:
         """Open it; OutboxInUse, OutboxDamaged or OutboxUnwritable say why that failed."""
         self.device = device
         self.evicted = 0
         self.recorded = 0
         self._limit, self._limit_bytes, self._compact_at = limit, limit_bytes, compact_at
+        self._remembered = remembered
         self._lock = Lock()
-        self._held: OrderedDict[Place, Entry] = OrderedDict()
+        self._held: dict[Place, Entry] = {}
         self._held_bytes = 0
-        self._gone: OrderedDict[Place, bytes] = OrderedDict()
-        self._fresh: deque[tuple[int, Entry]] = deque()
-        self._journal: Journal = (
-            MemoryJournal() if directory is None else FileJournal(device, directory)
-        )
+        self._gone: dict[Place, bytes] = {}
+        # The newest recorded, oldest first, that `ready` has not given yet.
+        self._fresh: list[Entry] = []
+        self._journal: Journal = _MEMORY if directory is None else FileJournal(device, directory)
         try:
             last = self._load()
         except BaseException:
@@ -93,6 +97,11 @@ class Outbox:
     def dirty(self) -> bool:
         """Whether something recorded is not durable yet."""
         return self._durable < self.recorded
+
+    @property
+    def instant(self) -> bool:
+        """Whether what it records needs no `sync`: it lives in memory alone."""
+        return self._journal.instant
 
     @property
     def held(self) -> int:
@@ -151,16 +160,15 @@ class Outbox:
 
     def ready(self) -> list[Entry]:
         """Messages that became durable since the last call, oldest first."""
-        taken = []
-        while self._fresh and self._fresh[0][0] <= self._durable:
-            entry = self._fresh.popleft()[1]
-            if entry.place in self._held:
-                taken.append(entry)
-        return taken
+        if not self._fresh:
+            return []
+        safe = len(self._fresh) - (self.recorded - self._durable)
+        taken, self._fresh = self._fresh[:safe], self._fresh[safe:]
+        return [entry for entry in taken if entry.place in self._held]
 
     def waiting(self) -> Iterator[Entry]:
         """Every durable message that no receipt has freed, oldest first."""
-        unsafe = {entry.place for _, entry in self._fresh}
+        unsafe = {entry.place for entry in self._fresh}
         return iter([e for e in self._held.values() if e.place not in unsafe])
 
     def holds(self, entry: Entry) -> bool:
@@ -211,7 +219,9 @@ class Outbox:
         self._chain.advance(entry)
         self._hold(entry)
         self.recorded += 1
-        self._fresh.append((self.recorded, entry))
+        self._fresh.append(entry)
+        if self._journal.instant:
+            self._durable = self.recorded
 
     def _make_room(self, time: int, anchor: Cited | None) -> None:
         if len(self._held) >= self._limit or self._held_bytes >= self._limit_bytes:
@@ -264,14 +274,19 @@ class Outbox:
             del self._held[entry.place]
             self._held_bytes -= _size(entry)
             self._gone[entry.place] = entry.body_hash
-        while len(self._gone) > REMEMBERED:
-            self._gone.popitem(last=False)
+        if len(self._gone) > 2 * self._remembered:
+            # Seldom and many: taking one from the front of a dict looks at all that went before.
+            newest = list(self._gone.items())[-self._remembered :]
+            self._gone = dict(newest) if self._remembered else {}
 
     def _leave(self, gone: Gone) -> None:
         places = [(gone.session, n) for first, last in gone.ranges for n in range(first, last + 1)]
         left = [self._held[place] for place in places if place in self._held]
         self._forget(left)
         self.evicted += len(left) if gone.evicted else 0
+
+
+_MEMORY: Final = MemoryJournal()
 
 
 def _size(entry: Entry) -> int:

@@ -17,7 +17,12 @@ from simulator.outbox_frame import Content, Framed, Head, frame, read
 
 
 class Journal(Protocol):
-    """Where an outbox writes down what it does."""
+    """Where an outbox writes down what it does.
+
+    `instant`: what is appended is as durable as it will ever be, `sync` has nothing to add.
+    """
+
+    instant: bool
 
     @property
     def size(self) -> int:
@@ -42,6 +47,8 @@ class Journal(Protocol):
 class MemoryJournal:
     """A journal that keeps nothing: an outbox that lives as long as its process."""
 
+    __slots__ = ()
+    instant = True
     size = 0
 
     def load(self) -> Sequence[Framed]:
@@ -66,6 +73,8 @@ class FileJournal:
 
     `append` and `rewrite` are called by one thread at a time; `sync` may run in another.
     """
+
+    instant = False
 
     def __init__(self, device: str, directory: Path) -> None:
         try:

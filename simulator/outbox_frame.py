@@ -182,7 +182,7 @@ def _entry(rest: bytes) -> Entry:
     if parts is None:
         raise ValueError("a message without its signature")
     session = rest[2:stop].decode("ascii")
-    return Entry(SIGNED_KINDS[rest[0]], session, seq, payload, body_hash(parts[0]))
+    return Entry(SIGNED_KINDS[rest[0]], (session, seq), payload, body_hash(parts[0]))
 
 
 def _enclosed(rest: bytes) -> Entry:
@@ -195,7 +195,7 @@ def _enclosed(rest: bytes) -> Entry:
     if parts is None:
         raise ValueError("a header without its signature")
     hashed = body_hash(parts[0])
-    return Entry(SIGNED_TYPES[rest[0]], session, seq, rest[end:], hashed, header.decode("ascii"))
+    return Entry(SIGNED_TYPES[rest[0]], (session, seq), rest[end:], hashed, header.decode("ascii"))
 
 
 def _gone(rest: bytes, *, evicted: bool) -> Gone:

@@ -52,7 +52,8 @@ class Will:
 class Arrival(msgspec.Struct, eq=False):
     """One PUBLISH as it came: compared by identity, since two may be equal and not the same.
 
-    `packet_id` is None at QoS 0; it means something only on the connection `epoch`.
+    `packet_id` is None at QoS 0; it means something only on the connection `epoch`. `marked`
+    is the session's: that the caller has acknowledged it.
     """
 
     topic: str
@@ -63,6 +64,7 @@ class Arrival(msgspec.Struct, eq=False):
     properties: Properties
     packet_id: int | None
     epoch: int
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,11 @@ class MqttSession(Generic[Token]):
     the transport is held; `token` comes back in `Settled`.
     """
 
+    __slots__ = (
+        "_alive", "_arrivals", "_asked", "_events", "_framer", "_introduced", "_outgoing",
+        "_unacknowledged", "_unsettled", "epoch", "opening", "state",
+    )  # fmt: skip
+
     def __init__(self, opening: Opening, *, epoch: int, now: float) -> None:
         self.opening = opening
         self.epoch = epoch
@@ -76,6 +81,11 @@ class MqttSession(Generic[Token]):
         self._unsettled.room = ROOM
         self._send_due()
         return data
+
+    @property
+    def pending(self) -> bool:
+        """Whether `outgoing` has something to give."""
+        return bool(self._outgoing)
 
     def events(self) -> list[Event[Token]]:
         """Give what happened since the last call, in order."""

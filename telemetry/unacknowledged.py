@@ -4,8 +4,9 @@ Two rules: acknowledgements go out in the order of arrival (MQTT 5 section 4.6),
 out for a message that is not this very one, since the broker gives packet ids again.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import takewhile
+from operator import attrgetter
 
 from telemetry.mqtt_packets import Arrival
 
@@ -13,24 +14,24 @@ from telemetry.mqtt_packets import Arrival
 class Unacknowledged:
     """Arrivals at QoS 1 or 2, by packet id and in order."""
 
+    __slots__ = ("_arrivals",)
+
     def __init__(self) -> None:
+        # In order of arrival, as a dict keeps them.
         self._arrivals: dict[int, Arrival] = {}
-        self._order: deque[int] = deque()
-        self._marked: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._arrivals)
 
     def add(self, arrival: Arrival) -> None:
-        """Take a new arrival; QoS 0 has nothing to acknowledge and is passed over."""
-        number = arrival.packet_id
-        if number is None:
-            return
-        if number not in self._arrivals:
-            self._order.append(number)
-        self._arrivals[number] = arrival
+        """Take a new arrival; QoS 0 has nothing to acknowledge and is passed over.
 
-    def acknowledge(self, arrivals: Iterable[Arrival]) -> Iterator[Arrival]:
+        One that comes again under its id takes the place of the first.
+        """
+        if arrival.packet_id is not None:
+            self._arrivals[arrival.packet_id] = arrival
+
+    def acknowledge(self, arrivals: Iterable[Arrival]) -> list[Arrival]:
         """Mark these and give those whose acknowledgement is due now, in order.
 
         One that is not marked holds back all that came after it. What is not here, because
@@ -39,8 +40,12 @@ class Unacknowledged:
         for one in arrivals:
             number = one.packet_id
             if number is not None and self._arrivals.get(number) is one:
-                self._marked.add(number)
-        while self._order and self._order[0] in self._marked:
-            number = self._order.popleft()
-            self._marked.discard(number)
-            yield self._arrivals.pop(number)
+                one.marked = True
+        due = list(takewhile(_is_marked, self._arrivals.values()))
+        for one in due:
+            assert one.packet_id is not None, "none else is here"
+            del self._arrivals[one.packet_id]
+        return due
+
+
+_is_marked = attrgetter("marked")

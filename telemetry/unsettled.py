@@ -25,10 +25,17 @@ class Unsettled(Generic[Token]):
     `held` and `room`, the bytes that may still go in one piece, are the caller's to set.
     """
 
+    __slots__ = (
+        "_best_qos", "_flying", "_largest", "_last_id", "_may_retain", "_waiting", "_window",
+        "held", "room",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.held = False
         self.room = ROOM
-        self._waiting: deque[tuple[Outgoing, Token]] = deque()
+        # There only while somebody has to wait, which is seldom: of ten thousand connections
+        # each would have one.
+        self._waiting: deque[tuple[Outgoing, Token]] | None = None
         self._flying: dict[int, Token] = {}
         self._last_id = 0
         self._window = 0
@@ -39,7 +46,7 @@ class Unsettled(Generic[Token]):
     @property
     def tokens(self) -> list[Token]:
         """Of all that has no answer yet, in order of sending."""
-        return [*self._flying.values(), *(token for _, token in self._waiting)]
+        return [*self._flying.values(), *(token for _, token in self._waiting or ())]
 
     def limit(self, offer: mqtt5.ConnAckPacket) -> None:
         """Keep to what the broker offers in CONNACK (section 3.2.2.3)."""
@@ -61,6 +68,8 @@ class Unsettled(Generic[Token]):
         if not self._waiting and self._may_go(message):
             return iter([self._send(message, token)])
         self._encode(message, 1 if message.qos else None)
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append((message, token))
         return iter(())
 
@@ -68,6 +77,8 @@ class Unsettled(Generic[Token]):
         """Give what may be sent by now, in order."""
         while self._waiting and self._may_go(self._waiting[0][0]):
             yield self._send(*self._waiting.popleft())
+        if not self._waiting:
+            self._waiting = None
 
     def settle(self, number: int) -> Token | None:
         """Take the answered message out; None where no message has that id."""

@@ -1,14 +1,16 @@
 """`factoryledger simulate`: a factory of machines that sign what they send and keep it."""
 
 import asyncio
+import gc
 import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,12 +19,24 @@ from factoryledger import options
 if TYPE_CHECKING:
     from factoryledger.installation import Installation
     from factoryledger.metrics.simulating import SimulatorProbe
+    from simulator.crew import Tally
     from simulator.edge import Edge
     from simulator.export import Exported
     from simulator.faults.schedule import Occurrence
-    from simulator.fleet import FleetAccount, Tally
+    from simulator.fleet import FleetAccount
     from simulator.machine import Machine
     from simulator.outbox import Outbox
+
+
+_OTHER_FILES: Final = 256
+
+
+class Level(StrEnum):
+    """Whose machines share a gateway."""
+
+    line = "line"
+    area = "area"
+    site = "site"
 
 
 def simulate(  # noqa: PLR0913 - a command's options
@@ -92,7 +106,18 @@ def simulate(  # noqa: PLR0913 - a command's options
         typer.Option(
             "--outbox",
             metavar="DIR",
-            help="Folder of the outboxes. [default: outbox in the data folder]",
+            help="Keep the outboxes in this folder, where a killed process loses nothing that "
+            "it recorded. [default: in memory]",
+            show_default=False,
+        ),
+    ] = None,
+    gateway: Annotated[
+        Level | None,
+        typer.Option(
+            "--gateway",
+            metavar="line|area|site",
+            help="Let the machines of each line, area or site share one connection, a gateway's. "
+            "[default: a connection a machine]",
             show_default=False,
         ),
     ] = None,
@@ -169,8 +194,8 @@ def simulate(  # noqa: PLR0913 - a command's options
             raise WrongUsage("--out needs --duration: how many simulated seconds")
         _report(_write(place, plant, duration, pace, out), json_=json_)
         return
-    plant = replace(plant, commanded=commands)
-    tally = _run(place, plant, outbox or place.data.outboxes, duration, pace)
+    plant = replace(plant, commanded=commands, gateway=gateway)
+    tally = _run(place, plant, outbox, duration, pace)
     _report(tally, json_=json_)
     if tally.held > tally.withheld:
         raise typer.Exit(3)
@@ -204,6 +229,7 @@ class _Plant:
     faults: "Sequence[Occurrence]" = ()
     primary_host: str | None = None
     commanded: bool = False
+    gateway: str | None = None
 
 
 def _plant(place: "Installation", name: str | None, faults: "Sequence[str]") -> _Plant:
@@ -290,10 +316,27 @@ def _write(
 
 
 def _run(
-    place: "Installation", plant: _Plant, folder: Path, duration: float | None, speed: float | None
+    place: "Installation",
+    plant: _Plant,
+    folder: Path | None,
+    duration: float | None,
+    speed: float | None,
 ) -> "Tally":
     """Enrol the machines, then run them; nothing is published before that is durable."""
-    from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand
+    from factoryledger.running import allow_files, ready, run_until_stopped  # noqa: PLC0415 - on demand
+
+    # A socket a machine, or a gateway; a file and a lock a machine where outboxes are on disk.
+    machines = len(plant.machines)
+    wanted = machines * ((plant.gateway is None) + 2 * (folder is not None)) + _OTHER_FILES
+    allow_files(wanted, f"a fleet of {machines} machines")
+    said = ready(f"simulate {machines} machines on {place.broker}")
+
+    def on_ready() -> None:
+        # Ten thousand machines are millions of objects that live until the end: not to be
+        # looked at again and again.
+        gc.collect()
+        gc.freeze()
+        said()
 
     place.data.create()
     with _outboxes(place, plant.machines, folder) as outboxes:
@@ -303,6 +346,7 @@ def _run(
             from anchor.policy import CheckpointVerifier  # noqa: PLC0415 - on demand
             from anchor.receipts import ReceiptVerifier  # noqa: PLC0415 - on demand
             from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
+            from simulator.crew import Conditions  # noqa: PLC0415 - on demand
             from simulator.fleet import FleetAccount  # noqa: PLC0415 - on demand
             from simulator.fleet import simulate as run_fleet  # noqa: PLC0415 - on demand
 
@@ -322,12 +366,16 @@ def _run(
                     drain=place.settings.drain,
                     speed=speed,
                     begin=plant.begin,
-                    faults=plant.faults,
                     commands=CommandVerifier(operator) if plant.commanded else None,
-                    primary_host=plant.primary_host,
+                    conditions=Conditions(
+                        faults=plant.faults,
+                        commanded=plant.commanded,
+                        gateway=plant.gateway,
+                        primary_host=plant.primary_host,
+                    ),
                     account=account,
                     stop=stop,
-                    on_ready=ready(f"simulate {len(plant.machines)} machines on {place.broker}"),
+                    on_ready=on_ready,
                 )
 
         return run_until_stopped(run, log_format=place.settings.log_format)
@@ -341,20 +389,21 @@ def _probe(account: "FleetAccount") -> "SimulatorProbe":
 
 @contextmanager
 def _outboxes(
-    place: "Installation", plant: "Sequence[Machine]", folder: Path
+    place: "Installation", plant: "Sequence[Machine]", folder: Path | None
 ) -> "Iterator[dict[str, Outbox]]":
     """Open every machine's outbox, its key enrolled; close them all at the end."""
     from factoryledger.enrolment import Enrolments  # noqa: PLC0415 - on demand
     from simulator.edge import edges_of  # noqa: PLC0415 - on demand
-    from simulator.outbox import Outbox  # noqa: PLC0415 - on demand
+    from simulator.outbox import REMEMBERED, Outbox  # noqa: PLC0415 - on demand
 
-    folder.mkdir(parents=True, exist_ok=True)
     senders: list[Machine | Edge] = [*plant, *edges_of(plant)]
+    remembered = min(REMEMBERED, max(8, REMEMBERED * 20 // len(senders)))
     keys = Enrolments(place.data).ensure_devices(sender.name for sender in senders)
     with ExitStack() as stack:
         opened = {}
         for sender in senders:
-            box = Outbox(sender.name, keys[sender.name], sender.topic, folder)
+            key = keys[sender.name]
+            box = Outbox(sender.name, key, sender.topic, folder, remembered=remembered)
             stack.callback(box.close)
             opened[sender.name] = box
         yield opened

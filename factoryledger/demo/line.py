@@ -39,7 +39,7 @@ class Line:
         )
         self.collector = Part("collect", ["collect", *at], folder)
         self.anchor = Part("anchor", ["anchor", "--every", "1", *at], folder)
-        fleet = ["--machines", str(machines), "--seed", str(seed)]
+        fleet = ["--machines", str(machines), "--seed", str(seed), "--outbox", str(data / "outbox")]
         self.factory = Part("simulate", ["simulate", *at, *fleet, "--json"], folder)
         self.parts = (self.witness, self.collector, self.anchor, self.factory)
         # Which of them are to run now; the others are not yet, or no longer, started again.

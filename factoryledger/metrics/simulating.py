@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from prometheus_client import Metric
 
 from factoryledger.metrics.spelling import counter, gauge
-from simulator.fleet import FleetAccount, Tally
+from simulator.crew import Tally
+from simulator.fleet import FleetAccount
 
 
 @dataclass(frozen=True, slots=True)

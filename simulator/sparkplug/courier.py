@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
-from simulator.courier import Wire, client_id
 from simulator.outbox import Outbox
 from simulator.sparkplug.lane import Lane
 from simulator.sparkplug.primary_host import PrimaryHost
 from simulator.sparkplug.session import asks_rebirth
 from simulator.sparkplug.station import EdgeStation
 from simulator.trust import Trust
+from simulator.wire import Wire, client_id
 from telemetry.errors import LinkLost, MalformedPayload
 from telemetry.link import Arrival, Link, Subscription, Will
 from telemetry.sparkplug import Payload

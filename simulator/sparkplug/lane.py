@@ -9,9 +9,9 @@ import random
 from dataclasses import replace
 
 from simulator.chain import Entry
-from simulator.courier import NO_SUBSCRIBER, REFUSED_FROM
 from simulator.delivery import Delivery
 from simulator.outbox import Outbox
+from simulator.wire import is_delivery
 from telemetry.header import header_properties
 from telemetry.link import Link
 from telemetry.properties import NO_PROPERTIES
@@ -105,8 +105,7 @@ class Lane:
         """Count what the broker said; at QoS 0 it says nothing."""
         if future.cancelled() or future.exception() is not None or not qos:
             return  # what is lost with the link comes again out of the outbox
-        code = future.result()
-        if code == NO_SUBSCRIBER or code >= REFUSED_FROM:
+        if not is_delivery(future.result()):
             self.refused += 1
         elif self.outbox.holds(entry):
             self._acknowledged[entry.place] = entry

@@ -1,5 +1,7 @@
 """What is to be sent now: windows, resends, backoff; time and chance are arguments."""
 
+from functools import cache
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,8 +9,9 @@ from simulator.chain import Entry
 from simulator.delivery import Delivery
 
 
+@cache
 def entry(seq):
-    return Entry("telemetry", "s", seq, b"", bytes(32))
+    return Entry("telemetry", ("s", seq), b"", bytes(32))
 
 
 def delivery(**settings_):

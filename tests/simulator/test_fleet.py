@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from simulator.courier import client_id
 from simulator.fleet import simulate
 from simulator.offline import test_key
 from simulator.outbox import Outbox
 from simulator.plant import build_plant
+from simulator.wire import client_id
 from telemetry.address import Address
 from telemetry.errors import BrokerUnavailable
 from telemetry.keyring import Keyring, KeyStatement
@@ -489,8 +489,8 @@ def test_client_ids_hold_no_character_that_a_server_may_refuse():
 
 
 def test_time_never_goes_back_within_a_session(key, topic):
-    from simulator.fleet import Station
     from simulator.machine import Machine
+    from simulator.station import Station
     from simulator.trust import Trust
 
     clock = iter([100, 200, 150, 300])

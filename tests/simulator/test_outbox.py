@@ -72,6 +72,11 @@ BIRTH = {
 def test_nothing_is_ready_before_it_is_durable(make):
     outbox = make()
     first = telemetry(outbox)
+    if outbox.instant:  # in memory nothing has to be waited for
+        assert not outbox.dirty
+        assert outbox.ready() == [first]
+        assert outbox.ready() == []
+        return
     assert outbox.ready() == []
     assert list(outbox.waiting()) == []
     outbox.sync()

@@ -15,12 +15,15 @@ from works import (
 )
 
 from factoryledger.broker import LocalBroker
+from simulator.crew import Conditions
 from simulator.edge import edges_of
 from simulator.fleet import simulate
 from telemetry.link import Link, Subscription
 from telemetry.sparkplug_topic import SparkplugTopic
 
 pytestmark = pytest.mark.e2e
+
+WAITING = Conditions(primary_host="scada")
 
 
 def run(main, seconds=50):
@@ -197,7 +200,7 @@ def test_it_waits_for_its_primary_host_and_leaves_with_it(broker, topic_prefix):
         with outboxes_of(plant) as boxes:
             async with receiver.link, host.link:
                 await host.say(online=False)
-                start = fleet(broker, topic_prefix, plant, boxes, receiver, primary_host="scada")
+                start = fleet(broker, topic_prefix, plant, boxes, receiver, conditions=WAITING)
                 async with simulating(start) as task:
                     # The ledger hears of it all, hosts of nothing.
                     await eventually(lambda: len(receiver.stored) > 20)

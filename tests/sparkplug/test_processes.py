@@ -61,7 +61,8 @@ class Works:
     def simulate(self, *more):
         return self.start(
             "simulate",
-            *("--scenario", str(self.scenario), "--interval", "0.05", "--json", *more),
+            *("--scenario", str(self.scenario), "--interval", "0.05"),
+            *("--outbox", str(self.folder / "outbox"), "--json", *more),
         )
 
     def asked(self, command):

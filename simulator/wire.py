@@ -1,0 +1,42 @@
+"""Where the machines of a fleet meet their broker, and what its answers mean. Pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from telemetry.address import Address, Credentials
+from telemetry.mqtt_packets import Opening, Subscription, Will
+
+REFUSED_FROM: Final = 0x80
+NO_SUBSCRIBER: Final = 0x10
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A broker, who says hello there, what stands before every topic, when to send again (s)."""
+
+    address: Address
+    credentials: Credentials
+    prefix: str
+    resend_after: float
+
+    def opening(self, name: str, topics: Iterable[str], will: Will | None = None) -> Opening:
+        """How the client of this name connects: subscribed to these, with nothing kept for it."""
+        return Opening(
+            client_id=client_id(self.prefix, name),
+            credentials=self.credentials,
+            subscriptions=tuple(map(Subscription, topics)),
+            will=will,
+            clean_start=True,
+        )
+
+
+def client_id(prefix: str, name: str) -> str:
+    """A client id that every server takes in characters: the prefix's made safe, the name."""
+    return re.sub(r"[^0-9A-Za-z_-]", "-", f"{prefix}-{name}" if prefix else name)
+
+
+def is_delivery(code: int) -> bool:
+    """Whether PUBACK's reason code says that the message came to a subscriber."""
+    return code != NO_SUBSCRIBER and code < REFUSED_FROM
