@@ -8,17 +8,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from collector.arrived import Arrived
-from telemetry.judgement import Judgement
-from telemetry.record import NAMED_STATUSES, Record
-
-Number = tuple[str, str, int]
-"""Device, session, seq."""
+from collector.verdict import Number, Verdict
+from telemetry.record import Record
 
 Sighting = tuple[bytes, str]
 """Body hash and status."""
@@ -27,8 +23,7 @@ ONCE = frozenset({"unknown-device", "revoked", "conflict"})
 """Statuses stored once for each body: their senders resend, having no receipt."""
 
 
-_CLAIMING = frozenset({"accepted", "revoked"})
-"""Judged so, a message may be one that took its number before."""
+_NOBODY: Final = (None, None, None)  # device, session and seq of what names nobody
 
 
 class Claim(NamedTuple):
@@ -48,14 +43,14 @@ class Taken(Protocol):
         """Which of these are stored."""
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """An arrival and the judgement on it."""
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """An arrival and the verdict on it."""
 
     arrived: Arrived
-    judgement: Judgement
+    verdict: Verdict
 
 
-class Receipted(msgspec.Struct, frozen=True):
+class Receipted(msgspec.Struct, frozen=True, gc=False):
     """A committed message that its machine is to hear of, and whose log holds it.
 
     `again`: it was committed earlier, and has come once more.
@@ -112,14 +107,16 @@ def build_batch(
     claimed = dict(taken.numbers(_numbers(judged)))
     seen = set(taken.sightings(_sightings(judged, claimed)))
     for item in judged:
-        status = item.judgement.status
-        if status in _CLAIMING:
-            status = _final_status(item.judgement, claimed)
-        sighting = (item.judgement.body_hash or b"", status)
+        status, number = item.verdict.status, item.verdict.number
+        owner = None if number is None else claimed.get(number)
+        if owner is not None:
+            status = _contested(item.verdict, owner)
+        sighting = (item.verdict.body_hash or b"", status)
         if status == "duplicate":
+            assert number is not None
+            assert owner is not None
             batch.duplicates += 1
-            owner = claimed[_number(item.judgement)]
-            batch.receipted.append(_receipted(item, owner.collector, again=True))
+            batch.receipted.append(_receipted(item, number, owner, again=True))
         elif status in ONCE and sighting in seen:
             batch.duplicates += 1
         else:
@@ -130,27 +127,27 @@ def build_batch(
                 continue
             # Only what is stored takes a number: nothing may be receipted on its account else.
             if status == "accepted":
-                claimed[_number(item.judgement)] = Claim(sighting[0], collector)
+                assert number is not None
+                claimed[number] = mine = Claim(sighting[0], collector)
+                batch.receipted.append(_receipted(item, number, mine))
             elif status in ONCE:
                 seen.add(sighting)
     return batch
 
 
-def _final_status(judgement: Judgement, claimed: Mapping[Number, Claim]) -> str:
-    """Give the status of a message with a number: as judged, `conflict` or `duplicate`.
+def _contested(verdict: Verdict, owner: Claim) -> str:
+    """Give the status of a message whose number is taken: `conflict`, `duplicate` or `revoked`.
 
     What was accepted once stays accepted: a resend of it is a duplicate even when its key
     has been revoked since, so that a lost receipt never leaves a machine waiting.
     """
-    status = judgement.status
-    owner = claimed.get(_number(judgement))
-    if owner is not None and owner.body_hash == judgement.body_hash:
+    if owner.body_hash == verdict.body_hash:
         return "duplicate"
-    return "conflict" if status == "accepted" and owner is not None else status
+    return "conflict" if verdict.status == "accepted" else verdict.status
 
 
 def _numbers(judged: Iterable[Judged]) -> list[Number]:
-    return [_number(item.judgement) for item in judged if item.judgement.status in _CLAIMING]
+    return [item.verdict.number for item in judged if item.verdict.number is not None]
 
 
 def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, Claim]) -> set[Sighting]:
@@ -158,79 +155,42 @@ def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, Claim]) -> set
     counts = Counter(_numbers(judged))
     wanted: set[Sighting] = set()
     for item in judged:
-        judgement, body = item.judgement, item.judgement.body_hash or b""
-        if judgement.status in ONCE:
-            wanted.add((body, judgement.status))
-        elif judgement.status == "accepted":
-            number = _number(judgement)
-            if number in claimed or counts[number] > 1:
-                wanted.add((body, "conflict"))
+        status, number, body = item.verdict.status, item.verdict.number, item.verdict.body_hash
+        if status in ONCE:
+            wanted.add((body or b"", status))
+        elif number is not None and (number in claimed or counts[number] > 1):
+            wanted.add((body or b"", "conflict"))
     return wanted
 
 
-def _number(judgement: Judgement) -> Number:
-    device, session, seq = judgement.device, judgement.session, judgement.seq
-    assert device is not None
-    assert session is not None
-    assert seq is not None
-    return device, session, seq
-
-
-def _receipted(item: Judged, collector: str, *, again: bool = False) -> Receipted:
-    body = item.judgement.body_hash or b""
-    return Receipted(item.arrived.topic, _number(item.judgement), body, collector, again)
+def _receipted(item: Judged, number: Number, owner: Claim, *, again: bool = False) -> Receipted:
+    return Receipted(item.arrived.topic, number, owner.body_hash, owner.collector, again)
 
 
 def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
     """Add one stored message: its row, its record and whatever it claims."""
-    arrived, judgement = item.arrived, item.judgement
+    arrived, verdict = item.arrived, item.verdict
     position = batch.start + len(batch.messages)
     received, original = arrived.received, None
     if received < batch.floor:
         received, original = batch.floor, received
     topic, payload, properties = arrived.topic, arrived.payload, arrived.properties
-    number, time, key = _NOBODY if status not in NAMED_STATUSES else _named(judgement)
+    device, session, seq = number = verdict.number or _NOBODY
+    key, keys, entry = judged = verdict.key, verdict.keys, verdict.entry
+    hashed, body = hashes = verdict.payload_hash, verdict.body_hash
     # What is in a row is in its record, but for the payload, which its hash stands for there.
-    judged = (status, *number, key, judgement.keys, judgement.entry)
-    hashes = (sha256(payload).digest(), judgement.body_hash)
-    record = Record(received, original, topic, properties, *judged, *hashes).to_bytes()
-    scans = _scans(judgement, collector, position)
+    named = (device, session, seq, key, keys, entry, hashed, body)
+    record = Record(received, original, topic, properties, status, *named).to_bytes()
     # Nothing below fails: a message is stored whole or refused whole.
     batch.records.append(record)
     batch.floor = received
     sent = (collector, position, received, original, topic, payload, properties)
-    batch.messages.append((*sent, *number, time, status, *judged[4:], *hashes))
+    batch.messages.append((*sent, *number, verdict.time, status, *judged, *hashes))
     batch.statuses[status] += 1
     if status == "accepted":
-        batch.claims.append((*_number(judgement), collector, position, judgement.body_hash))
-        batch.receipted.append(_receipted(item, collector))
-        batch.scans.extend(scans)
-        if judgement.time is not None:
-            batch.made.append(judgement.time)
+        batch.claims.append((device, session, seq, collector, position, body))
+        batch.scans += [(collector, position, at, device, t) for at, t in enumerate(verdict.scans)]
+        if verdict.time is not None:
+            batch.made.append(verdict.time)
     elif status in ONCE:
-        batch.sightings.append((judgement.body_hash, status, *number, collector, position))
-
-
-_Named = tuple[tuple[str | None, str | None, int | None], int | None, str | None]
-_NOBODY: Final[_Named] = ((None, None, None), None, None)
-
-
-def _named(judgement: Judgement) -> _Named:
-    """Give number, time and key of a message that is shown to be its device's own."""
-    return _number(judgement), judgement.time, judgement.key
-
-
-def _scans(judgement: Judgement, collector: str, position: int) -> list[tuple[Any, ...]]:
-    """Give a row for each of the message's scans; a message with `readings` has none."""
-    message = judgement.message
-    if (
-        judgement.status != "accepted"
-        or message is None
-        # With a backslash the name may be spelled with an escape; a row too many shows nothing.
-        or (len(message.scans) == 1 and not (b'"scans"' in message.body or b"\\" in message.body))
-    ):
-        return []
-    return [
-        (collector, position, number, judgement.device, scan.time)
-        for number, scan in enumerate(message.scans)
-    ]
+        batch.sightings.append((body, status, device, session, seq, collector, position))

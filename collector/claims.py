@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import Connection
 
-from collector.batch import Claim, Number, Sighting
+from collector.batch import Claim, Sighting
+from collector.verdict import Number
 from collector.writing import Store
 
 _MARKS = 200_000  # sessions remembered, some 30 MB; forgetting costs one query each

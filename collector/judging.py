@@ -1,20 +1,18 @@
 """Judging arrivals one by one, with the keys known now; one bad message never stops the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 import structlog
 
 from collector.arrived import Arrived
 from collector.batch import Judged, Refused
 from collector.keys import Keys
-from telemetry.judgement import Judgement
-from telemetry.keyring import Keyring
+from collector.verdict import Judge, Verdict, decide
 from telemetry.topic import is_own
 
 _log = structlog.get_logger(__name__)
-
-Judge = Callable[[str, bytes, Keyring, str | None], Judgement]
 
 
 @dataclass(slots=True)
@@ -26,26 +24,36 @@ class Docket:
     own: int = 0
 
 
-def judge_all(arrivals: Sequence[Arrived], *, judge: Judge, keys: Keys) -> Docket:
+def judge_all(
+    arrivals: Sequence[Arrived],
+    *,
+    judge: Judge,
+    keys: Keys,
+    ahead: Sequence[Verdict | None] = (),
+) -> Docket:
     """Judge in order; on an unknown key, read the requests folder again before judging.
 
     Once for a batch is enough: a machine publishes only after its enrolment is durable, and
-    everything in the batch has arrived by now.
+    everything in the batch has arrived by now. `ahead` are verdicts made before, one for each
+    arrival or none: each counts where it still holds, so that it changes nothing but the time.
     """
     docket = Docket()
     asked = False
-    for arrived in arrivals:
+    for arrived, found in zip(arrivals, chain(ahead, repeat(None)), strict=False):
         try:
             if is_own(arrived.topic):
                 docket.own += 1
                 continue
-            said = (arrived.topic, arrived.payload)
-            judgement = judge(*said, keys.keyring, arrived.properties)
-            if judgement.status == "unknown-device" and not asked:
+            said = (arrived.topic, arrived.payload, arrived.properties)
+            if found is not None and found.holds(keys.keyring):
+                verdict = found
+            else:
+                verdict = decide(*said, keys.keyring, judge=judge)
+            if verdict.status == "unknown-device" and not asked:
                 asked = True
                 if keys.refresh():
-                    judgement = judge(*said, keys.keyring, arrived.properties)
-            docket.judged.append(Judged(arrived, judgement))
+                    verdict = decide(*said, keys.keyring, judge=judge)
+            docket.judged.append(Judged(arrived, verdict))
         except Exception as error:  # noqa: BLE001 - one message must not hold up the others
             _log.exception("message not judged", topic=arrived.topic)
             docket.refused.append(Refused(arrived, f"{type(error).__name__}: {error}"))

@@ -11,7 +11,7 @@ import structlog
 
 from collector.errors import CollectorError
 from collector.ports import Authority, Requests
-from telemetry.keyring import Keyring
+from telemetry.keyring import Keyring, KeyStatement
 from telemetry.rows import KeyRow
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +22,8 @@ class Keys:
 
     def __init__(self, authority: Authority, requests: Requests, *, collector: str) -> None:
         self.keyring = Keyring()
+        # Those in the keyring, in order; only ever appended to, since other threads read it.
+        self.statements: list[KeyStatement] = []
         self.unsaved: list[KeyRow] = []
         self._authority = authority
         self._requests = requests
@@ -37,6 +39,7 @@ class Keys:
             try:
                 statement = self._authority.read(row.entry)
                 self.keyring.apply(statement)
+                self.statements.append(statement)
             except ValueError as error:
                 raise CollectorError(
                     f"key entry {row.number} of collector {row.collector} in the store is "
@@ -86,6 +89,7 @@ class Keys:
         except ValueError as error:
             _log.warning("key entry refused", request=name, error=str(error))
             return False
+        self.statements.append(statement)
         self._hashes.add(statement.hash)
         self.unsaved.append(KeyRow(self._collector, number, statement.hash, entry))
         _log.info(

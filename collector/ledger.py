@@ -18,13 +18,15 @@ from collector.claims import StoredClaims
 from collector.commit import Commit, Shelf, put_surely
 from collector.counting import Counts, Door
 from collector.errors import Contested
-from collector.judging import Docket, Judge, judge_all
+from collector.judging import Docket, judge_all
 from collector.keys import Keys
 from collector.patience import Patience
 from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
+from collector.verdict import Judge, Verdict
 from telemetry.judgement import judge
+from telemetry.keyring import KeyStatement
 from telemetry.rows import BatchRow
 
 _log = structlog.get_logger(__name__)
@@ -111,6 +113,11 @@ class Ledger:
         return len(self._pending) > 0
 
     @property
+    def statements(self) -> Sequence[KeyStatement]:
+        """The key statements applied so far, in order; it grows by itself."""
+        return self._keys.statements
+
+    @property
     def counters(self) -> Mapping[str, int]:
         """The counters as committed last; 0 for a name that is not there."""
         return self._counts.stored
@@ -120,15 +127,17 @@ class Ledger:
         arrivals: Sequence[Arrived],
         door: Door,
         *,
+        ahead: Sequence[Verdict | None] = (),
         anchored_by: int | None = None,
         source_line: int | None = None,
     ) -> Taken:
         """Commit these arrivals as one batch, or only count them where none is new.
 
-        `anchored_by` (microseconds) is what their receipts promise; without it there are none.
+        `ahead` are verdicts on them, made before. `anchored_by` (microseconds) is what their
+        receipts promise; without it there are none.
         CommitFailed when they are not in the store and cannot be put there.
         """
-        docket = judge_all(arrivals, judge=self._judge, keys=self._keys)
+        docket = judge_all(arrivals, judge=self._judge, keys=self._keys, ahead=ahead)
         put = self._put(docket, door, source_line)
         batch, commit = put.batch, put.commit
         # Committed: only from here on may the process rely on it, or tell anyone.

@@ -16,11 +16,11 @@ from collector.claims import StoredClaims
 from collector.commit import Shelf, StoreShelf, key_values
 from collector.counting import Counts
 from collector.errors import CollectorError, LogInDoubt, StoreLocked
-from collector.judging import Judge
 from collector.keys import Keys
 from collector.ledger import Head, Ledger
 from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, Identity, IdentityFor, Requests
+from collector.verdict import Judge
 from collector.writing import Store
 from telemetry.judgement import judge
 from telemetry.rows import BatchRow, KeyRow

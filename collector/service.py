@@ -15,17 +15,18 @@ from typing import Final
 import structlog
 
 from collector.account import Account, Moment
-from collector.arrived import Arrived
-from collector.intake import Gathered, Intake
+from collector.ahead import Ahead, Prepared
+from collector.counting import Door
+from collector.intake import Intake
 from collector.ledger import Ledger, Taken
 from collector.outgoing import Outgoing
+from collector.panel import Panel
 from collector.ports import AnchoredSize, Authority, IdentityFor, Requests
 from collector.resume import Opened, Resume
 from collector.stats import Stats
 from collector.store import open_store
 from collector.store_reader import LedgerReader
 from telemetry.link import Arrival, Link, Subscription
-from telemetry.properties import NO_PROPERTIES
 from telemetry.topic import collector_topic
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +54,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     flush_count: int = 2000,
     flush_seconds: float = 0.25,
     anchored_within: float = 60.0,
+    processes: int = 0,
     anchored_size: AnchoredSize | None = None,
     on_ready: Callable[[], None] | None = None,
     account: Account | None = None,
@@ -62,7 +64,8 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     """Collect until `stop` is set; then drain, commit, acknowledge and disconnect.
 
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
-    what receipts promise; an `account` is kept while it runs. StoreLocked, StoreUnavailable
+    what receipts promise; up to `processes` check signatures beside this one; an `account` is
+    kept while it runs. StoreLocked, StoreUnavailable
     and BrokerUnavailable at the start; CommitFailed when the store cannot be written any
     more.
     """
@@ -70,19 +73,21 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
         opened = Resume(store, identity_for, authority, requests).live(
             new_id=new_id, anchored_size=anchored_size
         )
-        service = _Service(
-            opened,
-            link,
-            worker,
-            filters=filters,
-            prefix=prefix,
-            flush_count=flush_count,
-            flush_seconds=flush_seconds,
-            anchored_within=anchored_within,
-            now=now,
-            account=Account() if account is None else account,
-        )
-        await service.run(stop, on_ready)
+        async with Panel(processes, opened.ledger.statements) as panel:
+            service = _Service(
+                opened,
+                link,
+                worker,
+                panel,
+                filters=filters,
+                prefix=prefix,
+                flush_count=flush_count,
+                flush_seconds=flush_seconds,
+                anchored_within=anchored_within,
+                now=now,
+                account=Account() if account is None else account,
+            )
+            await service.run(stop, on_ready)
     with LedgerReader(store_url) as reader:
         return reader.stats()
 
@@ -95,6 +100,7 @@ class _Service:
         opened: Opened,
         link_for: LinkFor,
         worker: ThreadPoolExecutor,
+        panel: Panel,
         *,
         filters: Sequence[str],
         prefix: str,
@@ -129,6 +135,7 @@ class _Service:
             pause=self._link.pause_reading,
             resume=self._link.resume_reading,
         )
+        self._ahead = Ahead(self._intake, panel.judge)
         self._account = account
         account.look = self._look
 
@@ -167,13 +174,21 @@ class _Service:
             watching.result()
 
     async def _flush(self) -> None:
+        preparing = asyncio.create_task(self._ahead.run())
+        try:
+            await self._commit_all()
+            await preparing
+        finally:
+            preparing.cancel()
+
+    async def _commit_all(self) -> None:
         loop = asyncio.get_running_loop()
-        while (gathered := await self._intake.gather()) is not None:
+        while (batch := await self._ahead.next()) is not None:
             begun = time.monotonic()
-            self._account.begin(len(gathered.arrivals), begun)
-            taken = await loop.run_in_executor(self._worker, self._take, gathered)
+            self._account.begin(len(batch.arrivals), begun)
+            taken = await loop.run_in_executor(self._worker, self._take, batch)
             # Committed. Not a line earlier: an acknowledged message is gone from the broker.
-            self._link.acknowledge([arrival for arrival, _ in gathered.arrivals])
+            self._link.acknowledge(batch.arrivals)
             self._account.settle(taken, seconds=time.monotonic() - begun, now=self._now())
             await self._tell(self._ledger.receipts)
             if taken.refused:
@@ -202,22 +217,15 @@ class _Service:
             await self._outgoing.settle()
         await self._outgoing.settle()
 
-    def _take(self, gathered: Gathered) -> Taken:
+    def _take(self, batch: Prepared) -> Taken:
         """Commit a batch; in the worker thread."""
         if time.monotonic() - self._refreshed >= _REQUESTS_EVERY:
             self._ledger.refresh_keys()
             self._refreshed = time.monotonic()
-        arrived = [
-            Arrived(
-                arrival.topic,
-                arrival.payload,
-                None if arrival.properties is NO_PROPERTIES else arrival.properties.to_text(),
-                received,
-            )
-            for arrival, received in gathered.arrivals
-        ]
         anchored_by = self._now() + self._anchored_within
-        return self._ledger.take(arrived, gathered.door, anchored_by=anchored_by)
+        return self._ledger.take(
+            batch.arrived, batch.door, ahead=batch.ahead, anchored_by=anchored_by
+        )
 
     def _arrived(self, arrivals: list[Arrival]) -> None:
         self._intake.arrived(arrivals)
@@ -225,7 +233,7 @@ class _Service:
     def _look(self) -> Moment:
         intake = self._intake
         return Moment(
-            door=intake.door,
+            door=Door(intake.door.received, intake.door.in_flight + self._ahead.messages),
             waiting_bytes=intake.waiting_bytes,
             paused=intake.paused,
             connected=self._link.connected,

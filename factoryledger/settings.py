@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     flush_count: int = Field(default=2000, ge=1)
     flush_seconds: float = Field(default=0.25, gt=0, le=1e9)
     anchored_within: float = Field(default=300.0, gt=0, le=1e9)
+    processes: int | None = Field(default=None, ge=0, le=256)
     every: float = Field(default=5.0, gt=0, le=1e9)
     metrics: str | None = None
     log_format: Literal["text", "json"] = "text"

@@ -17,12 +17,12 @@ from telemetry.signature import body_hash, signed_bytes, split, verify
 from telemetry.sparkplug_topic import SIGNED_TYPES, SparkplugTopic
 from telemetry.topic import SIGNED_KINDS, MachineTopic
 
-__all__ = ["STATUSES", "Judgement", "judge"]
+__all__ = ["STATUSES", "Judgement", "is_signed", "judge"]
 
 _OTHER_KIND: Final = "telemetry"
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """What is known of a message.
 
     `device`, `session`, `seq`, `time`, `key`, `entry` and `message` are there only if the
@@ -66,6 +66,11 @@ def judge(topic: str, payload: bytes, keyring: Keyring, properties: str | None =
     if place is None or place.machine != message.device:
         return Judgement("bad-signature", keys=keyring.applied, body_hash=hashed)
     return _judge_signature(message, signed_bytes(place, message.body), keyring, hashed)
+
+
+def is_signed(payload: bytes, properties: str | None) -> bool:
+    """Whether judging it means checking a signature, if it is well-formed."""
+    return split(payload) is not None or find_header(properties) is not None
 
 
 def _judge_header(

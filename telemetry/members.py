@@ -19,14 +19,14 @@ _MAX_SEQ_DIGITS: Final = 19
 _ZERO: Final = ord("0")
 
 
-class Cited(msgspec.Struct, frozen=True):
+class Cited(msgspec.Struct, frozen=True, gc=False):
     """The cosigned checkpoint a message cites: tree size, SHA-256 of the checkpoint's bytes."""
 
     size: int
     note: bytes
 
 
-class Scan(msgspec.Struct, frozen=True):
+class Scan(msgspec.Struct, frozen=True, gc=False):
     """Readings by metric name, of one time (microseconds since the epoch)."""
 
     time: int

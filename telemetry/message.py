@@ -50,7 +50,7 @@ _HASH_LENGTH: Final = 32
 Number = int | float
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A strictly parsed message; nothing of it is true before the signature is checked.
 
     `time` in microseconds since the epoch; `prev` and `Cited.note` are 32-byte hashes;

@@ -49,7 +49,7 @@ class Will:
     retain: bool = False
 
 
-class Arrival(msgspec.Struct, eq=False):
+class Arrival(msgspec.Struct, eq=False, gc=False):
     """One PUBLISH as it came: compared by identity, since two may be equal and not the same.
 
     `packet_id` is None at QoS 0; it means something only on the connection `epoch`. `marked`

@@ -1,6 +1,7 @@
 """`factoryledger collect`: every message stored once, hashed, receipted."""
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,16 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            help="How many processes check signatures, once there is much to check; 0 checks "
+            "them in this one. [default: one for each core, 0 where there is one]",
+            show_default=False,
+        ),
+    ] = None,
     metrics: options.Metrics = None,
 ) -> None:
     """Run the collector: it acknowledges what is committed, and nothing before."""
@@ -75,6 +86,7 @@ def collect(  # noqa: PLR0913 - a command's options
         flush_count=flush_count,
         flush_seconds=flush_seconds,
         anchored_within=anchored_within,
+        processes=processes,
         metrics=metrics,
     )
     place.data.create()
@@ -115,10 +127,20 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             flush_count=settings.flush_count,
             flush_seconds=settings.flush_seconds,
             anchored_within=settings.anchored_within,
+            processes=_cores() if settings.processes is None else settings.processes,
             anchored_size=partial(anchored_size, place),
             on_ready=ready(f"collect from {place.broker}"),
             account=account,
         )
+
+
+def _cores() -> int:
+    """Count the cores that this process may use; 0 for one, where nothing is gained."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:  # macOS
+        cores = os.cpu_count() or 1
+    return cores if cores > 1 else 0
 
 
 def _probe(account: "Account") -> "CollectorProbe":

@@ -35,6 +35,7 @@ async def main(folder, port, prefix, machines):
         requests=works.requests,
         prefix=prefix,
         flush_seconds=0.02,
+        processes=2,
         stop=stop,
         on_ready=lambda: sys.stdout.write("ready\n") and sys.stdout.flush(),
         new_id=lambda: "c0ffee0000000002",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collector.arrived import Arrived
 from collector.batch import Claim, Judged, build_batch
-from telemetry.judgement import Judgement
+from collector.verdict import Verdict
 from telemetry.record import Record
 
 ENTRY = sha256(b"entry").digest()
@@ -36,13 +36,12 @@ class Memory:
             self.seen.add((row[0], row[1]))
 
 
-def judgement(status, device, seq, body):
+def verdict(status, device, seq, body, payload):
     named = status in {"accepted", "revoked"}
-    return Judgement(
+    return Verdict(
         status=status,
-        device=device if named else None,
-        session="s" if named else None,
-        seq=seq if named else None,
+        payload_hash=sha256(payload).digest(),
+        number=(device, "s", seq) if named else None,
         time=seq if named else None,
         key="0123456789abcdef" if named else None,
         entry=ENTRY if named else None,
@@ -64,7 +63,9 @@ def arrivals(draw):
     device, seq, body = draw(st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 1)))
     received = draw(st.integers(0, 20))
     payload = f"{device}{seq}{body}".encode()
-    return Judged(Arrived("t", payload, None, received), judgement(status, device, seq, body))
+    return Judged(
+        Arrived("t", payload, None, received), verdict(status, device, seq, body, payload)
+    )
 
 
 def in_batches(judged, cuts):
@@ -111,9 +112,9 @@ def test_the_first_accepted_body_takes_the_number_and_nobody_else_is_receipted(j
     (batch,) = in_batches(judged, ())
     first = {}
     for item in judged:
-        found = item.judgement
+        found = item.verdict
         if found.status == "accepted":
-            first.setdefault((found.device, found.session, found.seq), found.body_hash)
+            first.setdefault(found.number, found.body_hash)
     assert {claim[:3]: claim[5] for claim in batch.claims} == first
     for receipted in batch.receipted:
         assert first[receipted.number] == receipted.body_hash
@@ -145,7 +146,7 @@ def test_a_body_is_stored_once_under_each_status_that_names_no_owner(judged):
 
 def test_nothing_is_receipted_on_account_of_a_message_that_could_not_be_stored():
     """A record that cannot be written takes no number: its resend is no duplicate of it."""
-    found = judgement("accepted", "a", 0, 0)
+    found = verdict("accepted", "a", 0, 0, b"x")
     broken = Judged(Arrived("t", b"x", None, -1), found)
     good = Judged(Arrived("t", b"x", None, 5), found)
     batch = build_batch(
