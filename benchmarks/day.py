@@ -1,4 +1,4 @@
-"""A day of twenty machines at work: written and signed, by one process, with its hash.
+"""A day of twenty machines at work, with their faults: written and signed, with its hash.
 
 `make day` runs it twice, under two hash seeds, and fails where the bytes differ: the whole
 of what the default tests check on an hour.
@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from simulator.faults.schedule import schedule
 from simulator.offline import write_recording
 from simulator.scenario_file import load_scenario
 from simulator.scenario_plant import plant_of
@@ -30,6 +31,7 @@ def write_day(out: Path, seconds: float = DAY) -> str:
         seed=machines[0].seed,
         begin=scenario.begin or 0,
         duration=seconds,
+        faults=schedule(scenario.faults, machines),
         out=out,
     )
     took, spent = time.perf_counter() - begun, time.process_time() - spent

@@ -215,7 +215,10 @@ def _check(name: str, *, json_: bool) -> None:
     if json_:
         typer.echo(json.dumps({"scenario": name, **counts}))
     else:
-        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        said = ", ".join(
+            f"{count} {what if count != 1 else what.removesuffix('s')}"
+            for what, count in counts.items()
+        )
         typer.echo(f"{name} is good: {said}")
 
 

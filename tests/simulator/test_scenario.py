@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import BadScenario
+from simulator.faults.schedule import schedule
 from simulator.machines import KINDS
 from simulator.scenario_file import load_scenario, read_scenario, shipped
 from simulator.scenario_plant import plant_of
@@ -160,6 +161,17 @@ def test_a_shipped_scenario_is_good_and_its_machines_run(name):
     for kind in {machine.kind for machine in machines}:
         first = next(machine for machine in machines if machine.kind == kind)
         assert first.start().step(1.0).readings.keys() >= KINDS[kind].metrics.keys()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_scenario_has_faults_of_all_sorts_but_not_at_once(name):
+    """The first ten minutes are good, to learn from; all begin on the first day's early shift."""
+    scenario = load_scenario(name)
+    found = schedule(scenario.faults, plant_of(scenario))
+    assert {one.spec.group for one in found} >= {"sensor", "process", "network"}
+    assert all(600_000 <= one.start < 8 * 3_600_000 for one in found)
+    labelled = sum(one.end - one.start for one in found)
+    assert labelled < 0.05 * scenario.size * 86_400_000
 
 
 def test_the_schema_for_editors_is_that_of_the_models():
