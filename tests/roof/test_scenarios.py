@@ -10,7 +10,7 @@ GOOD = "machines: [{kind: mill, area: a, line: l, count: 2}]\n"
 def test_check_says_what_a_scenario_describes(command, tmp_path):
     said = command("simulate", "--check", "workshop")
     assert said.code == 0
-    assert "workshop is good: 5 machines, 1 lines" in said.out
+    assert "workshop is good: 5 machines, 1 line, 1 shift, 5 faults" in said.out
     (tmp_path / "own.yaml").write_text(GOOD)
     counts = json.loads(command("simulate", "--check", tmp_path / "own.yaml", "--json").out)
     assert counts["machines"] == 2
