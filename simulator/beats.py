@@ -7,7 +7,7 @@ Machines of a line beat together, since a beat of theirs is one exchange of part
 import asyncio
 import heapq
 import time
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -35,15 +35,16 @@ class Beats:
     parts: int = 1
     speed: float = 1.0
     skipped: int = 0
+    clock: Callable[[], float] = time.monotonic
 
     async def run(self) -> AsyncIterator[tuple[int, int]]:
         """Give the number of the beat and of its part, each in its time, as long as it lasts."""
-        begun, step = time.monotonic(), 0
+        begun, step = self.clock(), 0
         each = self.interval / self.parts / self.speed
         while not self.stopped.is_set() and not self._over(step):
             yield divmod(step, self.parts)
             step += 1
-            late = time.monotonic() - (begun + step * each)
+            late = self.clock() - (begun + step * each)
             if late > CATCH_UP:
                 begun += late
                 self.skipped += int(late / each) if each else 0

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from simulator.beats import spread
 from simulator.courier import Courier
@@ -23,6 +24,8 @@ from simulator.trust import Trust
 from simulator.uplink import gateway_uplinks, machine_uplink
 from simulator.wire import Wire
 from telemetry.bundle import Bundle
+
+LOOK_EVERY: Final = 5.0  # s
 
 Carrier = Courier | EdgeCourier
 
@@ -177,7 +180,8 @@ class Crew:
 
 def _bundle(wire: Wire, trust: Trust, couriers: Sequence[Courier], gateway: str | None) -> Bundle:
     """The connections of a fleet: the herald's, and one a machine or one a gateway."""
-    bundle = Bundle(wire.address)
+    # What is looked at is late for a resend by so much at the most.
+    bundle = Bundle(wire.address, look_every=min(LOOK_EVERY, wire.resend_after / 4))
     # Random: two fleets on one broker have a herald each.
     herald = Herald(trust, wire, f"herald-{secrets.token_hex(4)}")
     herald.strand = bundle.add(herald.opening, herald)

@@ -101,7 +101,10 @@ class Strand(asyncio.Protocol):
         retain: bool = False,
         properties: Properties = NO_PROPERTIES,
     ) -> None:
-        """Publish at QoS 1; `Ear.settled` gets the token. The errors are those of `Link.post`."""
+        """Publish at QoS 1; `Ear.settled` gets the token, which is not None.
+
+        The errors are those of `Link.post`.
+        """
         if self._session is None or not self.ready:
             raise LinkLost(f"{self._holder.where}: not connected")
         message = Outgoing(topic=topic, payload=payload, retain=retain, properties=properties)

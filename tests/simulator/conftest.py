@@ -1,10 +1,16 @@
 """A machine's key and topic, and receipts as a collector would say them."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
 from telemetry.signature import SigningKey
 from telemetry.topic import MachineTopic
+
+# Tests are imported by path; the modules that they share are not, so their folder is named.
+sys.path.insert(0, str(Path(__file__).parent))
 
 DEVICE = "mill-01"
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fleet_parts import LogKey, check_chains, keyring_of, run
 
 from simulator.fleet import simulate
 from simulator.offline import test_key
@@ -18,34 +19,12 @@ from simulator.plant import build_plant
 from simulator.wire import client_id
 from telemetry.address import Address
 from telemetry.errors import BrokerUnavailable
-from telemetry.keyring import Keyring, KeyStatement
 from telemetry.link import Link, Subscription
 from telemetry.message import Cited, parse
 from telemetry.topic import checkpoint_topic
 
 ROOT = Path(__file__).parents[2]
 SEED = 5
-
-
-class LogKey:
-    """Checks checkpoints by the log's signature alone, as a policy with `quorum none`."""
-
-    def __init__(self):
-        from anchor.note import SignerKey
-
-        self.key = SignerKey.from_seed("log.example", bytes([3]) * 32)
-
-    def note(self, size):
-        from anchor.checkpoint import Checkpoint, sign_checkpoint
-
-        root = hashlib.sha256(size.to_bytes(8, "big")).digest()
-        return sign_checkpoint(Checkpoint("log.example", size, root), self.key)
-
-    def check(self, note):
-        from anchor.checkpoint import open_checkpoint
-
-        checkpoint = open_checkpoint(note, self.key.verifier)
-        return Cited(checkpoint.size, hashlib.sha256(note).digest())
 
 
 @pytest.fixture
@@ -55,15 +34,6 @@ def log_key():
 
 def plant(count=4):
     return build_plant(count, SEED)
-
-
-def keyring_of(machines):
-    keyring = Keyring()
-    for machine in machines:
-        key = test_key(SEED, machine.name).public_key
-        entry = hashlib.sha256(machine.name.encode()).digest()
-        keyring.apply(KeyStatement(entry, "enrol", "device", machine.name, 1, key))
-    return keyring
 
 
 @pytest.fixture
@@ -85,31 +55,6 @@ def outboxes(tmp_path):
         outbox.close()
 
 
-def run(main, seconds=40):
-    async def bounded():
-        async with asyncio.timeout(seconds):
-            return await main()
-
-    return asyncio.run(bounded())
-
-
-def check_chains(giver, machines):
-    """Every session without a gap, every link good, sessions joined."""
-    for machine in machines:
-        last, starts = {}, {}
-        for session, messages in giver.sessions(machine.name).items():
-            assert [seq for seq, _ in messages] == list(range(len(messages)))
-            prev = None
-            for seq, judged in messages:
-                if seq:
-                    assert judged.message.prev == prev
-                prev = judged.body_hash
-            starts[session], last[session] = messages[0][1].message.prev, prev
-        firsts = [prev for prev in starts.values() if prev is None]
-        assert len(firsts) == 1
-        assert {prev for prev in starts.values() if prev} <= set(last.values())
-
-
 @pytest.mark.e2e
 def test_every_message_is_received_once_and_receipted(
     broker, topic_prefix, receipt_giver, outboxes, log_key
@@ -118,7 +63,7 @@ def test_every_message_is_received_once_and_receipted(
     ready = []
 
     async def main():
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             tally = await simulate(
                 address=broker.address,
                 machines=machines,
@@ -151,7 +96,7 @@ def test_birth_and_state_are_retained_and_telemetry_is_not(
     machines, seen = plant(1), []
 
     async def main():
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             await simulate(
                 address=broker.address, machines=machines, outboxes=outboxes(machines),
                 receipts=giver.verifier(), checkpoints=log_key, prefix=topic_prefix,
@@ -174,7 +119,9 @@ def test_a_puback_frees_nothing(broker, topic_prefix, receipt_giver, outboxes, l
     machines = plant(3)
 
     async def main():
-        silent = receipt_giver(broker.address, topic_prefix, keyring_of(machines), answers=False)
+        silent = receipt_giver(
+            broker.address, topic_prefix, keyring_of(machines, SEED), answers=False
+        )
         async with silent as giver:
             tally = await simulate(
                 address=broker.address, machines=machines, outboxes=outboxes(machines),
@@ -191,7 +138,7 @@ def test_a_puback_frees_nothing(broker, topic_prefix, receipt_giver, outboxes, l
 @pytest.mark.e2e
 def test_no_subscriber_is_no_delivery(broker, topic_prefix, receipt_giver, outboxes, log_key):
     machines = plant(3)
-    checker = receipt_giver(broker.address, topic_prefix, keyring_of(machines)).verifier()
+    checker = receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)).verifier()
 
     async def main():
         return await simulate(
@@ -210,7 +157,9 @@ def test_what_gets_no_receipt_is_sent_again(broker, topic_prefix, receipt_giver,
     machines = plant(2)
 
     async def main():
-        deaf = receipt_giver(broker.address, topic_prefix, keyring_of(machines), answers=False)
+        deaf = receipt_giver(
+            broker.address, topic_prefix, keyring_of(machines, SEED), answers=False
+        )
         async with deaf as giver:
             running = asyncio.create_task(simulate(
                 address=broker.address, machines=machines, outboxes=outboxes(machines),
@@ -238,7 +187,9 @@ def test_forged_foreign_and_replayed_receipts_free_nothing(
     mallory = ReceiptTree(SignerKey.from_seed("log.example/collector/mallory", bytes([9]) * 32))
 
     async def main():
-        deaf = receipt_giver(broker.address, topic_prefix, keyring_of(machines), answers=False)
+        deaf = receipt_giver(
+            broker.address, topic_prefix, keyring_of(machines, SEED), answers=False
+        )
         async with deaf as giver:
             boxes = outboxes(machines)
             running = asyncio.create_task(simulate(
@@ -297,7 +248,7 @@ def test_machines_cite_the_newest_checkpoint_that_holds(
     forged = log_key.note(900).replace(b"\n900\n", b"\n999\n")
 
     async def main():
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             running = asyncio.create_task(simulate(
                 address=broker.address, machines=machines, outboxes=outboxes(machines),
                 receipts=giver.verifier(), checkpoints=log_key, prefix=topic_prefix,
@@ -326,7 +277,7 @@ def test_a_broker_that_goes_away_costs_nothing(
     machines = plant(3)
 
     async def main(broker):
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             boxes = outboxes(machines)
             running = asyncio.create_task(simulate(
                 address=broker.address, machines=machines, outboxes=boxes,
@@ -358,7 +309,7 @@ def test_no_broker_is_said_with_the_address(outboxes, receipt_giver, log_key):
     machines, address = plant(2), Address("127.0.0.1", free_port())
 
     async def main():
-        checker = receipt_giver(address, "p", keyring_of(machines)).verifier()
+        checker = receipt_giver(address, "p", keyring_of(machines, SEED)).verifier()
         await simulate(address=address, machines=machines, outboxes=outboxes(machines),
                        receipts=checker, checkpoints=log_key, duration=1.0)  # fmt: skip
 
@@ -372,7 +323,7 @@ def test_stop_ends_the_readings_and_drains(broker, topic_prefix, receipt_giver, 
 
     async def main():
         stop = asyncio.Event()
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             asyncio.get_running_loop().call_later(0.5, stop.set)
             return await simulate(
                 address=broker.address, machines=machines, outboxes=outboxes(machines),
@@ -395,7 +346,7 @@ def test_a_disk_that_fails_ends_the_fleet_with_that_error(
     machines = plant(3)
 
     async def main():
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             boxes = outboxes(machines)
             journal = boxes[machines[1].name]._journal
             full = os.open("/dev/full", os.O_WRONLY)
@@ -453,7 +404,7 @@ def test_kill_9_of_the_fleet_loses_no_recorded_message(
         return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
     async def main():
-        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines)) as giver:
+        async with receipt_giver(broker.address, topic_prefix, keyring_of(machines, SEED)) as giver:
             for number in range(3):
                 process = start(giver, 60)
                 try:
