@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from collector.arrived import Arrived
+from collector.continuity import Link
 from collector.verdict import Number, Verdict
 from telemetry.record import Record
 
@@ -79,6 +80,7 @@ class Batch:
     scans: list[tuple[Any, ...]] = field(default_factory=list)
     receipted: list[Receipted] = field(default_factory=list)
     made: list[int] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     duplicates: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     refused: list["Refused"] = field(default_factory=list)
@@ -190,6 +192,8 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
     if status == "accepted":
         batch.claims.append((device, session, seq, collector, position, body))
         batch.scans += [(collector, position, at, device, t) for at, t in enumerate(verdict.scans)]
+        if body is not None and number is not _NOBODY:
+            batch.links.append(Link(device, session, seq, verdict.prev, body, position))
         if verdict.time is not None:
             batch.made.append(verdict.time)
     elif status in ONCE:

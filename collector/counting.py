@@ -42,6 +42,10 @@ class Counts:
         counters["in_flight"] = door.in_flight
         return dict(counters)
 
+    def surveyed(self, position: int) -> None:
+        """Take note that the store holds this."""
+        self.stored["surveyed"] = position
+
     def committed(self, counters: Mapping[str, int]) -> None:
         """Take note that these are in the store."""
         self.stored = Counter(counters)

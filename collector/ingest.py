@@ -73,6 +73,7 @@ def ingest(
             filing.flush()
             raise
         filing.flush()
+        ledger.survey(everything=True)
     _log.info("ingested", file=str(file), collector=source.collector, added=filing.added)
     roots = _roots(store_url, source.collector)
     return IngestResult(
@@ -124,6 +125,7 @@ class _Filing:
         self._received += len(self._batch)
         taken = self._ledger.take(self._batch, Door(self._received), source_line=self._last)
         self.added += taken.stored
+        self._ledger.survey()
         self._batch = []
 
 

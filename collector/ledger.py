@@ -5,17 +5,19 @@ returned for is committed; when it raises, nothing of that call may be acknowled
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from collector.arrived import Arrived
 from collector.batch import Batch, Refused, build_batch
 from collector.claims import StoredClaims
 from collector.commit import Commit, Shelf, put_surely
+from collector.continuity import Continuity, Link
 from collector.counting import Counts, Door
 from collector.errors import Contested
 from collector.judging import Docket, judge_all
@@ -24,6 +26,7 @@ from collector.patience import Patience
 from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
+from collector.survey import Survey
 from collector.verdict import Judge, Verdict
 from telemetry.judgement import judge
 from telemetry.keyring import KeyStatement
@@ -35,6 +38,8 @@ _NOT_READ = (
     "the store cannot be read, so nothing of the batch was committed or acknowledged, and "
     "nothing is lost"
 )
+_AT_ONCE: Final = 200  # sessions of one survey's transaction: tens of milliseconds
+_LOOK_AGAIN: Final = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,7 @@ class Ledger:
         keys: Keys,
         receipts: Receipts,
         judge: Judge = judge,
+        survey: Survey,
         patience: Patience | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,6 +112,9 @@ class Ledger:
         self._patience = patience or Patience()
         self._monotonic = monotonic
         self._pending = Pending()
+        self._survey = survey
+        self._continuity = Continuity()
+        self._looked_again = monotonic()
 
     @property
     def owes(self) -> bool:
@@ -142,6 +151,7 @@ class Ledger:
         batch, commit = put.batch, put.commit
         # Committed: only from here on may the process rely on it, or tell anyone.
         self._advance(put)
+        self._continuity.note(batch.links, self._monotonic())
         if anchored_by is not None:
             self._pending.stored(len(batch.records))
             now = self._monotonic()
@@ -164,6 +174,34 @@ class Ledger:
     def last_receipts(self, room: int) -> list[tuple[str, bytes]]:
         """As `receipts`, but all that wait: the collector is about to stop."""
         return self._sealed(self._pending.rest(room=room))
+
+    @property
+    def restless(self) -> bool:
+        """Whether new runs of messages are to be looked at."""
+        now = self._monotonic()
+        return self._continuity.due(now) or now - self._looked_again >= _LOOK_AGAIN
+
+    def resurvey(self, links: Iterable[Link]) -> None:
+        """Take messages that an earlier process has committed, and may not have looked at."""
+        self._continuity.note(links, self._monotonic())
+
+    def survey(self, *, everything: bool = False) -> None:
+        """Look at new runs of messages, and keep down what is missing or does not follow on.
+
+        What cannot be looked at now, because the store does not answer, is after a restart.
+        """
+        now = self._monotonic()
+        try:
+            while taken := self._continuity.take(now, everything=everything, most=_AT_ONCE):
+                unseen = self._continuity.unseen(self.head.log.size)
+                found = self._survey.look(taken, surveyed=unseen)
+                self._counts.surveyed(unseen)
+                self._continuity.settle(found.tops, found.doubted)
+            if everything or now - self._looked_again >= _LOOK_AGAIN:
+                self._looked_again = now
+                self._continuity.settle((), self._survey.look_again().doubted)
+        except DBAPIError as error:
+            _log.warning("gaps and forks not looked for", error=str(error))
 
     def refresh_keys(self) -> int:
         """Apply the key entries that wait in the requests folder; give their number."""
@@ -212,6 +250,8 @@ class Ledger:
             own=docket.own,
             refused=len(refused),
         )
+        # Before this position gaps and forks were looked for: a restart begins there.
+        counters["surveyed"] = self._continuity.unseen(batch.start)
         return Commit(
             collector=self.head.collector,
             batch=row,

@@ -6,10 +6,20 @@ come as one `Identity`.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from telemetry.keyring import KeyStatement
+
+
+class Transactions(Protocol):
+    """A store that this process may write."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """One transaction: committed, and on the disk, when the block ends well."""
 
 
 class Extension(Protocol):

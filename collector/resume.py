@@ -14,12 +14,15 @@ from sqlalchemy import Connection, Row
 
 from collector.claims import StoredClaims
 from collector.commit import Shelf, StoreShelf, key_values
+from collector.continuity import Link
 from collector.counting import Counts
 from collector.errors import CollectorError, LogInDoubt, StoreLocked
 from collector.keys import Keys
 from collector.ledger import Head, Ledger
+from collector.naming import prev_of
 from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, Identity, IdentityFor, Requests
+from collector.survey import Survey
 from collector.verdict import Judge
 from collector.writing import Store
 from telemetry.judgement import judge
@@ -48,6 +51,10 @@ _RECEIVED = "SELECT received_at FROM messages WHERE collector = ? AND position =
 _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number = ?"
 _ENTRIES = (
     "SELECT collector, number, hash, entry FROM key_entries WHERE collector = ? ORDER BY number"
+)
+_ACCEPTED = (
+    "SELECT device, session, seq, body_hash, position, topic, payload, properties FROM messages "
+    "WHERE collector = ? AND position >= ? AND status = 'accepted' ORDER BY position"
 )
 _COUNTERS = "SELECT name, value FROM counters WHERE collector = ?"
 
@@ -221,10 +228,22 @@ class Resume:
             keys=keys,
             receipts=identity.receipts,
             judge=self.judge,
+            survey=Survey(self.store, head.collector),
             patience=self.patience,
             monotonic=self.monotonic,
         )
+        ledger.resurvey(self._links(head.collector, counters.get("surveyed", head.log.size)))
         return Opened(ledger, entries[0].entry, session)
+
+    def _links(self, collector: str, since: int) -> list[Link]:
+        """Give the accepted messages from a position on: whom each of them names."""
+        with self.store.reading() as connection:
+            rows = connection.exec_driver_sql(_ACCEPTED, (collector, since)).all()
+        return [
+            Link(device, session, seq, prev_of(topic, payload, properties), body, position)
+            for device, session, seq, body, position, topic, payload, properties in rows
+            if payload is not None
+        ]
 
 
 def _tile(connection: Connection, collector: str, tile: tuple[int, int]) -> bytes:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -168,6 +169,8 @@ class _Service:
             await flushing
             await pacing
             await self._tell_the_rest()
+            survey = partial(self._ledger.survey, everything=True)
+            await asyncio.get_running_loop().run_in_executor(self._worker, survey)
             given_up = watching.done()
             watching.cancel()
         if given_up:
@@ -201,6 +204,8 @@ class _Service:
                 async with asyncio.timeout(_RECEIPTS_EVERY):
                     await self._ending.wait()
             await self._tell(self._ledger.receipts)
+            if self._ledger.restless:
+                await asyncio.get_running_loop().run_in_executor(self._worker, self._ledger.survey)
 
     async def _tell(self, receipts: Callable[[int], Sequence[tuple[str, bytes]]]) -> None:
         """Publish what is due; in the worker thread, as signing takes its time."""

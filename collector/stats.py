@@ -4,15 +4,57 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from telemetry.canonical import time_text
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Numbers of a session that no accepted message has taken, `first` to `last` inclusive."""
+    """Numbers of a session that no accepted message has taken, `first` to `last` inclusive.
+
+    `since` (microseconds) is when a later number came; 0 where that is not known.
+    """
 
     device: str
     session: str
     first: int
     last: int
+    since: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as `stats --json` does."""
+        named = {"device": self.device, "session": self.session}
+        return {**named, "first": self.first, "last": self.last, "since": time_text(self.since)}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A message that does not follow on.
+
+    `kind` is `link` (it names another one than the one before it in its session), `start` (a
+    session's first message names one that is not here), `lost` (it names none, though its
+    machine had a session before: its outbox was lost) or `fork` (another message, `other_seq`
+    of `other_session`, names the same one: the machine's key is in two places).
+    """
+
+    device: str
+    session: str
+    seq: int
+    kind: str
+    since: int
+    other_session: str | None = None
+    other_seq: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as `stats --json` does."""
+        other = {"other_session": self.other_session, "other_seq": self.other_seq}
+        return {
+            "device": self.device,
+            "session": self.session,
+            "seq": self.seq,
+            "kind": self.kind,
+            "since": time_text(self.since),
+            **(other if self.kind == "fork" else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +74,13 @@ class Stats:
     batches: int
     statuses: Mapping[str, int]
     gaps: tuple[Gap, ...] = ()
+    breaks: tuple[Break, ...] = ()
     anchored: int | None = None
+
+    @property
+    def missing(self) -> int:
+        """How many numbers are in gaps."""
+        return sum(gap.last + 1 - gap.first for gap in self.gaps)
 
     @property
     def conserved(self) -> bool:
@@ -41,10 +89,6 @@ class Stats:
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as `stats --json` does."""
-        gaps = [
-            {"device": gap.device, "session": gap.session, "first": gap.first, "last": gap.last}
-            for gap in self.gaps
-        ]
         return {
             "received": self.received,
             "stored": self.stored,
@@ -55,5 +99,6 @@ class Stats:
             "batches": self.batches,
             "anchored": self.anchored,
             "statuses": dict(self.statuses),
-            "gaps": gaps,
+            "gaps": [gap.to_dict() for gap in self.gaps],
+            "breaks": [one.to_dict() for one in self.breaks],
         }

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from collector import tables
+from collector.continuity_report import gaps_and_breaks
 from collector.database import postgres_url, shown, sqlite_path
 from collector.errors import StoreUnavailable
-from collector.stats import Gap, Stats
+from collector.stats import Stats
 from telemetry.record import STATUSES
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 
@@ -26,14 +27,6 @@ _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number =
 _COUNTERS = "SELECT name, sum(value) AS total FROM counters GROUP BY name"
 _STORED = "SELECT count(*) FROM messages"
 _BATCHES = "SELECT count(*) FROM batches"
-_GAPS = """
-    SELECT device, session, before + 1, seq - 1 FROM (
-        SELECT device, session, seq, lag(seq, 1, CAST(-1 AS BIGINT)) OVER (
-            PARTITION BY device, session ORDER BY seq
-        ) AS before
-        FROM claims WHERE CAST(seq AS BIGINT) = seq
-    ) AS found WHERE seq > before + 1 ORDER BY device, session, seq
-"""
 
 
 def _columns(table: Table, alias: str = "") -> str:
@@ -150,12 +143,12 @@ class LedgerReader:
                 found = self._page(f"{query} WHERE collector > ?", (found,))[0][0]
 
     def stats(self, *, gaps: bool = True) -> Stats:
-        """Count the store, all collectors together; without `gaps` in no time at all."""
+        """Count the store, all collectors together; `gaps` brings breaks too."""
         with self._reading() as connection:
             counters = {row.name: row.total for row in connection.exec_driver_sql(_COUNTERS)}
             stored = connection.exec_driver_sql(_STORED).scalar_one()
             batches = connection.exec_driver_sql(_BATCHES).scalar_one()
-            found = connection.exec_driver_sql(_GAPS).all() if gaps else []
+            found, breaks = gaps_and_breaks(connection) if gaps else ((), ())
         return Stats(
             received=counters.get("received", 0),
             stored=stored,
@@ -165,7 +158,8 @@ class LedgerReader:
             own=counters.get("own", 0),
             batches=batches,
             statuses={status: counters.get(status, 0) for status in STATUSES},
-            gaps=tuple(Gap(*row) for row in found),
+            gaps=found,
+            breaks=breaks,
         )
 
     def _paged(

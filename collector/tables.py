@@ -145,6 +145,55 @@ counters = Table(
     sqlite_with_rowid=False,
 )
 
+# Numbers of a session that nobody has taken, though a later one is there; since when.
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Each session; once its message 0 is there (`started`), whom that one names, and which message
+# of another session that is.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("started", Integer, nullable=False),
+    Column("prev", LargeBinary),
+    Column("after_session", Text),
+    Column("after_seq", BigInteger),
+    Column("since", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Partial: almost every session's start is found at once.
+Index(
+    "sessions_loose",
+    sessions.c.since,
+    sqlite_where=sessions.c.prev.is_not(None) & sessions.c.after_session.is_(None),
+    postgresql_where=sessions.c.prev.is_not(None) & sessions.c.after_session.is_(None),
+)
+
+# Messages that do not follow on: `link`, `start`, `lost`, `fork` (docs/formats.md, Store).
+breaks = Table(
+    "breaks",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("other_session", Text),
+    Column("other_seq", BigInteger),
+    sqlite_with_rowid=False,
+)
+
 # Messages that this release failed to judge: kept whole beside the log, never mislabelled.
 refusals = Table(
     "refusals",

@@ -22,7 +22,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A judgement without the message; `keys` counts the entries that it was made with.
 
     `number`, `time`, `key` and `entry` are there only if the signature holds; `scans` are the
-    times of an accepted message with `scans`, in their order.
+    times of an accepted message with `scans`, in their order; `prev` is whom it names.
     """
 
     status: str
@@ -34,6 +34,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: str | None = None
     entry: bytes | None = None
     scans: tuple[int, ...] = ()
+    prev: bytes | None = None
 
     def holds(self, keyring: Keyring) -> bool:
         """Whether it would be the same with this keyring, which only grows."""
@@ -58,6 +59,7 @@ def decide(
         found.key,
         found.entry,
         _scans(found),
+        None if found.message is None else found.message.prev,
     )
 
 

@@ -1,20 +1,25 @@
 """`factoryledger stats`: what came in and what became of it."""
 
 import json
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factoryledger import options
+from telemetry.canonical import time_text
 
 if TYPE_CHECKING:
-    from collector.stats import Stats
+    from collector.stats import Break, Stats
 
 
 def stats(
     *,
     data: options.Data = None,
     database: options.Database = None,
+    gaps: Annotated[
+        bool, typer.Option("--gaps", help="Show every gap and break of the machines' messages.")
+    ] = False,
     json_: options.Json = False,
 ) -> None:
     """Count: received = stored + duplicates + refused + in flight; statuses; gaps.
@@ -28,6 +33,8 @@ def stats(
         counted = with_anchored(place)
     if json_:
         typer.echo(json.dumps(counted.to_dict()))
+    elif gaps:
+        typer.echo("\n".join(_gap_lines(counted)))
     else:
         typer.echo("\n".join(_lines(counted)))
     if not counted.conserved:
@@ -49,8 +56,37 @@ def _lines(counted: "Stats") -> list[str]:
         f"anchored    {'no anchor has run' if counted.anchored is None else counted.anchored}",
     ]
     lines += [f"{status:<16}{count}" for status, count in counted.statuses.items() if count]
-    lines += [
-        f"gap in {gap.device} session {gap.session}: {gap.first} to {gap.last} missing"
-        for gap in counted.gaps
-    ]
+    if counted.gaps:
+        sessions = len({(gap.device, gap.session) for gap in counted.gaps})
+        lines.append(f"missing     {counted.missing} messages of {sessions} sessions: see --gaps")
+    kinds = Counter(one.kind for one in counted.breaks)
+    lines += [f"{_CALLED[kind]:<12}{count}: see --gaps" for kind, count in sorted(kinds.items())]
     return lines
+
+
+_CALLED = {"fork": "FORKS", "link": "misfits", "lost": "lost outbox", "start": "loose starts"}
+
+
+def _gap_lines(counted: "Stats") -> list[str]:
+    """For people: a table of what is missing, and a sentence for each break."""
+    rows = [("device", "session", "missing", "since")]
+    for gap in counted.gaps:
+        numbers = str(gap.first) if gap.first == gap.last else f"{gap.first} to {gap.last}"
+        rows.append((gap.device, gap.session, numbers, time_text(gap.since)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    lines = [line.rstrip() for line in lines] if counted.gaps else ["no gaps"]
+    return lines + [f"{_sentence(one)}, since {time_text(one.since)}" for one in counted.breaks]
+
+
+def _sentence(one: "Break") -> str:
+    message = f"message {one.seq} of {one.device}, session {one.session}"
+    if one.kind == "fork":
+        other = f"message {one.other_seq} of session {one.other_session}"
+        return f"FORK: {message}, and {other} name one predecessor: was the machine cloned?"
+    why = {
+        "link": "does not name the message before it",
+        "start": "goes on from a message that is not here",
+        "lost": "names no message before it: its outbox was lost",
+    }[one.kind]
+    return f"{message} {why}"

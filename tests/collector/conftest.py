@@ -227,6 +227,12 @@ def works(tmp_path, database):
         yield made
 
 
+@pytest.fixture(scope="session")
+def makers():
+    """How a works and a feed are made, for a test that makes one each example."""
+    return Works, Feed
+
+
 @pytest.fixture
 def another_works(tmp_path, database):
     """The same operator and keys over another, fresh store."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,12 @@ def test_gaps_are_what_no_accepted_message_has_taken(works, feed):
     for number in (0, 1, 4, 7, 8):
         feed.take(machine.message(seq=number))
     feed.take(late.message(seq=2))
-    assert works.reader().stats().gaps == (
+    feed.ledger.survey(everything=True)
+    assert [replace(gap, since=0) for gap in works.reader().stats().gaps] == [
         Gap("press-1", machine.session, 2, 3),
         Gap("press-1", machine.session, 5, 6),
         Gap("press-2", late.session, 0, 1),
-    )
+    ]
     assert works.reader().stats(gaps=False).gaps == ()
 
 
@@ -88,6 +90,7 @@ def test_stats_as_json_has_the_fixed_names(works, feed):
         "anchored",
         "statuses",
         "gaps",
+        "breaks",
     ]
 
 

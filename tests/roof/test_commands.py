@@ -95,6 +95,26 @@ def test_prove_takes_a_message_by_its_number_or_its_place(command, ledger):
     assert verified["status"] == "accepted"
 
 
+def test_stats_shows_what_is_missing_and_since_when(command, ledger, tmp_path):
+    lines = ledger.recording.read_bytes().splitlines(keepends=True)
+    short = tmp_path / "short.jsonl"
+    short.write_bytes(b"".join([*lines[:8], *lines[12:-1]]))
+    data = tmp_path / "gaps"
+    shutil.copytree(ledger.path, data)
+    for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+        (data / name).unlink(missing_ok=True)
+    assert command("ingest", short, "--data", data).code == 0
+    counted = as_json(command("stats", "--json", "--data", data))
+    missing = sum(gap["last"] - gap["first"] + 1 for gap in counted["gaps"])
+    assert missing == 4
+    assert f"missing     {missing} messages" in command("stats", "--data", data).out
+    table = command("stats", "--gaps", "--data", data).out.splitlines()
+    assert table[0].split() == ["device", "session", "missing", "since"]
+    assert len(table) == 1 + len(counted["gaps"])
+    assert all(gap["since"] in line for gap, line in zip(counted["gaps"], table[1:], strict=True))
+    assert command("stats", "--gaps", "--data", ledger.path).out == "no gaps\n"
+
+
 def receipt_of(ledger, *, anchored_by):
     """What the ledger's collector tells a machine of its first messages."""
     with LedgerReader(f"sqlite:///{ledger.database}") as reader:
