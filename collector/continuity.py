@@ -6,7 +6,7 @@ once into the store at what stands beside that run: numbers that are missing, li
 fit, another message with the same `prev`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
@@ -100,6 +100,14 @@ class Continuity:
             # What comes next in this session is looked at too, until `settle`.
             self._steady.pop(place, None)
         return {place: joined(runs) for place, runs in taken.items()}
+
+    def put_back(self, taken: Mapping[Place, list[Run]], now: float) -> None:
+        """These could not be looked at: they wait once more, before all others."""
+        for runs in taken.values():
+            self._count += len(runs)
+            for run in runs:
+                run.since = now
+        self._loose = {**taken, **self._loose}
 
     def settle(self, tops: Iterable[tuple[Place, Run]], doubted: Iterable[Place]) -> None:
         """Take the survey's word for what follows: steady after the ends of sessions, `tops`.

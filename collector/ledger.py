@@ -17,12 +17,12 @@ from collector.arrived import Arrived
 from collector.batch import Batch, Refused, build_batch
 from collector.claims import StoredClaims
 from collector.commit import Commit, Shelf, put_surely
-from collector.continuity import Continuity, Link
+from collector.continuity import Continuity, Link, Place, Run
 from collector.counting import Counts, Door
 from collector.errors import Contested
 from collector.judging import Docket, judge_all
 from collector.keys import Keys
-from collector.patience import Patience
+from collector.patience import Patience, said
 from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
@@ -188,9 +188,10 @@ class Ledger:
     def survey(self, *, everything: bool = False) -> None:
         """Look at new runs of messages, and keep down what is missing or does not follow on.
 
-        What cannot be looked at now, because the store does not answer, is after a restart.
+        Where the store does not answer it is left for later, and after a restart.
         """
         now = self._monotonic()
+        taken: dict[Place, list[Run]] = {}
         try:
             while taken := self._continuity.take(now, everything=everything, most=_AT_ONCE):
                 unseen = self._continuity.unseen(self.head.log.size)
@@ -200,8 +201,9 @@ class Ledger:
             if everything or now - self._looked_again >= _LOOK_AGAIN:
                 self._looked_again = now
                 self._continuity.settle((), self._survey.look_again().doubted)
-        except DBAPIError as error:
-            _log.warning("gaps and forks not looked for", error=str(error))
+        except (DBAPIError, OSError) as error:
+            self._continuity.put_back(taken, now)
+            _log.warning("gaps and forks not looked for yet", error=said(error))
 
     def refresh_keys(self) -> int:
         """Apply the key entries that wait in the requests folder; give their number."""

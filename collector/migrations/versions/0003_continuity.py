@@ -16,8 +16,9 @@ depends_on = None
 _GAPS = """
     INSERT INTO gaps (device, session, first, last, since)
     SELECT g.device, g.session, g.before + 1, g.seq - 1, m.received_at FROM (
-        SELECT device, session, seq, collector, position,
-               lag(seq, 1, CAST(-1 AS BIGINT)) OVER (PARTITION BY device, session ORDER BY seq) AS before
+        SELECT device, session, seq, collector, position, lag(seq, 1, CAST(-1 AS BIGINT)) OVER (
+            PARTITION BY device, session ORDER BY seq
+        ) AS before
         FROM claims WHERE CAST(seq AS BIGINT) = seq
     ) AS g JOIN messages AS m ON m.collector = g.collector AND m.position = g.position
     WHERE g.seq > g.before + 1
