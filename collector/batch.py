@@ -192,8 +192,8 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
     if status == "accepted":
         batch.claims.append((device, session, seq, collector, position, body))
         batch.scans += [(collector, position, at, device, t) for at, t in enumerate(verdict.scans)]
-        if body is not None and number is not _NOBODY:
-            batch.links.append(Link(device, session, seq, verdict.prev, body, position))
+        if body is not None and verdict.number is not None:
+            batch.links.append(Link(*verdict.number, verdict.prev, body, position))
         if verdict.time is not None:
             batch.made.append(verdict.time)
     elif status in ONCE:
