@@ -13,6 +13,7 @@ import structlog
 from collector.arrived import Arrived
 from collector.counting import Door
 from collector.ledger import Ledger
+from collector.patience import Patience
 from collector.ports import Authority, IdentityFor, Requests
 from collector.resume import Resume, Source
 from collector.store import open_store
@@ -24,6 +25,7 @@ _log = structlog.get_logger(__name__)
 
 _COUNT = 2000
 _SECOND = 1_000_000
+_ATTEMPTS = 9  # some 13 s in all, beside the database's own waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,10 @@ def ingest(
     with file.open("rb") as data, open_store(store_url, create=True) as store:
         source = Source(hashlib.file_digest(data, "sha256").digest())
         data.seek(0)
-        ledger = Resume(store, identity_for, authority, requests).file(source).ledger
+        # Somebody waits for the end: a store that is away is waited for, but not for ever.
+        patience = Patience(attempts=_ATTEMPTS)
+        opened = Resume(store, identity_for, authority, requests, patience=patience).file(source)
+        ledger = opened.ledger
         reading = read(data, str(file))
         filing = _Filing(ledger)
         try:

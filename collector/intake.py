@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from collector.counting import Door
 from telemetry.link import Arrival
+from telemetry.properties import NO_PROPERTIES
 
-_BATCH_BYTES = 32 * 2**20
+_BATCH_BYTES = 8 * 2**20
 _HELD_BATCHES = 4  # of messages or of bytes, before the link is asked to stop reading
 
 
@@ -60,7 +61,7 @@ class Intake:
 
     @property
     def waiting_bytes(self) -> int:
-        """Payloads that wait, in bytes."""
+        """What waits, in bytes of topics, payloads and properties."""
         return self._bytes
 
     @property
@@ -77,7 +78,7 @@ class Intake:
             self._changed.set()
         received = self._now()
         self._waiting.extend((arrival, received) for arrival in arrivals)
-        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+        self._bytes += sum(map(_weight, arrivals))
         self._received += len(arrivals)
         if self._full():
             self._changed.set()
@@ -118,7 +119,7 @@ class Intake:
         size = 0
         while self._waiting and len(taken) < self._count and size < _BATCH_BYTES:
             item = self._waiting.popleft()
-            size += len(item[0].payload)
+            size += _weight(item[0])
             taken.append(item)
         self._bytes -= size
         self._since = asyncio.get_running_loop().time()
@@ -133,3 +134,10 @@ class Intake:
         elif self._paused and held <= _HELD_BATCHES / 2:
             self._paused = False
             self._resume()
+
+
+def _weight(arrival: Arrival) -> int:
+    """Give its bytes; a sender may put as much into properties as into a payload."""
+    said = len(arrival.topic) + len(arrival.payload)
+    properties = arrival.properties
+    return said if properties is NO_PROPERTIES else said + properties.weight

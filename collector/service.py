@@ -22,6 +22,7 @@ from collector.intake import Intake
 from collector.ledger import Ledger, Taken
 from collector.outgoing import Outgoing
 from collector.panel import Panel
+from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, IdentityFor, Requests
 from collector.resume import Opened, Resume
 from collector.stats import Stats
@@ -57,8 +58,10 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     anchored_within: float = 60.0,
     processes: int = 0,
     anchored_size: AnchoredSize | None = None,
+    holds: Callable[[str], bool] = lambda _: True,
     on_ready: Callable[[], None] | None = None,
     account: Account | None = None,
+    last_tries: float = 10.0,
     new_id: Callable[[], str] = lambda: secrets.token_hex(8),
     now: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Stats:
@@ -66,14 +69,21 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
 
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
     what receipts promise; up to `processes` check signatures beside this one; an `account` is
-    kept while it runs. StoreLocked, StoreUnavailable
-    and BrokerUnavailable at the start; CommitFailed when the store cannot be written any
-    more.
+    kept while it runs. Of the live collectors in the store it goes on with one whose key it
+    `holds`. StoreLocked, StoreUnavailable and BrokerUnavailable at the start. A store that is
+    away or full is waited out; CommitFailed where waiting cannot help, or when it is still
+    away `last_tries` seconds after `stop`.
     """
+    patience = Patience()
     with open_store(store_url, create=True) as store, ThreadPoolExecutor(1, "ledger") as worker:
-        opened = Resume(store, identity_for, authority, requests).live(
-            new_id=new_id, anchored_size=anchored_size
-        )
+        opened = Resume(
+            store, identity_for, authority, requests, patience=patience, holds=holds
+        ).live(new_id=new_id, anchored_size=anchored_size)
+
+        def give_up() -> None:
+            patience.lose()
+            store.interrupt()
+
         async with Panel(processes, opened.ledger.statements) as panel:
             service = _Service(
                 opened,
@@ -87,6 +97,8 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
                 anchored_within=anchored_within,
                 now=now,
                 account=Account() if account is None else account,
+                give_up=give_up,
+                last_tries=last_tries,
             )
             await service.run(stop, on_ready)
     with LedgerReader(store_url) as reader:
@@ -110,6 +122,8 @@ class _Service:
         anchored_within: float,
         now: Callable[[], int],
         account: Account,
+        give_up: Callable[[], None],
+        last_tries: float,
     ) -> None:
         self._ledger: Ledger = opened.ledger
         self._key_entry = opened.key_entry
@@ -137,6 +151,8 @@ class _Service:
             resume=self._link.resume_reading,
         )
         self._ahead = Ahead(self._intake, panel.judge)
+        self._give_up = give_up
+        self._last_tries = last_tries
         self._account = account
         account.look = self._look
 
@@ -166,7 +182,12 @@ class _Service:
             # Also when cancelled, and when the link gave up.
             self._intake.close()
             self._ending.set()
-            await flushing
+            # A store that is away may take its time, but not a stop.
+            giving_up = asyncio.get_running_loop().call_later(self._last_tries, self._give_up)
+            try:
+                await flushing
+            finally:
+                giving_up.cancel()
             await pacing
             await self._tell_the_rest()
             survey = partial(self._ledger.survey, everything=True)

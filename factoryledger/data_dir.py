@@ -137,6 +137,10 @@ class DataDir:
         origin = f"{self.origin}/collector/{identity}"
         return self._made(f"collector-{identity}", origin)
 
+    def collector_key_is_here(self, identity: str) -> bool:
+        """Whether this folder holds the collector's key."""
+        return self._key_file(f"collector-{identity}").exists()
+
     def device(self, device: str) -> SigningKey:
         """A machine's key, made if it is not there."""
         return bare(self._made(f"device-{device}", f"{self.origin}/device/{device}"))

@@ -37,6 +37,13 @@ class Installation:
 
         return with_password(url, password)
 
+    def holds_collector(self, collector: str) -> bool:
+        """Whether a live collector of the store is this installation's.
+
+        A file's are, all of them; a database's are those whose key is here.
+        """
+        return self.database_url.startswith("sqlite") or self.data.collector_key_is_here(collector)
+
     @property
     def log(self) -> Path:
         """The anchor log's folder."""

@@ -26,6 +26,13 @@ class Properties:
     message_expiry_interval: int | None = None
     subscription_identifiers: tuple[int, ...] = ()
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes they take: the length of what they say."""
+        said = (self.content_type, self.response_topic, self.correlation_data)
+        pairs = sum(len(name) + len(value) for name, value in self.user_properties)
+        return pairs + sum(len(part) for part in said if part is not None)
+
     def to_text(self) -> str | None:
         """Spell the kept ones as canonical text; None where there is none."""
         members = self.kept_members()

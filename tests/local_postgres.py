@@ -68,10 +68,12 @@ class LocalPostgres:
         return self
 
     def __exit__(self, *_):
-        if self._process is not None and self._process.poll() is None:
-            self.resume()
-            self.stop()
-        self._scratch.cleanup()
+        try:
+            if self._process is not None and self._process.poll() is None:
+                self.resume()
+                self.stop()
+        finally:
+            self._scratch.cleanup()
 
     @property
     def log(self):
@@ -106,7 +108,13 @@ class LocalPostgres:
     def stop(self, how=signal.SIGINT):
         """End it: SIGINT cuts every connection, SIGQUIT is its crash, with recovery at start."""
         self._process.send_signal(how)
-        self._process.wait(_SECONDS)
+        try:
+            self._process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in self._pids():
+                os.kill(pid, signal.SIGKILL)
+            self._process.wait(_SECONDS)
+            raise
 
     def pause(self):
         """Stop every process of it, as a machine that hangs."""

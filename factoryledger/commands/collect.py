@@ -129,6 +129,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             anchored_within=settings.anchored_within,
             processes=_cores() if settings.processes is None else settings.processes,
             anchored_size=partial(anchored_size, place),
+            holds=place.holds_collector,
             on_ready=ready(f"collect from {place.broker}"),
             account=account,
         )
