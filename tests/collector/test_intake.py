@@ -5,12 +5,12 @@ import asyncio
 from collector.counting import Door
 from collector.intake import Intake
 from telemetry.link import Arrival
-from telemetry.properties import NO_PROPERTIES
+from telemetry.properties import NO_PROPERTIES, Properties
 
 LONG = 60.0
 
 
-def arrivals(count, size=1):
+def arrivals(count, size=1, properties=NO_PROPERTIES):
     return [
         Arrival(
             topic="t",
@@ -18,7 +18,7 @@ def arrivals(count, size=1):
             qos=0,
             retain=False,
             duplicate=False,
-            properties=NO_PROPERTIES,
+            properties=properties,
             packet_id=None,
             epoch=1,
         )
@@ -87,8 +87,28 @@ def test_bytes_end_a_batch():
         made = intake(Reading(), count=1000)
         made.arrived(arrivals(40, size=2**20))
         gathered = await made.gather()
-        assert len(gathered.arrivals) == 32
-        assert gathered.door.in_flight == 8
+        assert len(gathered.arrivals) == 8
+        assert gathered.door.in_flight == 32
+
+    within(scenario())
+
+
+def test_what_properties_hold_counts_as_what_payloads_hold():
+    """Or a sender fills the memory with them, of which no payload tells."""
+    heavy = Properties(user_properties=(("a", "x" * 2**20),))
+
+    async def scenario():
+        reading = Reading()
+        made = intake(reading, count=1000)
+        made.arrived(arrivals(31, properties=heavy))
+        assert reading.on
+        made.arrived(arrivals(1, properties=heavy))
+        assert not reading.on
+        assert made.waiting_bytes > 2**25
+        assert len((await made.gather()).arrivals) == 8
+        for _ in range(3):
+            await made.gather()
+        assert (made.waiting_bytes, reading.on) == (0, True)
 
     within(scenario())
 
