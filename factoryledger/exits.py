@@ -62,6 +62,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield FileNotFoundError, Exit.USAGE
     yield IsADirectoryError, Exit.USAGE
     yield NotADirectoryError, Exit.USAGE
+    yield FileExistsError, Exit.USAGE
     yield PermissionError, Exit.USAGE
     yield OSError, Exit.MISSING
 

@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     prefix: str = ""
     seed: int = Field(default=1, ge=0)
     machines: int = Field(default=20, ge=1, le=100_000)
-    interval: float = Field(default=1.0, gt=0, le=1e9)
+    # Machines count whole milliseconds, and go through all states of the time between scans.
+    interval: float = Field(default=1.0, ge=0.001, le=86_400)
     drain: float = Field(default=30.0, ge=0, le=1e9)
     flush_count: int = Field(default=2000, ge=1)
     flush_seconds: float = Field(default=0.25, gt=0, le=1e9)

@@ -57,12 +57,11 @@ def export(  # noqa: PLR0913 - all keywords
     if sink is None:
         raise BadScenario(f"{out}: no data set; allowed: {', '.join(SINKS)}")
     labels = _labels(faults, begin, round(duration * 1000))
-    with sink(out) as rows:
-        for row in _rows(machines, duration, interval, begin, faults):
-            rows.put(row)
+    with sink(out) as readings:
+        count = readings.put_rows(_rows(machines, duration, interval, begin, faults))
     with sink(labels_file(out)) as intervals:
         intervals.put_labels(labels)
-    return Exported(rows.count, len(labels))
+    return Exported(count, len(labels))
 
 
 def _rows(

@@ -6,7 +6,8 @@ the disk.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -19,6 +20,7 @@ Label = Mapping[str, str | int | None]
 
 COLUMNS: Final = ("time", "device", "metric", "value", "unit", "fault")
 LABELS: Final = ("id", "fault", "group", "device", "metric", "start", "end", "parameters")
+NAMES: Final = frozenset({"device", "metric", "unit", "fault"})
 _TIMES: Final = frozenset({"time", "start", "end"})
 _BATCH: Final = 100_000  # rows of a Parquet row group
 
@@ -26,10 +28,8 @@ _BATCH: Final = 100_000  # rows of a Parquet row group
 class Sink(Protocol):
     """A file of rows, or of labels; `with` closes it."""
 
-    count: int
-
-    def put(self, row: Row) -> None:
-        """Write one reading."""
+    def put_rows(self, rows: Iterable[Row]) -> int:
+        """Write readings, the file's only content, even where there are none; how many."""
 
     def put_labels(self, labels: Sequence[Label]) -> None:
         """Write the intervals, the file's only content."""
@@ -48,16 +48,17 @@ class CsvSink:
     """RFC 4180 but for its line ends, LF alone; values as Python writes floats, times as text."""
 
     def __init__(self, out: Path) -> None:
-        self.count = 0
         self._file = out.open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
-    def put(self, row: Row) -> None:
-        """Write one reading."""
-        if not self.count:
-            self._writer.writerow(COLUMNS)
-        self.count += 1
-        self._writer.writerow((time_text(row[0]), *row[1:]))
+    def put_rows(self, rows: Iterable[Row]) -> int:
+        """Write readings; how many."""
+        self._writer.writerow(COLUMNS)
+        count = 0
+        for row in rows:
+            self._writer.writerow((time_text(row[0]), *row[1:]))
+            count += 1
+        return count
 
     def put_labels(self, labels: Sequence[Label]) -> None:
         """Write the intervals."""
@@ -85,23 +86,25 @@ class ParquetSink:
     """Parquet; names in dictionaries, times as UTC timestamps in microseconds."""
 
     def __init__(self, out: Path) -> None:
-        self.count = 0
         self._out = out
         self._arrow = _pyarrow()
         self._writer: Any = None
-        self._rows: list[Row] = []
 
-    def put(self, row: Row) -> None:
-        """Write one reading, with others."""
-        self.count += 1
-        self._rows.append(row)
-        if len(self._rows) >= _BATCH:
-            self._flush()
+    def put_rows(self, rows: Iterable[Row]) -> int:
+        """Write readings, in groups; how many."""
+        schema = self._opened(COLUMNS, named=NAMES)
+        left, count = iter(rows), 0
+        while group := list(islice(left, _BATCH)):
+            columns = dict(zip(COLUMNS, map(list, zip(*group, strict=True)), strict=True))
+            self._writer.write_table(self._arrow.table(columns, schema=schema))
+            count += len(group)
+        return count
 
     def put_labels(self, labels: Sequence[Label]) -> None:
         """Write the intervals."""
+        schema = self._opened(LABELS, named=frozenset())
         columns = {name: [label[name] for label in labels] for name in LABELS}
-        self._write(LABELS, columns, names=frozenset())
+        self._writer.write_table(self._arrow.table(columns, schema=schema))
 
     def __enter__(self) -> Self:
         return self
@@ -112,24 +115,15 @@ class ParquetSink:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._rows:
-            self._flush()
         if self._writer is not None:
             self._writer.close()
 
-    def _flush(self) -> None:
-        columns = dict(zip(COLUMNS, map(list, zip(*self._rows, strict=True)), strict=True))
-        self._rows.clear()
-        self._write(COLUMNS, columns, names=frozenset({"device", "metric", "unit", "fault"}))
-
-    def _write(
-        self, order: Sequence[str], columns: Mapping[str, list[Any]], names: frozenset[str]
-    ) -> None:
+    def _opened(self, columns: Sequence[str], named: frozenset[str]) -> Any:
+        """Begin the file; its schema."""
         arrow = self._arrow
-        schema = arrow.schema([(name, self._type(name, named=name in names)) for name in order])
-        if self._writer is None:
-            self._writer = arrow.parquet.ParquetWriter(self._out, schema)
-        self._writer.write_table(arrow.table(dict(columns), schema=schema))
+        schema = arrow.schema([(name, self._type(name, named=name in named)) for name in columns])
+        self._writer = arrow.parquet.ParquetWriter(self._out, schema)
+        return schema
 
     def _type(self, name: str, *, named: bool) -> Any:
         arrow = self._arrow

@@ -34,6 +34,7 @@ WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat"
 MOST_MACHINES: Final = 100_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_YEARS_END: Final = 9000  # messages' times end a thousand years later: room for any run
 
 Loc = tuple[int | str, ...]
 
@@ -43,6 +44,12 @@ def _known_kind(name: str) -> str:
         known = ", ".join(sorted(KINDS))
         raise PydanticCustomError("kind", "no such kind; allowed: {known}", {"known": known})
     return name
+
+
+def _within_time(start: datetime) -> datetime:
+    if start < _EPOCH or start.year >= _YEARS_END:
+        raise PydanticCustomError("start", "no time that machines can have; allowed: 1970 to 8999")
+    return start
 
 
 KindName = Annotated[
@@ -161,7 +168,7 @@ class Scenario(_Entry):
 
     description: str = ""
     seed: Annotated[int, Field(ge=0, strict=True)] | None = None
-    start: AwareDatetime | None = None
+    start: Annotated[AwareDatetime, AfterValidator(_within_time)] | None = None
     enterprise: Segment = ENTERPRISE
     site: Segment = SITE
     language: Language = "json"
@@ -200,6 +207,7 @@ def contradictions(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
         if entry.demand[0] > entry.demand[1]:
             yield (*loc, "demand"), "from more to less; allowed: the smaller part first"
     yield from _partless(scenario)
+    yield from _lines_twice(scenario)
     for loc, orders in _orders(scenario):
         yield from _twice([order.id for order in orders], (*loc, "orders"), "id", "order")
 
@@ -250,6 +258,16 @@ def _partless(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
         if wanted and entry.rate is None and not pace_of(entry.kind).cycle:
             said = f"a {entry.kind} makes no parts; allowed: with a rate, or {', '.join(MAKERS)}"
             yield (*loc, "kind"), said
+
+
+def _lines_twice(scenario: Scenario) -> Iterator[tuple[Loc, str]]:
+    seen: set[tuple[str | None, str, str]] = set()
+    for number, line in enumerate(scenario.lines):
+        place = (line.site or scenario.site, line.area, line.name)
+        if place in seen:
+            said = f"line {line.name!r} of area {line.area!r} is there twice"
+            yield ("lines", number, "name"), f"{said}; allowed: each name once, or `count`"
+        seen.add(place)
 
 
 def _workers(scenario: Scenario) -> Iterator[tuple[Loc, StationSpec | MachineSpec]]:

@@ -4,7 +4,8 @@ Every problem names file, line, field and what is allowed there. YAML 1.2 (docs/
 scenarios-in-yaml.md): `06:00` and `on` are texts, a field that comes twice is an error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from simulator.edge import edges_of
 from simulator.errors import BadScenario
@@ -52,25 +54,58 @@ def read_scenario(text: str, file: str) -> Scenario:
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(file, node, found) for found in error.errors(include_url=False)]
+        told = error.errors(include_url=False)
+        problems = [_problem(file, node, one) for one in told if not _follows(one, told)]
         raise BadScenario("; ".join(dict.fromkeys(problems))) from error
     found = [*contradictions(scenario)] or [*_plant_faults(scenario)]
     if found:
-        raise BadScenario("; ".join(_at(file, node, loc, said) for loc, said in found))
+        problems = [_at(file, node, loc, said) for loc, said in found]
+        raise BadScenario("; ".join(dict.fromkeys(problems)))
     return scenario
 
 
 def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
     """The values, and the tree of nodes that knows their lines."""
+    node = None
     try:
-        return YAML(typ="safe", pure=True).load(text), YAML(typ="safe", pure=True).compose(text)
+        node = YAML(typ="safe", pure=True).compose(text)
+        return YAML(typ="safe", pure=True).load(text), node
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark is not None else ""
         raise BadScenario(f"{file}{line}: {error.problem or error.context}") from error
+    except ReaderError as error:
+        number = text.count("\n", 0, error.position) + 1
+        said = f"the character #x{error.character:04x}"
+        raise BadScenario(f"{file}:{number}: {said}; allowed: YAML 1.2 in UTF-8") from error
     except (YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise BadScenario(f"{file}: {said}; allowed: YAML 1.2 in UTF-8") from error
+        said, where = " ".join(str(error).split()), _unreadable(node)
+        line = f":{where}" if where else ""
+        raise BadScenario(f"{file}{line}: {said}; allowed: YAML 1.2 in UTF-8") from error
+
+
+def _unreadable(node: Node | None) -> int | None:
+    """The line of the first value that is no value: a date that no calendar has."""
+    if isinstance(node, ScalarNode):
+        try:
+            YAML(typ="safe", pure=True).load(node.value)
+        except (YAMLError, ValueError):
+            return int(node.start_mark.line) + 1
+        return None
+    parts: list[Node] = []
+    if isinstance(node, MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    elif isinstance(node, SequenceNode):
+        parts = node.value
+    return next((line for part in parts if (line := _unreadable(part))), None)
+
+
+def _follows(one: ErrorDetails, told: Iterable[ErrorDetails]) -> bool:
+    """Whether a list is only too short because what is in it is wrong, which is told too."""
+    loc = one["loc"]
+    return one["type"] == "too_short" and any(
+        other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in told
+    )
 
 
 def _problem(file: str, node: Node | None, found: ErrorDetails) -> str:
@@ -78,7 +113,8 @@ def _problem(file: str, node: Node | None, found: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return _at(file, node, loc, _unknown_field(loc))
     if kind == "missing":
-        return _at(file, node, loc, "is not there, and has to be")
+        said = "has too few values" if isinstance(loc[-1], int) else "is not there, and has to be"
+        return _at(file, node, loc, said)
     context = found.get("ctx", {})
     if "discriminator" in context:
         tag = context["discriminator"].strip("'")
@@ -96,7 +132,7 @@ def _unknown_field(loc: Loc) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = value.isoformat() if isinstance(value, date) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a terminal
 
 

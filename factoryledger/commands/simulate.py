@@ -16,6 +16,8 @@ import typer
 
 from factoryledger import options
 
+SLOWEST = 1e-6  # of the wall's clock: a second in eleven days
+
 if TYPE_CHECKING:
     from factoryledger.installation import Installation
     from factoryledger.metrics.simulating import SimulatorProbe
@@ -185,14 +187,23 @@ def simulate(  # noqa: PLR0913 - a command's options
         drain=drain,
         metrics=metrics,
     )
+    if scenario is not None and machines is not None:
+        raise WrongUsage("--machines or --scenario: a scenario says how many machines there are")
     plant, pace = _plant(place, scenario, fault or ()), _speed(speed)
+    if duration == math.inf and (plot is not None or out is not None):
+        raise WrongUsage("--duration: with --out and --plot a finite number of seconds, not inf")
     if plot is not None:
         _plot(place, plant, duration, plot, json_=json_)
         return
     if out is not None:
         if duration is None:
             raise WrongUsage("--out needs --duration: how many simulated seconds")
-        _report(_write(place, plant, duration, pace, out), json_=json_)
+        try:
+            written = _write(place, plant, duration, pace, out)
+        except OSError as error:
+            error.filename = error.filename or str(out)  # a full disk does not say whose
+            raise
+        _report(written, json_=json_)
         return
     plant = replace(plant, commanded=commands, gateway=gateway)
     tally = _run(place, plant, outbox, duration, pace)
@@ -284,8 +295,8 @@ def _speed(given: str | None) -> float | None:
         speed = float(given)
     except ValueError:
         speed = math.nan
-    if not 0 < speed < math.inf:
-        raise WrongUsage(f"--speed: a number above 0, or max, not {given!r}")
+    if not SLOWEST <= speed < math.inf:
+        raise WrongUsage(f"--speed: a number from {SLOWEST} on, or max, not {given!r}")
     return speed
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from simulator.chance import Chance
 from simulator.export import export, labels_file
+from simulator.export_sinks import COLUMNS
+from simulator.export_sinks import LABELS as LABELS_COLUMNS
 from simulator.faults.fault import Moment, Reading, SensorFault
 from simulator.faults.grammar import read_fault
 from simulator.faults.schedule import schedule
@@ -245,6 +247,21 @@ def test_parquet_holds_what_csv_holds(period):
         assert round(one["time"].timestamp() * 1e6) == time_us(other["time"])
     labels = pyarrow.read_table(labels_file(out)).to_pylist()
     assert [row["id"] for row in labels] == [row["id"] for row in labels_of(period)]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_period_without_readings_is_a_data_set_all_the_same(tmp_path, suffix):
+    out = tmp_path / f"none{suffix}"
+    if suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    exported = export(machines=plant(), duration=0, out=out, faults=occurrences())
+    assert (exported.readings, exported.labels) == (0, 0)
+    for path, columns in ((out, COLUMNS), (labels_file(out), LABELS_COLUMNS)):
+        if suffix == ".parquet":
+            table = pyarrow.read_table(path)
+            assert (table.num_rows, tuple(table.column_names)) == (0, columns)
+        else:
+            assert path.read_text() == ",".join(columns) + "\n"
 
 
 def test_without_pyarrow_the_error_says_what_to_install(tmp_path):

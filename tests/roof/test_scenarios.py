@@ -1,6 +1,7 @@
 """`simulate` with scenarios: by name or path, checked, wrong, at a speed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -40,11 +41,11 @@ def test_a_bad_scenario_publishes_nothing_and_enrols_nobody(command, tmp_path):
     assert not (tmp_path / "d").exists()
 
 
-@pytest.mark.parametrize("speed", ["0", "-2", "fast", "nan", "inf"])
+@pytest.mark.parametrize("speed", ["0", "-2", "fast", "nan", "inf", "1e-300"])
 def test_a_speed_that_is_none(command, speed):
     said = command("simulate", "--out", "r.jsonl", "--duration", "1", "--speed", speed)
     assert said.code == 2
-    assert "--speed: a number above 0, or max" in said.err
+    assert "--speed: a number from 1e-06 on, or max" in said.err
 
 
 def test_a_recording_of_a_shipped_scenario_begins_at_its_start_with_its_seed(command, tmp_path):
@@ -57,3 +58,36 @@ def test_a_recording_of_a_shipped_scenario_begins_at_its_start_with_its_seed(com
     assert b"seed 5" in one
     assert one == two
     assert b"seed 6" in three.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--interval", "0"], "--interval: input should be greater than or equal to 0.001"),
+        (["--interval", "1e-9"], "--interval: input should be greater than or equal to 0.001"),
+        (["--interval", "1e9"], "--interval: input should be less than or equal to 86400"),
+        (["--interval", "nan"], "--interval: "),
+        (["--duration", "inf"], "--duration: with --out and --plot a finite number"),
+        (["--duration", "nan"], "--duration"),
+        (["--scenario", "workshop", "--machines", "3"], "--machines or --scenario: "),
+        (["--out", "."], ".: Is a directory"),
+        (["--out", "nowhere/r.jsonl"], "nowhere/r.jsonl: No such file"),
+        (["--out", "nowhere/r.csv"], "nowhere/r.csv: No such file"),
+        (["--plot", "taken"], "taken: File exists"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_what_no_simulation_can_be_is_exit_2_and_leaves_nothing(command, tmp_path, options, said):
+    (tmp_path / "taken").write_text("")
+    done = command("simulate", "--out", "r.jsonl", "--duration", "1", *options)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full: Linux's")
+def test_a_full_disk_is_exit_3_and_named(command):
+    done = command("simulate", "--machines", "2", "--out", "/dev/full", "--duration", "60")
+    assert done.code == 3
+    assert "/dev/full: No space left on device" in done.err

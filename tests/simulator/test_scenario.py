@@ -118,7 +118,18 @@ WRONG = [
     ("seed: 9", "seed: 9\nseed: 8", r":3: found duplicate key"),
     ("seed: 9", "seed: [9", r":\d+: "),
     ("seed: 9", "seed: !!python/object:os.system {}", r":2: could not determine a constructor"),
-    ("seed: 9", "seed: \x07", "plant.yaml: .*allowed: YAML"),
+    ("seed: 9", "seed: \x07", r"plant\.yaml:2: the character #x0007; allowed: YAML"),
+    ("seed: 9", "start: 2026-02-30T06:00:00Z", r"plant\.yaml:2: day is out of range"),
+    ("seed: 9", "seed: " + "9" * 5000, r"plant\.yaml:2: Exceeds the limit"),
+    ("seed: 9", "start: 1969-12-31T23:59:59Z", r":2: start: .*allowed: 1970 to 8999, not 1969-"),
+    ("seed: 9", "start: 9999-12-31T23:59:59-05:00", r":2: start: .*allowed: 1970 to 8999"),
+    ("seed: 9", "start: 2026-01-05T06:00:00", r":2: start: .*timezone.*, not 2026-01-05T06:00:00$"),
+    ("rate: 60", "demand: [0.5]", r":13: lines\.0\.machines\.0\.demand: has too few values$"),
+    (
+        "machines:\n  - {kind: moulding",
+        "  - {name: cell, area: hall-1, machines: [{kind: mill}]}\nmachines:\n  - {kind: moulding",
+        r":17: lines\.1\.name: line 'cell' of area 'hall-1' is there twice; allowed: .*count",
+    ),
     ("seed: 9", "--- 3", r"plant.yaml:\d+: "),
 ]
 
@@ -141,6 +152,17 @@ def test_all_problems_are_told_at_once():
     wrong = GOOD.replace("seed: 9", "seed: x").replace("kind: moulding", "kind: y")
     with pytest.raises(BadScenario, match=r":2: seed: .*; plant\.yaml:18: machines\.0\.kind: "):
         plant(wrong)
+
+
+def test_what_follows_from_a_problem_is_not_told_too():
+    """A list whose only member is wrong is not also empty; three overlaps are one."""
+    alone = "machines:\n  - {kind: mill, area: a, line: b, scrap: 2}\n"
+    with pytest.raises(BadScenario, match=r"^[^;]*machines\.0\.scrap: [^;]*$"):
+        plant(alone)
+    shifts = ["{name: a, start: 06:00, end: 14:00}", "{name: b, start: 13:00, end: 20:00}"]
+    week = "shifts:\n" + "".join(f"  - {shift}\n" for shift in shifts)
+    with pytest.raises(BadScenario, match=r"^plant\.yaml:3: shifts\.1: [^;]*; allowed: [^;]*$"):
+        plant(week + alone.replace("scrap: 2", "scrap: 0"))
 
 
 def test_a_scenario_that_is_not_there_names_those_that_are(tmp_path):
