@@ -1,23 +1,26 @@
-"""The whole store against its logs: every row, tile, batch, key entry and claim.
+"""The whole store, or several, against the logs: every row, tile, batch, key entry and claim.
 
 Streamed, one pass for each collector. The anchor log is read first, so that a store that
 goes on growing is never behind it. Whatever a row holds, it becomes a finding and no error.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
-from anchor.audit_anchor import AnchorSide, audit_anchor, check_published
+from anchor.audit_anchor import audit_anchor, check_published
 from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
 from anchor.audit_collector import Across, CollectorPass
+from anchor.audit_copies import Copies
 from anchor.audit_findings import KINDS, Audit, Counts, Finding
 from anchor.audit_inquiry import Inquiry
 from anchor.errors import Malformed
 from anchor.key_entry import OperatorAuthority
 from anchor.log_reader import LogReader
 from anchor.policy import Policy
-from anchor.ports import Census, Ledger
+from anchor.ports import Census, Ledger, stores_of
 from anchor.row_record import shown
 from telemetry.rows import CollectorRow, MessageRow
 
@@ -36,7 +39,9 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     remembered: Sequence[bytes] = (),
     published: int = 0,
 ) -> Audit:
-    """Audit a store. Malformed only where the policy names no operator or no single log.
+    """Audit a ledger, in one store or several.
+
+    Malformed only where the policy names no operator or no single log.
 
     `remembered` are cosigned checkpoints known from before (an earlier audit, a proof, a
     witness): the log must still continue each of them. `published` is the size that somebody
@@ -55,29 +60,43 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     if side.log is not None:
         check_published(side.log, published, found)
     inquiry = Inquiry(ledger, policy.log.name, authority, side.index, found)
-    _audit_store(inquiry, side, progress)
+    chains, copies = Chains(), Copies()
+    citations, known = Citations(inquiry, side.log, side.view), set[object]()
+    for store in stores_of(ledger):
+        one = replace(inquiry, ledger=store)
+        across = Across(chains, ClaimsCheck(one), citations, copies)
+        known |= _audit_store(one, across, progress)
+        copies.passed(store, across.claims.ends)
+    _find_unknown(inquiry, known)
+    _find_forks(inquiry, chains)
     return found
 
 
-def _audit_store(inquiry: Inquiry, side: AnchorSide, progress: Progress | None) -> None:
+def _audit_store(inquiry: Inquiry, across: Across, progress: Progress | None) -> set[object]:
+    """Audit one store; gives its collectors."""
     rows = inquiry.ledger.collectors()
-    across = Across(Chains(), ClaimsCheck(inquiry), Citations(inquiry, side.log, side.view))
     for row in rows:
         CollectorPass(inquiry, row, across, progress).run()
         inquiry.audit.counts.collectors += 1
-    _find_strangers(inquiry, rows)
+    _find_strangers(inquiry)
     across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims.ends))
-    _find_forks(inquiry, across.chains)
+    return {row.id for row in rows}
 
 
-def _find_strangers(inquiry: Inquiry, rows: Sequence[CollectorRow]) -> None:
-    """Collectors that only the log, or only rows, know of."""
-    known = {row.id for row in rows}
+def _find_unknown(inquiry: Inquiry, known: AbstractSet[object]) -> None:
+    """Collectors that only the log knows of."""
     for collector in inquiry.index.checkpoints if inquiry.index else ():
         if collector not in known:
             count = len(inquiry.index.checkpoints[collector]) if inquiry.index else 0
-            detail = f"the log has {count} batches of this collector, the store does not know it"
+            detail = (
+                f"the log has {count} batches of this collector, the store does not know it: it "
+                "was changed, or is one store of several"
+            )
             inquiry.find("batch-missing", detail, collector=collector)
+
+
+def _find_strangers(inquiry: Inquiry) -> None:
+    """Collectors that only rows know of."""
     if isinstance(inquiry.ledger, Census):
         for stranger in inquiry.ledger.strangers():
             detail = f"rows name collector {shown(stranger)}, which the table collectors does not"
@@ -94,7 +113,7 @@ def _accepted(
 
 
 def _find_forks(inquiry: Inquiry, chains: Chains) -> None:
-    for fork in chains.forks(inquiry.ledger):
+    for fork in chains.forks(stores_of(inquiry.ledger)):
         link = fork.link
         detail = f"it names the same message before it as {fork.other} does: the machine or its "
         inquiry.audit.add(

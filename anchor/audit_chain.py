@@ -5,7 +5,7 @@ of a run without gaps only its two ends are kept.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from anchor.ports import Ledger
@@ -101,7 +101,7 @@ class Chains:
         """How many numbers are missing inside of sessions."""
         return sum(max(0, s.highest + 1 - s.count) for s in self._sessions.values())
 
-    def forks(self, ledger: Ledger) -> Iterator[Fork]:
+    def forks(self, stores: Sequence[Ledger]) -> Iterator[Fork]:
         """Every pair that names one predecessor; settles what `breaks` counts.
 
         Streams the claims once if a link is still loose after sessions are joined.
@@ -116,7 +116,8 @@ class Chains:
                 loose = True
                 self.breaks += link.seq == 0
         if loose:
-            yield from self._in_the_middle(ledger, seen)
+            for ledger in stores:
+                yield from self._in_the_middle(ledger, stores, seen)
 
     def _tails(self) -> set[tuple[str, bytes]]:
         """The body hashes that runs end in: what another session may go on from."""
@@ -141,16 +142,23 @@ class Chains:
         # A machine's very first message names nothing; every further such one is a break.
         self.breaks += sum(count - 1 for count in unnamed.values())
 
-    def _in_the_middle(self, ledger: Ledger, seen: dict[tuple[str, bytes], Link]) -> Iterator[Fork]:
+    def _in_the_middle(
+        self, ledger: Ledger, stores: Sequence[Ledger], seen: dict[tuple[str, bytes], Link]
+    ) -> Iterator[Fork]:
         """Links to a message that has a successor in its own session."""
         for device, session, seq, _, _, body in ledger.claims():
             link = seen.get((device, body)) if _is_claim(device, body) else None
             if link is None or (link.session, link.seq) == (session, _next(seq)):
                 continue
-            successor = ledger.find(device, session, _next(seq))
+            successor = _found(stores, device, session, _next(seq))
             message = named_message(successor) if successor else None
             if successor and message and message.prev == link.prev:
                 yield Fork(device, link, f"{successor.collector}:{successor.position}")
+
+
+def _found(stores: Sequence[Ledger], device: str, session: str, seq: int) -> MessageRow | None:
+    rows = (ledger.find(device, session, seq) for ledger in stores)
+    return next((row for row in rows if row is not None), None)
 
 
 def _is_claim(device: object, body: object) -> bool:

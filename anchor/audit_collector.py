@@ -12,6 +12,7 @@ from anchor.audit_batches import BatchTrail, Head
 from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
+from anchor.audit_copies import Copies
 from anchor.audit_findings import STORE, Kind
 from anchor.audit_inquiry import Inquiry
 from anchor.audit_keys import KeyTrail
@@ -34,6 +35,7 @@ class Across:
     chains: Chains
     claims: ClaimsCheck
     citations: Citations
+    copies: Copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ class CollectorPass:
         if checked.fault is not None or checked.leaf is None:
             return
         message = checked.judgement.message if checked.judgement else None
-        if row.body_hash is not None:
+        copied = self.across.copies.is_one(row, message, self.inquiry)
+        if row.body_hash is not None and not copied:
             prev = message.prev if message else None
             self.across.chains.add(row, row.body_hash, prev, known=message is not None)
         if message and message.anchor:

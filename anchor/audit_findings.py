@@ -83,6 +83,8 @@ class Counts:
     erased: int = 0
     unjudged: int = 0
     """Messages whose judgement could not be derived again, for want of payload or keys."""
+    copies: int = 0
+    """Messages accepted in a store when another store had them; the others count once."""
     sessions: int = 0
     gaps: int = 0
     """Numbers missing inside of sessions."""

@@ -3,14 +3,14 @@
 The anchor and the auditor read the collector's store through these, and never import it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 
 
 class Batches(Protocol):
-    """What the anchor tails."""
+    """What the anchor tails; Missing where a collector's store cannot be read now."""
 
     def collectors(self) -> list[CollectorRow]:
         """Every collector of the store, in a stable order."""
@@ -38,6 +38,31 @@ class Ledger(Batches, Protocol):
 
     def claims(self) -> Iterator[tuple[str, str, int, str, int, bytes]]:
         """Rows of `claims`: device, session, seq, collector, position, body hash."""
+
+
+@runtime_checkable
+class Several(Protocol):
+    """Several stores, of collectors under one anchor, read as one ledger.
+
+    A number may be accepted in more than one of them; `find` gives one of those rows.
+    """
+
+    @property
+    def stores(self) -> "Sequence[Ledger]":
+        """Each of them."""
+
+    def holding(self, collector: str) -> "Ledger":
+        """The store that knows this collector; any of them where none does."""
+
+
+def stores_of(ledger: Ledger) -> "Sequence[Ledger]":
+    """Each store of a ledger."""
+    return ledger.stores if isinstance(ledger, Several) else [ledger]
+
+
+def store_of(ledger: Ledger, collector: str) -> Ledger:
+    """The store that knows this collector."""
+    return ledger.holding(collector) if isinstance(ledger, Several) else ledger
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from anchor.log_index import AnchoredCheckpoint
 from anchor.merkle import leaf_hash
 from anchor.note import Note
 from anchor.policy import Policy
-from anchor.ports import Ledger
+from anchor.ports import Ledger, store_of
 from anchor.promise import Newest, Shown, Verdict, count, decide
 from anchor.proof_file import ProofFile
 from anchor.prove import ProvingLog
@@ -119,10 +119,10 @@ class PromiseVerifier:
 
     def _by_store(self, leaf: ReceiptLeaf) -> Shown:
         assert self.ledger is not None
-        rows = dict[int, MessageRow]()
+        rows, store = dict[int, MessageRow](), store_of(self.ledger, leaf.collector)
         for first, last in leaf.ranges:
             for seq in range(first, last + 1):
-                row = self.ledger.find(leaf.device, leaf.session, seq)
+                row = store.find(leaf.device, leaf.session, seq)
                 if row is not None and row.collector == leaf.collector and row.body_hash:
                     rows[seq] = row
         anchored = self._containing(leaf.collector, list(rows.values()))

@@ -186,6 +186,9 @@ class _Anchor:
         self._tail = Tail(contents, self._report)
 
     def _report(self, refusal: Refusal) -> None:
+        if refusal.unread:
+            _log.error("store-unread", collector=refusal.collector, reason=refusal.reason)
+            return
         self._account.refused += 1
         _log.error(
             "entry-refused", collector=refusal.collector, item=refusal.what, reason=refusal.reason

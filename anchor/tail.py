@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from anchor.contents import Contents
-from anchor.errors import Malformed, Refused
+from anchor.errors import Malformed, Missing, Refused
 from anchor.note import Note
 from anchor.ports import Batches
 from anchor.tree_head import Checkpoint
@@ -26,11 +26,12 @@ class Requests(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What may not come into the log, of whom, and why."""
+    """What may not come into the log, of whom, and why; `unread` where it could not be seen."""
 
     collector: str | None
     what: str
     reason: str
+    unread: bool = False
 
 
 @dataclass
@@ -78,6 +79,15 @@ class Tail:
         return refusals
 
     def _collector(
+        self, row: CollectorRow, batches: Batches, found: list[bytes], limit: int
+    ) -> Refusal | None:
+        try:
+            return self._batches(row, batches, found, limit)
+        except Missing as error:
+            # The others go on; what was found of this one stands.
+            return Refusal(row.id, "its store", str(error), unread=True)
+
+    def _batches(
         self, row: CollectorRow, batches: Batches, found: list[bytes], limit: int
     ) -> Refusal | None:
         for batch in batches.batches(row.id, self.contents.end(row.id).number):

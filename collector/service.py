@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 LinkFor = Callable[..., Link]
 """A `Link` with address and credentials filled in; the rest of its arguments are given here."""
 
-_FOR_EVER: Final = 0xFFFFFFFF
+FOR_EVER: Final = 0xFFFFFFFF
 _REQUESTS_EVERY = 1.0  # seconds: how soon a revocation counts
 _RECEIPTS_EVERY = 0.25  # seconds between looks at what is due, where no commit comes
 _IN_FLIGHT_BATCHES = 4  # one in the commit, the others gathering
@@ -59,6 +59,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     processes: int = 0,
     anchored_size: AnchoredSize | None = None,
     holds: Callable[[str], bool] = lambda _: True,
+    session_expiry: int = FOR_EVER,
     on_ready: Callable[[], None] | None = None,
     account: Account | None = None,
     last_tries: float = 10.0,
@@ -68,8 +69,9 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     """Collect until `stop` is set; then drain, commit, acknowledge and disconnect.
 
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
-    what receipts promise; up to `processes` check signatures beside this one; an `account` is
-    kept while it runs. Of the live collectors in the store it goes on with one whose key it
+    what receipts promise; up to `processes` check signatures beside this one; the broker keeps
+    what comes while the collector is away for `session_expiry` (seconds); an `account` is kept
+    while it runs. Of the live collectors in the store it goes on with one whose key it
     `holds`. StoreLocked, StoreUnavailable and BrokerUnavailable at the start. A store that is
     away or full is waited out; CommitFailed where waiting cannot help, or when it is still
     away `last_tries` seconds after `stop`.
@@ -96,6 +98,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
                 flush_seconds=flush_seconds,
                 anchored_within=anchored_within,
                 now=now,
+                session_expiry=session_expiry,
                 account=Account() if account is None else account,
                 give_up=give_up,
                 last_tries=last_tries,
@@ -121,6 +124,7 @@ class _Service:
         flush_seconds: float,
         anchored_within: float,
         now: Callable[[], int],
+        session_expiry: int,
         account: Account,
         give_up: Callable[[], None],
         last_tries: float,
@@ -139,7 +143,7 @@ class _Service:
             on_arrivals=self._arrived,
             on_connected=self._connected,
             clean_start=False,
-            session_expiry=_FOR_EVER,
+            session_expiry=session_expiry,
             receive_maximum=min(_IN_FLIGHT_BATCHES * flush_count, _MAX_RECEIVE),
         )
         self._outgoing = Outgoing(self._link)

@@ -62,7 +62,7 @@ class Stats:
     """A store, counted; `anchored` (records under a checkpoint of the anchor log) is the roof's.
 
     `refused` are messages kept beside the log because judging them failed; `own` is what the
-    ledger wrote itself.
+    ledger wrote itself; `copies` are accepted messages that another store has accepted too.
     """
 
     received: int
@@ -76,6 +76,7 @@ class Stats:
     gaps: tuple[Gap, ...] = ()
     breaks: tuple[Break, ...] = ()
     anchored: int | None = None
+    copies: int = 0
 
     @property
     def missing(self) -> int:
@@ -96,6 +97,7 @@ class Stats:
             "refused": self.refused,
             "in_flight": self.in_flight,
             "own": self.own,
+            "copies": self.copies,
             "batches": self.batches,
             "anchored": self.anchored,
             "statuses": dict(self.statuses),

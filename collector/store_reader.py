@@ -16,6 +16,7 @@ from collector import tables
 from collector.continuity_report import gaps_and_breaks
 from collector.database import postgres_url, shown, sqlite_path
 from collector.errors import StoreUnavailable
+from collector.joining import Part
 from collector.stats import Stats
 from telemetry.record import STATUSES
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
@@ -27,6 +28,11 @@ _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number =
 _COUNTERS = "SELECT name, sum(value) AS total FROM counters GROUP BY name"
 _STORED = "SELECT count(*) FROM messages"
 _BATCHES = "SELECT count(*) FROM batches"
+_CLAIMED = "SELECT count(*) FROM claims WHERE CAST(seq AS BIGINT) = seq"
+_HIGHEST = (
+    "SELECT device, session, max(seq) FROM claims WHERE CAST(seq AS BIGINT) = seq "
+    "GROUP BY device, session"
+)
 
 
 def _columns(table: Table, alias: str = "") -> str:
@@ -161,6 +167,14 @@ class LedgerReader:
             gaps=found,
             breaks=breaks,
         )
+
+    def part(self) -> Part:
+        """Count the store as one of several."""
+        with self._reading() as connection:
+            claims = connection.exec_driver_sql(_CLAIMED).scalar_one()
+            rows = connection.exec_driver_sql(_HIGHEST).all()
+        highest = {(device, session): seq for device, session, seq in rows}
+        return Part(self.stats(), claims, highest)
 
     def _paged(
         self, table: Table, key: str, collector: str, first: int, stop: int | None = None

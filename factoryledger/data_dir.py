@@ -5,6 +5,7 @@ policy is complete, one without it is completed by the next call, and a key that
 names is never made a second time: a lost key is an error, not a new ledger.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -19,6 +20,7 @@ from factoryledger.requests import RequestFolder
 from factoryledger.witness_choice import WitnessChoice
 from telemetry.signature import SigningKey
 
+_STORE = re.compile(r"ledger-([a-z0-9_-]{1,64})\.db")
 _FOLDERS = ("log", "requests", "proofs")
 _ORIGIN_ROOT = "factoryledger.local"
 
@@ -40,7 +42,18 @@ class DataDir:
     @property
     def database_url(self) -> str:
         """The default store, as SQLAlchemy spells it."""
-        return f"sqlite:///{self.path / 'ledger.db'}"
+        return self.store_url("")
+
+    def store_url(self, name: str) -> str:
+        """The store of the collector of this name, as SQLAlchemy spells it."""
+        return f"sqlite:///{self.path / (f'ledger-{name}.db' if name else 'ledger.db')}"
+
+    def store_urls(self) -> list[str]:
+        """The stores that are here, the default one first; that one where none is."""
+        found = sorted(path.name for path in self.path.glob("ledger-*.db"))
+        names = [match[1] for name in found if (match := _STORE.fullmatch(name))]
+        default = (self.path / "ledger.db").exists() or not names
+        return [self.store_url(name) for name in ([""] if default else []) + names]
 
     def create(self, origin: str | None = None, witnesses: Sequence[WitnessChoice] = ()) -> bool:
         """Complete the folder: keys, policy, folders. False if it was complete already.

@@ -1,5 +1,6 @@
 """What the settings name: data folder, store, log, policy and broker, each opened on demand."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     # For the types alone: a command loads only the parts that it uses.
     from anchor.log_reader import LogReader
     from anchor.policy import Policy
-    from collector.store_reader import LedgerReader
+    from factoryledger.stores import Stores
 
 
 _MAX_PORT = 65535
@@ -28,8 +29,22 @@ class Installation:
 
     @property
     def database_url(self) -> str:
-        """The store, as SQLAlchemy spells it; it may hold a password, so it is never shown."""
-        url = self.settings.database or self.data.database_url
+        """The one store that a collector writes; it may hold a password, so it is never shown."""
+        named = self.settings.database
+        if named is None:
+            return self.data.store_url(self.settings.name)
+        if len(named) > 1:
+            raise WrongUsage("--database: a collector writes one store; name that alone")
+        return self._with_password(named[0])
+
+    def database_urls(self) -> Sequence[str]:
+        """The stores that are read: those named, else all of the data folder as it is now."""
+        named = self.settings.database
+        if named is None:
+            return self.data.store_urls()
+        return [self._with_password(url) for url in named]
+
+    def _with_password(self, url: str) -> str:
         password = self.settings.database_password
         if password is None:
             return url
@@ -55,11 +70,11 @@ class Installation:
         return self.data.policy(self.settings.policy)
 
     @cached_property
-    def ledger(self) -> "LedgerReader":
-        """The store, read only; StoreUnavailable when it is not there."""
-        from collector.store_reader import LedgerReader  # noqa: PLC0415 - SQLAlchemy is slow
+    def ledger(self) -> "Stores":
+        """The stores, read only; StoreUnavailable when one is not there."""
+        from factoryledger.stores import Stores  # noqa: PLC0415 - SQLAlchemy is slow
 
-        return LedgerReader(self.database_url)
+        return Stores(self.database_urls)
 
     def close(self) -> None:
         """Close the store, if it was opened."""
@@ -115,11 +130,12 @@ def installation(**flags: object) -> Installation:
 
     WrongUsage where the command line itself holds a database's password.
     """
-    database = flags.get("database")
-    if isinstance(database, str) and ":" in database:
+    database = flags.get("database") or ()
+    named = [database] if isinstance(database, str) else database
+    if named:
         from collector.database import has_password  # noqa: PLC0415 - SQLAlchemy is slow
 
-        if has_password(database):
+        if any(map(has_password, named)):
             raise WrongUsage(
                 "--database: a password on the command line can be seen by every user of this "
                 "machine; put it into a file that FACTORYLEDGER_DATABASE_PASSWORD_FILE or "

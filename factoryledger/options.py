@@ -33,6 +33,16 @@ Database = Annotated[
         show_default=False,
     ),
 ]
+Databases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="A store, as SQLAlchemy spells it; repeatable, for collectors with stores of their "
+        "own. [default: ledger.db and every ledger-NAME.db in the data folder]",
+        show_default=False,
+    ),
+]
 Log = Annotated[
     Path | None,
     typer.Option(

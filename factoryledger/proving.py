@@ -15,7 +15,7 @@ from telemetry.canonical import unb64
 from telemetry.rows import MessageRow
 
 if TYPE_CHECKING:
-    from collector.store_reader import LedgerReader
+    from factoryledger.stores import Stores
 
 _PLACE = re.compile(r"([a-z0-9_-]{1,64}):([0-9]{1,18})")
 _CHUNK = 500
@@ -37,7 +37,7 @@ def message_at(place: Installation, collector: str, position: int) -> MessageRow
     return row
 
 
-def message_of(ledger: "LedgerReader", device: str, session: str, seq: int) -> MessageRow:
+def message_of(ledger: "Stores", device: str, session: str, seq: int) -> MessageRow:
     """Find the message that took a machine's number; WrongUsage when none did."""
     row = ledger.find(device, session, seq)
     if row is None:
@@ -57,7 +57,7 @@ def newest_anchored(place: Installation) -> MessageRow:
     return newest
 
 
-def _newest_first(ledger: "LedgerReader", collector: str, batches: int) -> Iterator[MessageRow]:
+def _newest_first(ledger: "Stores", collector: str, batches: int) -> Iterator[MessageRow]:
     """A collector's rows in its first so many batches, the last first."""
     last = next(iter(ledger.batches(collector, batches - 1)), None)
     stop = last.start + last.size if last else 0

@@ -5,12 +5,14 @@ A broker's user and password come from settings or a file, and so does a databas
 never from the command line, where every user of the machine could see them.
 """
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -20,6 +22,13 @@ from factoryledger.errors import WrongUsage
 from telemetry.address import Credentials
 
 SETTINGS_FILE = Path("factoryledger.toml")
+
+
+def _urls(given: object) -> object:
+    """One URL, or a list of them: in a variable, a list as JSON has it."""
+    if isinstance(given, str) and given.startswith("["):
+        return json.loads(given)
+    return (given,) if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -33,8 +42,11 @@ class Settings(BaseSettings):
     broker: str = "mqtt://127.0.0.1:1883"
     broker_user: str | None = None
     broker_password_file: Path | None = None
-    database: str | None = None
+    database: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_urls)] = None
     database_password_file: Path | None = None
+    name: Annotated[str, StringConstraints(pattern=r"^([a-z0-9_-]{1,64})?$")] = ""
+    share: Annotated[str, StringConstraints(pattern=r"^[^/+#]*$")] = ""
+    session_expiry: int = Field(default=0xFFFFFFFF, ge=0, le=0xFFFFFFFF)
     log: Path | None = None
     policy: Path | None = None
     prefix: str = ""

@@ -101,6 +101,14 @@ def factory_filters(prefix: str = "") -> list[str]:
     return [_under(prefix, "+/" * (_LEVELS - 1) + kind) for kind in KINDS if kind != "receipt"]
 
 
+def shared(pattern: str, group: str) -> str:
+    """Give the filter under which a group shares a topic filter (MQTT 5, section 4.8.2).
+
+    As it is where there is no group, and where it names one already.
+    """
+    return f"$share/{group}/{pattern}" if group and not pattern.startswith("$share/") else pattern
+
+
 def checkpoint_topic(prefix: str) -> str:
     """Give the retained topic of the newest cosigned checkpoint."""
     return _under(prefix, "ledger/checkpoint")

@@ -22,7 +22,7 @@ def anchor(  # noqa: PLR0913 - a command's options
     broker: options.Broker = None,
     prefix: options.Prefix = None,
     data: options.Data = None,
-    database: options.Database = None,
+    database: options.Databases = None,
     log: options.Log = None,
     policy: options.PolicyFile = None,
     every: Annotated[
@@ -71,13 +71,14 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
     from anchor.service import run_anchor  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
+    from factoryledger.stores import Tailed  # noqa: PLC0415 - on demand
 
     account = AnchorAccount()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(watched("anchor", place, partial(_probe, account)))
         publish = await _announcer(place, stack) if announces else None
         await run_anchor(
-            batches=place.ledger,
+            batches=Tailed(place.ledger),
             requests=place.data.requests,
             folder=place.log,
             db=place.data.anchor_db,

@@ -10,7 +10,7 @@ from factoryledger import options
 def audit(
     *,
     data: options.Data = None,
-    database: options.Database = None,
+    database: options.Databases = None,
     log: options.Log = None,
     policy: options.PolicyFile = None,
     json_: options.Json = False,

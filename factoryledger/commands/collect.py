@@ -29,6 +29,36 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="Which of several collectors this is: its store is ledger-NAME.db in the data "
+            "folder.",
+            show_default=False,
+        ),
+    ] = None,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            "--share",
+            metavar="GROUP",
+            help="Share the topics with every collector of this group; the broker gives each "
+            "message to one of them.",
+            show_default=False,
+        ),
+    ] = None,
+    session_expiry: Annotated[
+        int | None,
+        typer.Option(
+            "--session-expiry",
+            metavar="S",
+            help="How long the broker keeps messages for this collector while it is away. "
+            "[default: for ever]",
+            show_default=False,
+        ),
+    ] = None,
     data: options.Data = None,
     database: options.Database = None,
     log: options.Log = None,
@@ -79,6 +109,9 @@ def collect(  # noqa: PLR0913 - a command's options
     place = installation(
         broker=broker,
         prefix=prefix,
+        name=name,
+        share=share,
+        session_expiry=session_expiry,
         data=data,
         database=database,
         log=log,
@@ -104,9 +137,10 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
     from telemetry.link import Link  # noqa: PLC0415 - on demand
     from telemetry.sparkplug_topic import sparkplug_filters  # noqa: PLC0415 - on demand
-    from telemetry.topic import factory_filters  # noqa: PLC0415 - on demand
+    from telemetry.topic import factory_filters, shared  # noqa: PLC0415 - on demand
 
     settings, credentials = place.settings, place.credentials
+    default = [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)]
     account = Account()
     async with watched("collect", place, partial(_probe, account)):
         return await run_collector(
@@ -117,8 +151,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
                 username=credentials.username,
                 password=credentials.password,
             ),
-            filters=topics
-            or [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)],
+            filters=[shared(topic, settings.share) for topic in topics or default],
             identity_for=partial(identity_of, place.data),
             authority=OperatorAuthority(place.data.operator.verifier),
             requests=place.data.requests,
@@ -126,6 +159,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             prefix=settings.prefix,
             flush_count=settings.flush_count,
             flush_seconds=settings.flush_seconds,
+            session_expiry=settings.session_expiry,
             anchored_within=settings.anchored_within,
             processes=_cores() if settings.processes is None else settings.processes,
             anchored_size=partial(anchored_size, place),

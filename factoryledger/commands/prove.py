@@ -56,7 +56,7 @@ def prove(  # noqa: PLR0913 - a command's options
         ),
     ] = None,
     data: options.Data = None,
-    database: options.Database = None,
+    database: options.Databases = None,
     log: options.Log = None,
     policy: options.PolicyFile = None,
     json_: options.Json = False,

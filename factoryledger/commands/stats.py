@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def stats(
     *,
     data: options.Data = None,
-    database: options.Database = None,
+    database: options.Databases = None,
     gaps: Annotated[
         bool, typer.Option("--gaps", help="Show every gap and break of the machines' messages.")
     ] = False,

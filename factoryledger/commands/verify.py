@@ -40,7 +40,7 @@ def verify(  # noqa: PLR0913 - a command's options
     ] = None,
     policy: options.PolicyFile = None,
     data: options.Data = None,
-    database: options.Database = None,
+    database: options.Databases = None,
     json_: options.Json = False,
 ) -> None:
     """Verify proof files: what each proves, and what it does not, in plain sentences.
@@ -94,7 +94,7 @@ def _judge_receipts(  # noqa: PLR0913, PLR0917 - the command's options, handed o
     log: str | None,
     json_: bool,
     data: Path | None,
-    database: str | None,
+    database: list[str] | None,
     policy: Path | None,
 ) -> None:
     """Judge each receipt of the file; the worst decides the exit code."""

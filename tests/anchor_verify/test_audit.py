@@ -373,7 +373,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     world.collect("c0", sent)
     world.anchor_now()
     path = tmp_path_factory.mktemp("bench") / "ledger.db"
-    reader = to_sqlite(world, path)
+    reader = to_sqlite(world.ledger, path)
     log = LogReader(MemorySource(world.published), world.anchor.verifier)
     with closing(sqlite3.connect(path)) as db:
         yield Bench(world, reader, db, log)

@@ -579,7 +579,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     world, fleet = large_world()
     world.collect("c0", [*(fleet[0].message(world.time()) for _ in range(3)), foreign(99)])
     world.write_log(folder / "log")
-    to_sqlite(world, folder / "ledger.db").close()
+    to_sqlite(world.ledger, folder / "ledger.db").close()
     return world, folder
 
 

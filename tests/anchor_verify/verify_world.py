@@ -175,6 +175,8 @@ class World:
         self.now = START
         self.cosigned_at = list[int]()
         self.published_at = list[dict[str, bytes]]()
+        # Whether each collector has a store of its own, and knows nothing of the others.
+        self.apart = False
 
     # -- keys ------------------------------------------------------------------------
 
@@ -292,11 +294,11 @@ class World:
     ) -> MessageRow:
         found = judge(topic, payload, collector.keyring, properties)
         status = found.status
-        if status == "accepted" and self._claimed(found.device, found.session, found.seq):
+        number = (found.device, found.session, found.seq)
+        if status == "accepted" and self._claimed(collector, number):
             status = "conflict"
         collector.received = max(collector.received + 1, self.now * US)
         if status == "accepted":
-            number = (found.device, found.session, found.seq)
             self.ledger.claim_rows.append((*number, collector.id, position, found.body_hash))
         return MessageRow(
             collector=collector.id,
@@ -318,8 +320,11 @@ class World:
             body_hash=found.body_hash,
         )
 
-    def _claimed(self, *number: object) -> bool:
-        return any(claim[:3] == number for claim in self.ledger.claim_rows)
+    def _claimed(self, collector: Collector, number: tuple[object, ...]) -> bool:
+        return any(
+            claim[:3] == number and (not self.apart or claim[3] == collector.id)
+            for claim in self.ledger.claim_rows
+        )
 
     # -- anchoring -------------------------------------------------------------------
 
@@ -362,9 +367,20 @@ class World:
         return LogReader(FolderSource(folder), self.anchor.verifier)
 
 
-def to_sqlite(world: World, path: Path) -> LedgerReader:
-    """The world's store in the real schema, in a file that attacks may edit."""
-    ledger = world.ledger
+def part_of(ledger: MemoryLedger, collector: str) -> MemoryLedger:
+    """What one collector wrote, as a store of its own."""
+    return MemoryLedger(
+        [row for row in ledger.collector_rows if row.id == collector],
+        [row for row in ledger.batch_rows if row.collector == collector],
+        [row for row in ledger.key_rows if row.collector == collector],
+        [row for row in ledger.message_rows if row.collector == collector],
+        {place: hashes for place, hashes in ledger.tile_rows.items() if place[0] == collector},
+        [claim for claim in ledger.claim_rows if claim[3] == collector],
+    )
+
+
+def to_sqlite(ledger: MemoryLedger, path: Path) -> LedgerReader:
+    """A store in the real schema, in a file that attacks may edit."""
     with open_store(f"sqlite:///{path}", create=True) as store, store.writing() as connection:
 
         def put(table: Table, rows: Iterable[dict[str, object]]) -> None:

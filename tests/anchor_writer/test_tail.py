@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.contents import Contents, describe
-from anchor.errors import Malformed, Refused
+from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import enrol
 from anchor.tail import Tail
 
@@ -247,3 +247,26 @@ def test_contents_refuse_a_second_key_for_a_collector_but_keep_the_evidence(plan
 def test_only_key_entries_and_collectors_checkpoints_are_entries(entry):
     with pytest.raises(Malformed):
         describe(ORIGIN, entry)
+
+
+def test_a_store_that_cannot_be_read_holds_up_no_other(following):
+    plant = following.plant
+    one, two = plant.collector("one"), plant.collector("two")
+    away = [one.commit(), one.commit()]
+    there = two.commit()
+    whole = plant.batches
+
+    def half(collector, first=0):
+        for batch in whole(collector, first):
+            if collector == "one" and batch.number == 1:
+                raise Missing("the disk is away")
+            yield batch
+
+    plant.batches = half
+    assert following.next() == [one.entry, away[0], two.entry, there]
+    assert following.next() == []
+    plant.batches = whole
+    assert following.next() == [away[1]]
+    assert [(r.collector, r.what, r.unread) for r in following.refusals] == [
+        ("one", "its store", True)
+    ]

@@ -86,6 +86,7 @@ def test_stats_as_json_has_the_fixed_names(works, feed):
         "refused",
         "in_flight",
         "own",
+        "copies",
         "batches",
         "anchored",
         "statuses",
