@@ -38,8 +38,8 @@ Databases = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
-        help="A store, as SQLAlchemy spells it; repeatable, for collectors with stores of their "
-        "own. [default: ledger.db and every ledger-NAME.db in the data folder]",
+        help="A store: sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/DATABASE, without a "
+        "password; repeatable, for collectors with stores of their own. [default: ledger.db and every ledger-NAME.db in the data folder]",
         show_default=False,
     ),
 ]

@@ -378,6 +378,7 @@ def _run(
                     interval=place.settings.interval,
                     duration=duration,
                     drain=place.settings.drain,
+                    resend_after=place.settings.resend_after,
                     speed=speed,
                     begin=plant.begin,
                     commands=CommandVerifier(operator) if plant.commanded else None,

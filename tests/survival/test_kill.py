@@ -1,0 +1,120 @@
+"""kill -9 of machines, broker and collector; a broker that forgets; a backlog."""
+
+import os
+import random
+import time
+
+import pytest
+from survival_line import hold, publish, until
+
+from factoryledger.broker import LocalBroker
+
+pytestmark = pytest.mark.e2e
+
+MEMORY = 300 * 2**20  # bytes that a collector may take
+
+
+class Keeping(LocalBroker):
+    """A broker that saves what it holds, every second."""
+
+    def _command(self):
+        command = super()._command()
+        path = self.directory / "mosquitto.conf"
+        # Mosquitto takes the last word of each.
+        more = "persistence true\nautosave_interval 1\n"
+        text = path.read_text().replace("persistence false\n", more)
+        path.write_text(f"{text}persistence_location {self.directory}/\n")
+        return command
+
+
+def kill_at_random(line, seconds, seed):
+    """Kill one after the other, at any moment; give how often each."""
+    chance = random.Random(seed)
+    collector, machines = line.collector(), line.machines(6)
+    collector.start()
+    machines.start()
+    killed = dict.fromkeys(("collector", "machines", "broker"), 0)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(chance.uniform(0.0, 1.0))
+        for name in chance.sample(sorted(killed), chance.choice((1, 1, 2, 3))):
+            killed[name] += 1
+            {"collector": collector, "machines": machines, "broker": line.broker}[name].kill()
+        # In any order: without a broker the others wait or end at once, and are started again.
+        line.broker.start()
+        for program in chance.sample((collector, machines), 2):
+            if not program.running:
+                program.start()
+    machines.stop()
+    collector.stop()
+    return killed, machines
+
+
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(10, id="short"), pytest.param(60, id="long", marks=pytest.mark.long)]
+)
+def test_killed_in_random_order_nothing_is_lost_or_doubled(lay, seconds):
+    seed = int(os.environ.get("SURVIVAL_SEED", random.randrange(2**32)))
+    print(f"\nseed {seed}")  # noqa: T201 - with it the same is done again
+    line = lay()
+    killed, machines = kill_at_random(line, seconds, seed)
+    hold(line.sum(machines.results()), f"killed for {seconds} s, seed {seed}: {killed}")
+    assert all(killed.values()) or seconds < 60
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        pytest.param(LocalBroker, id="forgets"),
+        pytest.param(Keeping, id="keeps", marks=pytest.mark.long),
+    ],
+)
+def test_a_broker_killed_while_the_collector_is_down_loses_nothing(lay, tmp_path, broker):
+    line = lay(broker=broker(0, tmp_path / "broker", embedded=False))
+    collector, machines = line.collector(), line.machines(5)
+    collector.start()
+    machines.start()
+    until(lambda: line.accepted() > 100, "it has taken some")
+    collector.kill()
+    stood = line.accepted()
+    for _ in range(2):
+        time.sleep(1.5)  # what is published meanwhile, the broker alone has
+        line.broker.kill()
+        line.broker.start()
+    collector.start()
+    until(lambda: line.accepted() > stood, "it goes on")
+    machines.stop()
+    collector.stop()
+
+    found = line.sum(machines.results())
+    hold(found, f"broker that {'keeps' if broker is Keeping else 'forgets'}, killed twice")
+    assert found.recorded > stood + 200
+
+
+@pytest.mark.long
+def test_a_backlog_of_100_mb_is_taken_within_bounds(lay):
+    line = lay()
+    collector = line.collector("", "--topic", "foreign/#")
+    collector.start()
+    collector.stop()
+    each, count = 1000, 100_000
+    sent = [(f"foreign/{n % 100}", b"%08d" % n + bytes(each - 8)) for n in range(count)]
+    publish(line.broker.address, sent, window=1000)
+
+    collector.start()
+    until(lambda: line.query("select count(*) from messages")[0][0] >= count, "it has taken all")
+    high = peak(collector.pid)
+    collector.stop()
+    print(f"\nbacklog of {count * each / 1e6:.0f} MB, peak memory {high / 2**20:.0f} MiB")  # noqa: T201
+    assert line.foreign() == [payload for _, payload in sent]
+    assert high < MEMORY
+    audited, stats = line.settle()
+    assert audited.clean
+    assert stats["received"] == stats["stored"] == count
+
+
+def peak(pid):
+    """The most memory that a process has had, in bytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:  # noqa: PTH123 - no real file
+        line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
