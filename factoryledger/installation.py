@@ -130,12 +130,13 @@ def installation(**flags: object) -> Installation:
 
     WrongUsage where the command line itself holds a database's password.
     """
-    database = flags.get("database") or ()
-    named = [database] if isinstance(database, str) else database
-    if named:
+    database = flags.get("database")
+    named = database if isinstance(database, list | tuple) else [database]
+    urls = [url for url in named if isinstance(url, str) and ":" in url]
+    if urls:
         from collector.database import has_password  # noqa: PLC0415 - SQLAlchemy is slow
 
-        if any(map(has_password, named)):
+        if any(has_password(url) for url in urls):
             raise WrongUsage(
                 "--database: a password on the command line can be seen by every user of this "
                 "machine; put it into a file that FACTORYLEDGER_DATABASE_PASSWORD_FILE or "

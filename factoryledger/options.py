@@ -39,7 +39,8 @@ Databases = Annotated[
         "--database",
         metavar="URL",
         help="A store: sqlite:///PATH or postgresql://[USER@]HOST[:PORT]/DATABASE, without a "
-        "password; repeatable, for collectors with stores of their own. [default: ledger.db and every ledger-NAME.db in the data folder]",
+        "password; repeatable, for collectors with stores of their own. "
+        "[default: ledger.db and every ledger-NAME.db in the data folder]",
         show_default=False,
     ),
 ]
