@@ -112,7 +112,9 @@ def test_the_whole_line_is_watched(tmp_path, program, await_line, command):
         await_line(collect, ": ready")
         anchoring = program("anchor", "--every", "0.2", *at)
         anchor = address(await_line(anchoring, "metrics on"))
-        simulate = program("simulate", *at, "--machines", 3, "--interval", 0.02)
+        simulate = program(
+            "simulate", *at, "--machines", 3, "--interval", 0.02, FACTORYLEDGER_RESEND_AFTER="0.5"
+        )
         simulator = address(await_line(simulate, "metrics on"))
         await_line(simulate, ": ready")
 

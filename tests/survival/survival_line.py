@@ -173,7 +173,8 @@ class Line:
 
     def machines(self, count, *more):
         at = ["--data", self.data, "--broker", self.address]
-        return self.program("simulate", "simulate", *at, "--machines", count, "--json", *more)
+        kept = ["--outbox", self.data / "outbox", "--machines", count, "--json"]
+        return self.program("simulate", "simulate", *at, *kept, *more)
 
     def anchor(self):
         at = ["--data", self.data, "--broker", self.address]
