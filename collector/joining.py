@@ -2,6 +2,7 @@
 
 Pure. Machines whose messages are shared out among collectors have gaps in every store; a gap
 of the whole is what no store has. What two stores have counts once, as a copy of the other.
+Breaks are those that each store sees: whoever joins them settles what another store answers.
 """
 
 import math
@@ -10,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from collector.stats import Gap, Stats
+from collector.stats import Break, Gap, Stats
 
 Session = tuple[str, str]
 """Device and session."""
 
-_Span = tuple[int, float]
+_Span = tuple[int, float, int]
+"""First and last, infinite for all that follow, and since when (microseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ def joined(parts: Sequence[Part]) -> Stats:
     """Count stores together."""
     stats = [part.stats for part in parts]
     gaps, numbers = _missing(parts)
+    breaks = {one for part in stats for one in part.breaks}
     statuses = Counter[str]()
     for one in stats:
         statuses.update(one.statuses)
@@ -44,6 +47,7 @@ def joined(parts: Sequence[Part]) -> Stats:
         batches=sum(one.batches for one in stats),
         statuses=dict(statuses),
         gaps=tuple(gaps),
+        breaks=tuple(sorted(breaks, key=_order)),
         copies=sum(part.claims for part in parts) - numbers,
     )
 
@@ -54,20 +58,24 @@ def _missing(parts: Sequence[Part]) -> tuple[list[Gap], int]:
     gaps, numbers = list[Gap](), 0
     for session in sorted({session for part in parts for session in part.highest}):
         each = [
-            [*found.get(session, ()), (part.highest.get(session, -1) + 1, math.inf)]
+            [*found.get(session, ()), (part.highest.get(session, -1) + 1, math.inf, 0)]
             for found, part in zip(spans, parts, strict=True)
         ]
         # The last span is what lies beyond every store's highest number.
-        *within, (end, _) = reduce(_both, each)
-        gaps += [Gap(*session, first, int(last)) for first, last in within]
-        numbers += end - sum(int(last) - first + 1 for first, last in within)
+        *within, (end, _, _) = reduce(_both, each)
+        gaps += [Gap(*session, first, int(last), since) for first, last, since in within]
+        numbers += end - sum(int(last) - first + 1 for first, last, _ in within)
     return gaps, numbers
+
+
+def _order(one: Break) -> tuple[str, int, str, int, str]:
+    return one.device, one.since, one.session, one.seq, one.kind
 
 
 def _spans(gaps: Sequence[Gap]) -> dict[Session, list[_Span]]:
     found = dict[Session, list[_Span]]()
     for gap in gaps:
-        found.setdefault((gap.device, gap.session), []).append((gap.first, gap.last))
+        found.setdefault((gap.device, gap.session), []).append((gap.first, gap.last, gap.since))
     return found
 
 
@@ -77,7 +85,8 @@ def _both(left: Sequence[_Span], right: Sequence[_Span]) -> list[_Span]:
     while i < len(left) and j < len(right):
         first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
         if first <= last:
-            found.append((first, last))
+            # Missing in both only since the later of them was.
+            found.append((first, last, max(left[i][2], right[j][2])))
         if left[i][1] < right[j][1]:
             i += 1
         else:

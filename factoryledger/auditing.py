@@ -48,11 +48,13 @@ def _counted(audited: Audit) -> list[str]:
     counts = audited.counts
     statuses = ", ".join(f"{count} {status}" for status, count in counts.statuses.items())
     total = len(audited.findings) + audited.omitted
+    copies = f"{counts.copies} of them accepted by two collectors, and counting once"
     return [
         (
             f"{counts.messages} messages ({statuses}) in {counts.batches} batches of "
             f"{counts.collectors} collectors; {counts.anchored_messages} messages anchored"
         ),
+        *([copies] if counts.copies else []),
         (
             f"{counts.sessions} sessions, {counts.gaps} numbers missing inside them, "
             f"{counts.breaks} breaks between them"

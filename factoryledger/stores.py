@@ -7,12 +7,14 @@ open: which there are is asked again each time the collectors are.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Self
 
 from anchor.errors import Missing
+from anchor.row_record import named_message
 from collector.errors import StoreUnavailable
 from collector.joining import Part, joined
-from collector.stats import Stats
+from collector.stats import Break, Stats
 from collector.store_reader import LedgerReader
 from factoryledger.errors import WrongUsage
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
@@ -90,10 +92,17 @@ class Stores:
             yield from store.strangers()
 
     def stats(self, *, gaps: bool = True) -> Stats:
-        """Count them together; without `gaps` quickly, and copies are not told."""
-        if gaps:
-            return joined([store.part() for store in self.stores])
-        return joined([Part(store.stats(gaps=False), 0, {}) for store in self.stores])
+        """Count them together; without `gaps` quickly, and neither copies nor breaks are told."""
+        stores = self.stores
+        if not gaps:
+            return joined([Part(store.stats(gaps=False), 0, {}) for store in stores])
+        parts = [store.part() for store in stores]
+        found = joined(parts)
+        if len(stores) == 1:
+            return found
+        ends = _Ends(list(zip(stores, parts, strict=True)))
+        open_ones = (one for one in found.breaks if one.kind != "start" or not ends.answer(one))
+        return replace(found, breaks=tuple(open_ones))
 
     def close(self) -> None:
         """Close every store."""
@@ -112,6 +121,31 @@ class Stores:
         if url not in self._open:
             self._open[url] = LedgerReader(url)
         return self._open[url]
+
+
+class _Ends:
+    """The last messages of every session in every store: what another session may go on from."""
+
+    def __init__(self, parts: Sequence[tuple[LedgerReader, Part]]) -> None:
+        self._stores = [store for store, _ in parts]
+        self._ends: dict[str, list[tuple[LedgerReader, str, int]]] = {}
+        for store, part in parts:
+            for (device, session), seq in part.highest.items():
+                self._ends.setdefault(device, []).append((store, session, seq))
+
+    def answer(self, start: Break) -> bool:
+        """Whether a session that one store sees start from nowhere goes on from another's."""
+        rows = (store.find(start.device, start.session, start.seq) for store in self._stores)
+        row = next((row for row in rows if row is not None), None)
+        message = None if row is None else named_message(row)
+        if message is None or message.prev is None:
+            return False
+        return any(
+            last is not None and last.body_hash == message.prev
+            for store, session, seq in self._ends.get(start.device, ())
+            if session != start.session
+            for last in [store.find(start.device, session, seq)]
+        )
 
 
 class Tailed:

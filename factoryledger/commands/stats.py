@@ -56,6 +56,8 @@ def _lines(counted: "Stats") -> list[str]:
         f"anchored    {'no anchor has run' if counted.anchored is None else counted.anchored}",
     ]
     lines += [f"{status:<16}{count}" for status, count in counted.statuses.items() if count]
+    if counted.copies:
+        lines.append(f"copies      {counted.copies} (in two stores, and counting once)")
     if counted.gaps:
         sessions = len({(gap.device, gap.session) for gap in counted.gaps})
         lines.append(f"missing     {counted.missing} messages of {sessions} sessions: see --gaps")
