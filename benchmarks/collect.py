@@ -1,235 +1,287 @@
-"""How fast the collector stores, beside the bare link that brings its messages, in one run.
+"""What the collector does beside a C client, beside its own parts, and beside others' programs.
 
-Each side in turn keeps a session at one Mosquitto, goes away while a burst is queued for it,
-comes back and takes it: the link acknowledging at once, the collector after its commits
-(SQLite, synchronous=FULL) of unsigned and of signed messages. Prints one line of JSON: the
-ratios are the figures, the rates are this machine's.
+Everything in one run against one Mosquitto, sides in turn, medians of the rounds; each side is
+a process of its own and takes what was queued for it. Ratios are the figures; the rates are
+this machine's. `--write FILE` puts the table into a page, between its two marks.
 
-Run: python benchmarks/collect.py [--messages N] [--rounds R]
+Run: python benchmarks/collect.py [--messages N] [--rounds R] [--write docs/performance.md]
 """
 
 import argparse
 import asyncio
 import json
+import os
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from functools import partial
-from hashlib import sha256
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import structlog
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from anchor.growing import GrowingLog
-from anchor.key_entry import OperatorAuthority, enrol
-from anchor.note import SignerKey
-from anchor.receipts import ReceiptTree
-from collector.ports import Identity
-from collector.service import collect
+from throughput.messages import foreign, placed, signed
+from throughput.parts import parts
+
 from factoryledger.broker import LocalBroker
-from telemetry.link import Address, Arrival, Link, Subscription
-from telemetry.message import compose
-from telemetry.signature import SigningKey, body_hash, seal
-from telemetry.topic import MachineTopic
+from telemetry.link import Address, Link
 
-ORIGIN = "bench.test"
-TIME = 1_764_000_000_000_000
-MACHINES = 20
-READINGS = {f"metric_{n}": 61.25 + n for n in range(8)}
-OPERATOR = SignerKey.from_seed(f"{ORIGIN}/operator", bytes(32))
+HERE = Path(__file__).parent / "throughput"
+PEERS = Path(__file__).parents[1] / ".venv-peers" / "bin" / "python"
+CORES = os.cpu_count() or 1
+SLOW = 3_000  # messages for a program that commits each
+MARK = "<!-- benchmarks/collect.py -->"
 
-Message = tuple[str, bytes]
+Figures = dict[str, float]
+Payloads = list[tuple[int, bytes]]
 
 
-class Stopwatch:
-    """From the first message that comes in to the last that is acknowledged."""
+class Bench:
+    """One broker, and sides that take messages from it."""
 
-    def __init__(self, count: int) -> None:
-        self.left = count
-        self.since = 0.0
-        self.seconds = 0.0
-        self.done = asyncio.Event()
+    def __init__(self, broker: LocalBroker, folder: Path) -> None:
+        self.broker = broker
+        self.folder = folder
+        self._runs = 0
 
-    def came(self) -> None:
-        """Start at the first."""
-        self.since = self.since or time.perf_counter()
+    def ours(self, side: str, payloads: Payloads, *, processes: int = 0) -> Figures:
+        """Let the collector or the link take a backlog."""
+        prefix, folder = self._place()
+        command = [sys.executable, str(HERE / "collector_side.py"), side, str(self.broker.port)]
+        store = f"sqlite:///{folder}/ledger.db"
+        opened = [*command, prefix, "0", store, "0"]
+        subprocess.run(opened, check=True, stdout=subprocess.DEVNULL)
+        self._fill(payloads, prefix)
+        with self._broker_cost(len(payloads)) as cost:
+            done = subprocess.run(
+                [*command, prefix, str(len(payloads)), store, str(processes)],
+                check=True,
+                stdout=subprocess.PIPE,
+            )
+        shutil.rmtree(folder)
+        return {**json.loads(done.stdout.splitlines()[-1]), **cost}
 
-    def acknowledged(self, count: int) -> None:
-        """Stop at the last."""
-        self.left -= count
-        if self.left <= 0 and not self.done.is_set():
-            self.seconds = time.perf_counter() - self.since
-            self.done.set()
+    def mosquitto_sub(self, payloads: Payloads) -> Figures:
+        """Let the C client take a backlog."""
+        prefix, _ = self._place()
+        command = ["mosquitto_sub", "-p", str(self.broker.port), "-V", "5", "-q", "1", "-c"]
+        command += ["-i", prefix, "-x", "600", "-t", f"{prefix}/#", "-F", "%t %p"]
+        command += ["-D", "CONNECT", "receive-maximum", "8000"]
+        subprocess.run([*command, "-E"], check=True)
+        self._fill(payloads, prefix)
+        before, begun = os.times(), time.perf_counter()
+        with self._broker_cost(len(payloads)) as cost:
+            subprocess.run(
+                [*command, "-C", str(len(payloads))], check=True, stdout=subprocess.DEVNULL
+            )
+        seconds, after = time.perf_counter() - begun, os.times()
+        spent = after.children_user + after.children_system
+        spent -= before.children_user + before.children_system
+        count = len(payloads)
+        return {"rate": count / seconds, "cpu_us": spent / count * 1e6, **cost}
 
+    def peer(self, name: str, payloads: Payloads) -> Figures:
+        """Let another program take what is published while it listens."""
+        prefix, folder = self._place()
+        python = sys.executable if name == "paho-sqlalchemy" else str(PEERS)
+        command = [python, str(HERE / "peer_side.py"), name, str(self.broker.port), prefix]
+        with subprocess.Popen(
+            [*command, str(len(payloads)), str(folder)], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            self._fill(payloads, prefix)
+            return dict(json.loads(process.stdout.readline()))
 
-class TimedLink(Link):
-    """A link that a stopwatch looks at."""
+    def delays(self, rate: float, seconds: float, *, processes: int) -> Figures:
+        """Let the collector take messages as they come, at this rate, and time each."""
+        prefix, folder = self._place()
+        count = int(rate * seconds)
+        command = [sys.executable, str(HERE / "collector_side.py"), "collector"]
+        command += [str(self.broker.port), prefix, str(count), f"sqlite:///{folder}/ledger.db"]
+        with subprocess.Popen([*command, str(processes)], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            asyncio.run(_publish_at(self.broker.address, prefix, rate, count))
+            return dict(json.loads(process.stdout.readline()))
 
-    def __init__(self, address: Address, watch: Stopwatch, **how: object) -> None:
-        heard = how.pop("on_arrivals")
+    def _place(self) -> tuple[str, Path]:
+        self._runs += 1
+        folder = self.folder / f"run{self._runs}"
+        folder.mkdir()
+        return f"bench{self._runs}", folder
 
-        def arrived(arrivals: list[Arrival]) -> None:
-            watch.came()
-            heard(arrivals)  # type: ignore[operator]
+    def _fill(self, payloads: Payloads, prefix: str) -> None:
+        asyncio.run(_publish(self.broker.address, placed(payloads, prefix)))
 
-        super().__init__(address, on_arrivals=arrived, **how)  # type: ignore[arg-type]
-        self._watch = watch
-
-    def acknowledge(self, arrivals: list[Arrival]) -> None:  # type: ignore[override]
-        """Acknowledge, and count it."""
-        super().acknowledge(arrivals)
-        self._watch.acknowledged(len(arrivals))
-
-
-class Requests:
-    """The enrolments of the machines, as a requests folder holds them."""
-
-    def __init__(self, entries: list[bytes]) -> None:
-        self._entries = [(f"{n:016d}", entry) for n, entry in enumerate(entries)]
-
-    def after(self, name: str) -> list[tuple[str, bytes]]:
-        """Give those after a name."""
-        return [entry for entry in self._entries if entry[0] > name]
-
-
-def identity_for(collector: str) -> Identity:
-    """Give a collector's keys."""
-    origin = f"{ORIGIN}/collector/{collector}"
-    key = SignerKey.from_seed(origin, sha256(collector.encode()).digest())
-    entry = enrol(operator=OPERATOR, kind="collector", name=collector, key=key, time=TIME)
-    return Identity(
-        origin=origin,
-        vkey=str(key.verifier),
-        key_entry=entry,
-        receipts=ReceiptTree(key),
-        log=partial(GrowingLog.resume, origin, key),
-    )
-
-
-def signed_messages(count: int, prefix: str) -> tuple[list[Message], list[bytes]]:
-    """Make the messages of some machines, and the entries that enrol their keys."""
-    keys = [SigningKey.from_seed(sha256(b"%d" % n).digest()) for n in range(MACHINES)]
-    topics = [
-        MachineTopic(prefix, "acme", "site", "hall", "line", f"press-{n}", "telemetry")
-        for n in range(MACHINES)
-    ]
-    prevs: list[bytes | None] = [None] * MACHINES
-    messages = []
-    for number in range(count):
-        machine, seq = number % MACHINES, number // MACHINES
-        body = compose(
-            kind="telemetry",
-            device=f"press-{machine}",
-            session="0123456789abcdef",
-            seq=seq,
-            prev=prevs[machine],
-            anchor=None,
-            time=TIME + seq * 1_000_000,
-            key=keys[machine].key_id,
-            readings=READINGS,
-        )
-        prevs[machine] = body_hash(body)
-        messages.append((str(topics[machine]), seal(keys[machine], topics[machine], body)))
-    entries = [
-        enrol(operator=OPERATOR, kind="device", name=f"press-{n}", key=key, time=TIME + n)
-        for n, key in enumerate(keys)
-    ]
-    return messages, entries
+    @contextmanager
+    def _broker_cost(self, count: int) -> Iterator[Figures]:
+        cost: Figures = {}
+        before = _cpu_of(self.broker.pid)
+        yield cost
+        cost["broker_us"] = (_cpu_of(self.broker.pid) - before) / count * 1e6
 
 
-async def fill(address: Address, messages: list[Message]) -> None:
-    """Publish the burst, every message answered for."""
+async def _publish(address: Address, messages: list[tuple[str, bytes]]) -> None:
     async with Link(address, client_id="bench-fill") as link:
         codes = set(await asyncio.gather(*[link.post(*message) for message in messages]))
     assert codes == {0}, codes
 
 
-async def by_link(address: Address, messages: list[Message], prefix: str) -> float:
-    """Take the burst with the bare link; messages a second."""
-    watch = Stopwatch(len(messages))
-    make = partial(
-        TimedLink,
-        address,
-        watch,
-        client_id=f"bench-link-{prefix}",
-        subscriptions=[Subscription(f"{prefix}/#", retain_handling=1)],
-        session_expiry=600,
-        receive_maximum=8000,
+async def _publish_at(address: Address, prefix: str, rate: float, count: int) -> None:
+    padding = b',"note":"' + b"x" * 150 + b'"}'
+    async with Link(address, client_id="bench-pace") as link:
+        begun, sent = time.perf_counter(), 0
+        while sent < count:
+            due = min(count, int((time.perf_counter() - begun) * rate) + 1)
+            for _ in range(sent, due):
+                link.post(f"{prefix}/paced", b'{"ns":%d%b' % (time.time_ns(), padding))
+            sent = due
+            await asyncio.sleep(0.005)
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def median(rounds: list[Figures]) -> Figures:
+    """Give each figure's median over the rounds."""
+    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+
+
+def measure(bench: Bench, count: int, rounds: int) -> dict[str, Figures]:
+    """Run every side, in turn, as often as said."""
+    plain, sealed = foreign(count), signed(count, 3)
+    wide = signed(count // 3, 50)
+    sides: dict[str, Callable[[], Figures]] = {
+        "mosquitto_sub": lambda: bench.mosquitto_sub(plain),
+        "link": lambda: bench.ours("link", plain),
+        "foreign": lambda: bench.ours("collector", plain),
+        "signed": lambda: bench.ours("collector", sealed, processes=CORES),
+        "signed, one process": lambda: bench.ours("collector", sealed[: count // 3]),
+        "50 readings": lambda: bench.ours("collector", wide, processes=CORES),
+        "broker, signed": lambda: bench.mosquitto_sub(sealed),
+        "parts, signed": lambda: parts(placed(sealed[:20_000], "p"), _fresh(bench.folder)),
+        "parts, foreign": lambda: parts(placed(plain[:20_000], "p"), _fresh(bench.folder)),
+        "paho-sqlalchemy": lambda: bench.peer("paho-sqlalchemy", plain[:SLOW]),
+    }
+    if PEERS.exists():
+        sides["mqtt-logger"] = lambda: bench.peer("mqtt-logger", plain[:SLOW])
+        sides["mqtt-recorder"] = lambda: bench.peer("mqtt-recorder", plain[: 5 * SLOW])
+    found: dict[str, list[Figures]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name, run in sides.items():
+            found[name].append(run())
+            print(f"round {number + 1}: {name}: {found[name][-1]}", file=sys.stderr, flush=True)
+    figures = {name: median(some) for name, some in found.items()}
+    half = figures["foreign"]["rate"] / 2
+    figures["half"] = bench.delays(half, 8.0, processes=0)
+    return figures
+
+
+def _fresh(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder))
+
+
+def table(found: dict[str, Figures]) -> list[str]:
+    """Write the figures down as ratios, each with what it is measured against."""
+    drain, foreign_, signed_ = found["mosquitto_sub"], found["foreign"], found["signed"]
+    cost = found["parts, signed"]
+    needed = cost["verify"] + cost["link"] + cost["store"] + cost["hash"]
+    needed += found["broker, signed"]["broker_us"]
+    cores = min(CORES, 2)
+    bound = cores * 1e6 / needed
+    plain = found["parts, foreign"]
+    hashing = plain["hash"] / (foreign_["cpu_us"] - plain["hash"])
+    lines = ["| | ratio | wanted | CPU of both, µs a message |", "|---|---|---|---|"]
+
+    def row(name: str, ratio: str, wanted: str, cpu: str) -> None:
+        lines.append(f"| {name} | {ratio} | {wanted} | {cpu} |")
+
+    row(
+        "foreign, 200 bytes, SQLite FULL, acknowledged after commit; to `mosquitto_sub`",
+        f"{foreign_['rate'] / drain['rate']:.2f}",
+        "0.70",
+        f"{foreign_['cpu_us']:.1f} to {drain['cpu_us']:.1f}",
     )
-    async with make(on_arrivals=lambda _: None):
-        pass
-    await fill(address, messages)
-    link: TimedLink
-
-    def arrived(arrivals: list[Arrival]) -> None:
-        link.acknowledge(arrivals)
-
-    link = make(on_arrivals=arrived)
-    async with link:
-        await watch.done.wait()
-    return len(messages) / watch.seconds
-
-
-async def by_collector(
-    address: Address, messages: list[Message], prefix: str, entries: list[bytes], folder: Path
-) -> float:
-    """Take the burst with the collector; messages a second, all of them committed."""
-    run = partial(
-        collect,
-        store_url=f"sqlite:///{folder}/ledger.db",
-        filters=[f"{prefix}/#"],
-        identity_for=identity_for,
-        authority=OperatorAuthority(OPERATOR.verifier),
-        requests=Requests(entries),
-        prefix="bench-out",
+    row(
+        "the bare link; to `mosquitto_sub`",
+        f"{found['link']['rate'] / drain['rate']:.2f}",
+        "",
+        f"{found['link']['cpu_us']:.1f} to {drain['cpu_us']:.1f}",
     )
-    stop = asyncio.Event()
-    await run(link=partial(Link, address), stop=stop, on_ready=stop.set)
-    await fill(address, messages)
-    watch = Stopwatch(len(messages))
-    stats = await run(link=partial(TimedLink, address, watch), stop=watch.done)
-    assert stats.stored == len(messages)
-    assert stats.conserved
-    return len(messages) / watch.seconds
-
-
-async def one_round(address: Address, count: int, folder: Path) -> dict[str, float]:
-    """Give the three rates; each side has topics of its own."""
-    rates = {}
-    for name, seal_length in (("unsigned", 0), ("signed", 1)):
-        prefix = f"{folder.name}-{name}"
-        messages, entries = signed_messages(count, prefix)
-        if not seal_length:
-            messages = [(topic, payload[:-2] + b" }") for topic, payload in messages]
-        rates[name] = await by_collector(address, messages, prefix, entries, folder / name)
-    messages, _ = signed_messages(count, f"{folder.name}-link")
-    rates["link"] = await by_link(address, messages, f"{folder.name}-link")
-    return rates
+    row(
+        f"signed, every signature checked; to what {cores} cores give to verify + broker + link"
+        " + store + hash",
+        f"{signed_['rate'] / bound:.2f}",
+        "0.80",
+        f"{signed_['cpu_us'] + signed_['broker_us']:.1f} to {needed:.1f} ("
+        + " + ".join(f"{cost[name]:.1f}" for name in ("verify", "link", "store", "hash"))
+        + f" + broker {found['broker, signed']['broker_us']:.1f})",
+    )
+    one = found["signed, one process"]
+    row(
+        f"signed, {CORES} judges; to the same without judges",
+        f"{signed_['rate'] / one['rate']:.2f}",
+        "",
+        f"{signed_['cpu_us']:.1f} to {one['cpu_us']:.1f}",
+    )
+    row(
+        "50 readings a message, signed; to 500,000 readings/s",
+        f"{found['50 readings']['rate'] * 50 / 500_000:.2f}",
+        "1.00",
+        f"{found['50 readings']['cpu_us']:.1f}",
+    )
+    row(
+        "hashing, records and log; to all else of a foreign message, CPU",
+        f"{hashing:.2f}",
+        "at most 0.25",
+        f"{plain['hash']:.1f} to {foreign_['cpu_us'] - plain['hash']:.1f}",
+    )
+    row(
+        "publisher to committed at half of the peak, 99 %; to 500 ms",
+        f"{found['half']['p99'] / 0.5:.2f}",
+        "at most 1",
+        f"{found['half']['cpu_us']:.1f}",
+    )
+    for name in ("mqtt-logger", "mqtt-recorder", "paho-sqlalchemy"):
+        if name in found:
+            row(
+                f"foreign; to {name}",
+                f"{foreign_['rate'] / found[name]['rate']:.1f}",
+                "5",
+                f"{foreign_['cpu_us']:.1f} to {found[name]['cpu_us']:.1f}",
+            )
+    return lines
 
 
 def main() -> None:
-    """Run the rounds and print the medians."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--messages", type=int, default=20_000)
+    """Measure, print the table, put it where it was asked for."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--messages", type=int, default=60_000)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--write", type=Path)
     chosen = arguments.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    rounds = []
+    if shutil.which("mosquitto_sub") is None:
+        sys.exit("mosquitto_sub is not there: apt-get install mosquitto-clients")
     with (
         tempfile.TemporaryDirectory() as scratch,
-        LocalBroker(0, Path(scratch) / "broker") as broker,
+        LocalBroker(0, Path(scratch) / "broker", embedded=False) as broker,
     ):
-        for number in range(chosen.rounds):
-            folder = Path(scratch) / f"round{number}"
-            for name in ("unsigned", "signed"):
-                (folder / name).mkdir(parents=True)
-            rounds.append(asyncio.run(one_round(broker.address, chosen.messages, folder)))
-    rates = {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
-    ratios = {
-        f"{name}_to_link": round(rates[name] / rates["link"], 3) for name in ("unsigned", "signed")
-    }
-    shown = {name: round(rate) for name, rate in rates.items()}
-    print(json.dumps({"messages": chosen.messages, "rates": shown, **ratios}))
+        found = measure(Bench(broker, Path(scratch)), chosen.messages, chosen.rounds)
+    lines = table(found)
+    print("\n".join(lines))
+    print(
+        json.dumps({name: {k: round(v, 3) for k, v in one.items()} for name, one in found.items()})
+    )
+    if chosen.write:
+        before, _, after = chosen.write.read_text("utf-8").split(MARK, 2)
+        page = (before, f"{MARK}\n", "\n".join(lines), f"\n{MARK}", after)
+        chosen.write.write_text("".join(page), "utf-8")
 
 
 if __name__ == "__main__":

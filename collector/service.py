@@ -39,7 +39,9 @@ LinkFor = Callable[..., Link]
 FOR_EVER: Final = 0xFFFFFFFF
 _REQUESTS_EVERY = 1.0  # seconds: how soon a revocation counts
 _RECEIPTS_EVERY = 0.25  # seconds between looks at what is due, where no commit comes
-_IN_FLIGHT_BATCHES = 4  # one in the commit, the others gathering
+# One in the commit, two judged, the others to read on with while SQLite has let go of the
+# interpreter: with half of them the network waits for the disk and the disk for the network.
+_IN_FLIGHT_BATCHES = 8
 _MAX_RECEIVE: Final = 0xFFFF
 
 

@@ -5,6 +5,7 @@ Ctrl-C ends it at once.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -26,13 +27,16 @@ Result = TypeVar("Result")
 # outlives a demo that was killed.
 STOP_WITH_INPUT = "FACTORYLEDGER_STOP_WITH_INPUT"
 
+# New objects, less those gone again, before cyclic garbage is looked for.
+_COLLECT_AFTER = 50_000
+
 
 def run_until_stopped(
     main: Callable[[asyncio.Event], Coroutine[Any, Any, Result]], *, log_format: str = "text"
 ) -> Result:
     """Run `main`, whose event is set when it is to stop, and give back what it returns."""
     log_to_stderr(log_format=log_format)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_with_signals(main))
 
 
@@ -63,7 +67,13 @@ async def _with_signals(
         raise KeyboardInterrupt from error
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def few_collections() -> None:
+    """Look for cyclic garbage seldom: messages come by the thousand and hold no cycles."""
+    gc.freeze()  # what was imported is there to stay
+    gc.set_threshold(_COLLECT_AFTER)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """Uvloop's loop where it runs; it is several times faster on sockets."""
     if sys.platform == "win32" or sys.implementation.name != "cpython":
         return asyncio.new_event_loop

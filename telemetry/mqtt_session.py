@@ -109,7 +109,10 @@ class MqttSession(Generic[Token]):
         self._alive.heard = now
         try:
             for packet in self._framer.packets(data):
-                if not self._hear(packet):
+                # By far the most, and nothing that ends the connection: no look-up.
+                if type(packet) is mqtt5.PublishPacket and self.state is State.OPEN:
+                    self._hear_publish(packet)
+                elif not self._hear(packet):
                     break
         except PacketBroken as error:
             self._abandon(f"the broker sent {error}")

@@ -67,6 +67,8 @@ def check_name(topic: str) -> None:
 
 def is_own(topic: str) -> bool:
     """Whether the topic is one that the ledger itself writes, which no collector stores."""
+    if not topic.endswith("receipt") and "ledger/" not in topic:
+        return False
     levels = topic.rsplit("/", 3)
     if levels[-2:] == ["ledger", "checkpoint"]:
         return True

@@ -134,11 +134,12 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     from collector.service import collect as run_collector  # noqa: PLC0415 - on demand
     from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
-    from factoryledger.running import ready  # noqa: PLC0415 - on demand
+    from factoryledger.running import few_collections, ready  # noqa: PLC0415 - on demand
     from telemetry.link import Link  # noqa: PLC0415 - on demand
     from telemetry.sparkplug_topic import sparkplug_filters  # noqa: PLC0415 - on demand
     from telemetry.topic import factory_filters, shared  # noqa: PLC0415 - on demand
 
+    few_collections()
     settings, credentials = place.settings, place.credentials
     default = [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)]
     account = Account()

@@ -1,0 +1,1 @@
+"""The sides and parts of `benchmarks/collect.py`."""

@@ -1,0 +1,174 @@
+"""The collector, or the bare link, as a process of its own that takes what is queued for it.
+
+Arguments: `collector` or `link`, port, prefix, messages, database URL, processes. With 0
+messages it only opens its session. Prints one line of JSON when all are acknowledged.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from anchor.key_entry import OperatorAuthority
+from collector.service import collect
+from factoryledger.running import few_collections, loop_factory
+from telemetry.link import Address, Arrival, Link, Subscription
+from throughput.messages import OPERATOR, Requests, identity_for
+
+WARM = 0.2  # of the messages, before the watch starts: judges start, caches fill
+
+
+class Stopwatch:
+    """From the acknowledgement of the first fifth to that of the last message."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.done = asyncio.Event()
+        self.acknowledged = 0
+        self.begun: tuple[int, float, float, float] | None = None
+        self.ended: tuple[int, float, float, float] | None = None
+        self.delays: list[float] = []
+
+    def now(self) -> tuple[int, float, float, float]:
+        """Give messages, the clock, this process's CPU time and its children's."""
+        children = sum(map(_cpu_of, _children()))
+        return self.acknowledged, time.perf_counter(), time.process_time(), children
+
+    def took(self, arrivals: list[Arrival]) -> None:
+        """Count, and stop at the last; a payload that says when it was made is timed."""
+        self.acknowledged += len(arrivals)
+        now = time.time_ns()
+        for one in arrivals:
+            if one.payload.startswith(b'{"ns":'):
+                self.delays.append((now - int(one.payload[6:25])) / 1e9)
+        if self.begun is None and self.acknowledged >= self.count * WARM:
+            self.begun = self.now()
+        if self.acknowledged >= self.count and self.ended is None:
+            self.ended = self.now()
+            self.done.set()
+
+    def figures(self) -> dict[str, float]:
+        """Give rate and CPU microseconds a message."""
+        assert self.begun is not None
+        assert self.ended is not None
+        count, seconds, own, children = (
+            after - before for before, after in zip(self.begun, self.ended, strict=True)
+        )
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        delays = sorted(self.delays)
+        return {
+            "rate": count / seconds,
+            "cpu_us": (own + children) / count * 1e6,
+            "own_us": own / count * 1e6,
+            "rss_mb": usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2),
+            **({"p99": delays[int(len(delays) * 0.99)]} if delays else {}),
+        }
+
+
+def _children() -> list[int]:
+    """Give the ids of this process's children; none where there is no /proc."""
+    try:
+        task = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    except OSError:
+        return []
+    return [int(pid) for pid in task.split()]
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class TimedLink(Link):
+    """A link that a stopwatch looks at."""
+
+    watch: Stopwatch
+
+    def acknowledge(self, arrivals: list[Arrival]) -> None:  # type: ignore[override]
+        """Acknowledge, and count it."""
+        super().acknowledge(arrivals)
+        self.watch.took(arrivals)
+
+
+async def by_link(address: Address, watch: Stopwatch, prefix: str) -> None:
+    """Acknowledge everything at once."""
+    link: TimedLink
+
+    def arrived(arrivals: list[Arrival]) -> None:
+        link.acknowledge(arrivals)
+
+    link = TimedLink(
+        address,
+        client_id=f"bench-link-{prefix}",
+        subscriptions=[Subscription(f"{prefix}/#", retain_handling=1)],
+        session_expiry=600,
+        receive_maximum=8000,
+        on_arrivals=arrived,
+    )
+    link.watch = watch
+    async with link:
+        print("ready", flush=True)
+        if watch.count:
+            await watch.done.wait()
+
+
+async def by_collector(
+    address: Address, watch: Stopwatch, prefix: str, store: str, processes: int
+) -> None:
+    """Acknowledge what is committed."""
+
+    def link(**how: object) -> TimedLink:
+        made = TimedLink(address, **how)  # type: ignore[arg-type]
+        made.watch = watch
+        return made
+
+    def ready() -> None:
+        print("ready", flush=True)
+        if not watch.count:
+            watch.done.set()
+
+    stats = await collect(
+        store_url=store,
+        link=link,
+        filters=[f"{prefix}/#"],
+        identity_for=identity_for,
+        authority=OperatorAuthority(OPERATOR.verifier),
+        requests=Requests(),
+        prefix="bench-out",
+        processes=processes,
+        stop=watch.done,
+        on_ready=ready,
+    )
+    assert stats.stored >= watch.count, stats
+    assert stats.conserved
+
+
+def main() -> None:
+    """Take the messages and say how fast."""
+    side, port, prefix, count, store, processes = sys.argv[1:]
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(30),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    watch = Stopwatch(int(count))
+    address = Address("127.0.0.1", int(port))
+    few_collections()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        if side == "link":
+            runner.run(by_link(address, watch, prefix))
+        else:
+            runner.run(by_collector(address, watch, prefix, store, int(processes)))
+    if watch.count:
+        print(json.dumps(watch.figures()))
+
+
+if __name__ == "__main__":
+    main()
