@@ -67,7 +67,7 @@ def mqtt_recorder(port: int, prefix: str, count: Count, folder: str) -> None:
     # It logs every message; its lines go to a file, as a service's do.
     lines = logging.root.handlers[0]
     assert isinstance(lines, logging.StreamHandler)
-    lines.setStream(Path(folder, "recorder.log").open("w"))
+    lines.setStream(Path(folder, "recorder.log").open("w"))  # noqa: SIM115 - to the end
     topics = f"{folder}/topics.json"
     Path(topics).write_text(json.dumps({"topics": [f"{prefix}/#"]}))
     tls = peer.SslContext(False, None, None, None, False)  # noqa: FBT003
