@@ -177,6 +177,8 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
     if received < batch.floor:
         received, original = batch.floor, received
     topic, payload, properties = arrived.topic, arrived.payload, arrived.properties
+    if not topic.isascii() or "\0" in topic:
+        _check_storable(topic)
     device, session, seq = number = verdict.number or _NOBODY
     key, keys, entry = judged = verdict.key, verdict.keys, verdict.entry
     hashed, body = hashes = verdict.payload_hash, verdict.body_hash
@@ -198,3 +200,13 @@ def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:
             batch.made.append(verdict.time)
     elif status in ONCE:
         batch.sightings.append((body, status, device, session, seq, collector, position))
+
+
+def _check_storable(topic: str) -> None:
+    """ValueError for a topic that no database takes: it would hold up its whole batch.
+
+    MQTT lets neither through; a recording may hold either.
+    """
+    if "\0" in topic:
+        raise ValueError("the topic holds U+0000")
+    topic.encode()

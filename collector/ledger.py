@@ -309,4 +309,6 @@ def _refusal(collector: str, refused: Refused) -> tuple[Any, ...]:
     topic = arrived.topic.encode("utf-8", "surrogatepass")
     key = sha256(topic + b"\x00" + arrived.payload).digest()
     kept = (topic, arrived.payload, arrived.properties)
-    return (collector, key, arrived.received, *kept, refused.reason)
+    # An exception may cite what no database takes as text.
+    reason = refused.reason.encode("ascii", "backslashreplace").replace(b"\0", b"\\0").decode()
+    return (collector, key, arrived.received, *kept, reason)

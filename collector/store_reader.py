@@ -25,7 +25,7 @@ _PAGE = 1000
 
 _COLLECTORS = "SELECT id, origin, vkey FROM collectors ORDER BY ordinal, id"
 _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number = ?"
-_COUNTERS = "SELECT name, sum(value) AS total FROM counters GROUP BY name"
+_COUNTERS = "SELECT name, CAST(sum(value) AS BIGINT) AS total FROM counters GROUP BY name"
 _STORED = "SELECT count(*) FROM messages"
 _BATCHES = "SELECT count(*) FROM batches"
 _CLAIMED = "SELECT count(*) FROM claims WHERE CAST(seq AS BIGINT) = seq"

@@ -281,6 +281,28 @@ def test_a_message_whose_record_cannot_be_written_is_kept_aside_too(works, feed)
     assert feed.take(machine.message()).stored == 1
 
 
+@pytest.mark.parametrize("topic", ["a\0b", "a\ud800b", "é\udfff"])
+def test_a_topic_that_no_database_takes_holds_up_nothing(works, store, feed, topic):
+    machine = works.machine("press-1")
+    taken = feed.take(("x", b""), (topic, b"payload"), machine.message())
+    assert (taken.stored, taken.refused) == (2, 1)
+    with store.reading() as connection:
+        ((kept, payload),) = connection.exec_driver_sql("SELECT topic, payload FROM refusals").all()
+    assert (kept.decode("utf-8", "surrogatepass"), payload) == (topic, b"payload")
+    assert works.reader().stats().conserved
+
+
+def test_a_reason_that_cites_what_no_database_takes_is_kept(works, store, feed_for):
+    def clumsy(topic, payload, keyring, properties=None):
+        raise ValueError("it holds \0 and \ud800")
+
+    feed = feed_for(works.live(store, judge=clumsy).ledger)
+    assert feed.take(("x", b"")).refused == 1
+    with store.reading() as connection:
+        reason = connection.exec_driver_sql("SELECT reason FROM refusals").scalar()
+    assert reason == "ValueError: it holds \\0 and \\ud800"
+
+
 def test_counts_are_conserved_whatever_comes(works, feed):
     machine, stranger = works.machine("press-1"), works.machine("press-2", enrolled=False)
     message = machine.message()
