@@ -33,9 +33,6 @@ class Entry(NamedTuple):
     body_hash: bytes
     header: str | None = None
 
-    def __hash__(self) -> int:
-        return hash(self.place)  # looked up often; two of one place are the same, or a fault
-
     @property
     def session(self) -> str:
         """The session that it belongs to."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
+import msgspec
+
 from telemetry.mqtt_packets import Arrival
 
 Token = TypeVar("Token")
@@ -20,15 +22,13 @@ class Subscribed:
     """Every subscription stands (at once, where there are none)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """All messages of one `receive`, in order."""
 
     arrivals: list[Arrival]
 
 
-@dataclass(frozen=True, slots=True)
-class Settled(Generic[Token]):
+class Settled(msgspec.Struct, Generic[Token], frozen=True):
     """What became of a message posted with `token`: PUBACK's reason code; 0 at QoS 0."""
 
     token: Token

@@ -115,8 +115,7 @@ class Opening:
         return mqtt5.SubscribePacket(packet_id, filters).write()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One message to publish; a packet id is given to it when it is sent."""
 
     topic: str
