@@ -2,12 +2,16 @@
 
 Three processes: Mosquitto with the shipped settings, a receiver that gives real receipts
 (parsed, hashed, signed in batches; it checks no signature and stores nothing, so that it does
-not set the pace), and the fleet: the machines of the scenario `works`, a connection each, QoS
-1, signed, each receipt checked. With `--collector` the receiver is the collector itself.
-Prints one line of JSON: of one core what the fleet and the broker took, messages published
-and receipted against those that were due, memory a machine, seconds to connect.
+not set the pace), and the fleet: machines of all kinds, a connection each or behind gateways,
+QoS 1, signed, each receipt checked. Prints one line of JSON: of one core what each process
+took, messages recorded and receipted beside the scans that were due (births, states and events
+come on top), memory a machine, seconds to connect.
 
-Run: python benchmarks/fleet.py [--machines N] [--seconds S] [--collector]
+`--plant default` is what `simulate --machines N` runs, `--plant works` the shipped scenario,
+whose machines have work: orders, buffers, parts and OEE cost about a fifth more.
+
+Run: python benchmarks/fleet.py [--machines N] [--seconds S] [--plant default|works]
+     [--gateway line|area|site]
 """
 
 import argparse
@@ -23,6 +27,7 @@ import time
 from collections import OrderedDict
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
@@ -32,10 +37,11 @@ from anchor.key_entry import enrol
 from anchor.note import SignerKey, VerifierKey
 from anchor.receipts import ReceiptTree, ReceiptVerifier
 from factoryledger.broker import LocalBroker
-from simulator.crew import Tally
+from simulator.crew import Conditions, Tally
 from simulator.fleet import simulate
 from simulator.offline import test_key
 from simulator.outbox import Outbox
+from simulator.plant import build_plant
 from simulator.scenario_file import load_scenario
 from simulator.scenario_plant import plant_of
 from telemetry.address import Address
@@ -178,30 +184,29 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def run_fleet(
-    address: Address, count: int, seconds: float, pids: dict[str, int]
-) -> dict[str, object]:
+def run_fleet(given: argparse.Namespace, address: Address, pids: dict[str, int]) -> dict[str, Any]:
     """Run the machines; gives the figures."""
+    count, seconds = given.machines, given.seconds
     bare = memory()
-    machines = plant_of(load_scenario("works"))[:count]
+    plain = given.plant == "default"
+    machines = build_plant(count) if plain else plant_of(load_scenario("works"))[:count]
     boxes = {m.name: Outbox(m.name, test_key(1, m.name), m.topic, remembered=8) for m in machines}
-    begun, figures = time.monotonic(), {}
-    meters: list[Meter] = []
+    begun, figures = time.monotonic(), dict[str, Any]()
 
     def ready() -> None:
         figures["connected_seconds"] = round(time.monotonic() - begun, 2)
         gc.collect()
         gc.freeze()
-        meters.append(Meter(fleet=os.getpid(), **pids))
-
-    async def main() -> Tally:
-        loop = asyncio.get_running_loop()
+        meter = Meter(fleet=os.getpid(), **pids)
 
         def look() -> None:
-            figures["cores"] = meters[0].cores()
+            figures["cores"] = meter.cores()
             figures["bytes_a_machine"] = (memory() - bare) // count
 
-        loop.call_later(figures_at(seconds), look)
+        # In the last beat, all machines at work.
+        asyncio.get_running_loop().call_later(seconds - 0.5, look)
+
+    async def main() -> Tally:
         return await simulate(
             address=address,
             machines=machines,
@@ -212,29 +217,25 @@ def run_fleet(
             drain=60.0,
             resend_after=60.0,
             on_ready=ready,
+            conditions=Conditions(gateway=given.gateway),
         )
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         tally = runner.run(main())
-    telemetry = int(seconds) * count
+    due = int(seconds) * count
     return {
         "machines": count,
         "seconds": seconds,
+        "plant": given.plant,
         **figures,
-        "due": telemetry,
+        "due": due,
         "recorded": tally.recorded,
         "receipted": tally.receipted,
         "held": tally.held,
         "skipped": tally.skipped,
         "resent": tally.resent,
         "disconnects": tally.disconnects,
-        "published_to_due": round(min(1.0, tally.delivered / telemetry), 4),
     }
-
-
-def figures_at(seconds: float) -> float:
-    """When the meters are read: in the last beat, all machines still at work (connecting too)."""
-    return seconds
 
 
 def main() -> None:
@@ -242,6 +243,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--machines", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--plant", choices=["default", "works"], default="default")
+    parser.add_argument("--gateway", choices=["line", "area", "site"])
     parser.add_argument("--receive", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.receive:
@@ -261,7 +264,7 @@ def main() -> None:
             assert receiver.stdout is not None
             receiver.stdout.readline()
             pids = {"broker": broker.pid, "receiver": receiver.pid}
-            print(json.dumps(run_fleet(broker.address, given.machines, given.seconds, pids)))
+            print(json.dumps(run_fleet(given, broker.address, pids)))
         finally:
             receiver.communicate(timeout=60)
             broker.stop()
