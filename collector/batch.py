@@ -24,6 +24,9 @@ ONCE = frozenset({"unknown-device", "revoked", "conflict"})
 """Statuses stored once for each body: their senders resend, having no receipt."""
 
 
+FAILED: Final = "failed"
+"""Why a message is refused that no limit keeps out: judging or storing it raised."""
+
 _NOBODY: Final = (None, None, None)  # device, session and seq of what names nobody
 
 
@@ -88,13 +91,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that this release failed on, and how: kept whole beside the log.
+    """A message that this release failed on, and how; or one that a limit keeps out.
 
     Never a message's fault that a status names; giving it one would mislabel evidence.
     """
 
     arrived: Arrived
     reason: str
+    cause: str = FAILED
 
 
 def build_batch(

@@ -34,9 +34,10 @@ def joined(parts: Sequence[Part]) -> Stats:
     stats = [part.stats for part in parts]
     gaps, numbers = _missing(parts)
     breaks = {one for part in stats for one in part.breaks}
-    statuses = Counter[str]()
+    statuses, causes = Counter[str](), Counter[str]()
     for one in stats:
         statuses.update(one.statuses)
+        causes.update(one.causes)
     return Stats(
         received=sum(one.received for one in stats),
         stored=sum(one.stored for one in stats),
@@ -48,6 +49,7 @@ def joined(parts: Sequence[Part]) -> Stats:
         statuses=dict(statuses),
         gaps=tuple(gaps),
         breaks=tuple(sorted(breaks, key=_order)),
+        causes=dict(causes),
         copies=sum(part.claims for part in parts) - numbers,
     )
 

@@ -9,6 +9,7 @@ import structlog
 from collector.arrived import Arrived
 from collector.batch import Judged, Refused
 from collector.keys import Keys
+from collector.limits import Gate
 from collector.verdict import Judge, Verdict, decide
 from telemetry.topic import is_own
 
@@ -23,6 +24,10 @@ class Docket:
     refused: list[Refused] = field(default_factory=list)
     own: int = 0
 
+    def refuse(self, arrived: Arrived, reason: str) -> None:
+        """Keep out what is over a limit; the reason begins with its cause."""
+        self.refused.append(Refused(arrived, reason, reason.partition(":")[0]))
+
 
 def judge_all(
     arrivals: Sequence[Arrived],
@@ -30,12 +35,14 @@ def judge_all(
     judge: Judge,
     keys: Keys,
     ahead: Sequence[Verdict | None] = (),
+    gate: Gate | None = None,
 ) -> Docket:
     """Judge in order; on an unknown key, read the requests folder again before judging.
 
     Once for a batch is enough: a machine publishes only after its enrolment is durable, and
     everything in the batch has arrived by now. `ahead` are verdicts made before, one for each
     arrival or none: each counts where it still holds, so that it changes nothing but the time.
+    The `gate` keeps out what is over a limit.
     """
     docket = Docket()
     asked = False
@@ -43,6 +50,9 @@ def judge_all(
         try:
             if is_own(arrived.topic):
                 docket.own += 1
+                continue
+            if gate is not None and (reason := gate.refuses(arrived)) is not None:
+                docket.refuse(arrived, reason)
                 continue
             said = (arrived.topic, arrived.payload, arrived.properties)
             if found is not None and found.holds(keys.keyring):
@@ -53,7 +63,11 @@ def judge_all(
                 asked = True
                 if keys.refresh():
                     verdict = decide(*said, keys.keyring, judge=judge)
-            docket.judged.append(Judged(arrived, verdict))
+            status = verdict.status
+            if gate is not None and (reason := gate.refuses_status(status)) is not None:
+                docket.refuse(arrived, reason)
+            else:
+                docket.judged.append(Judged(arrived, verdict))
         except Exception as error:  # noqa: BLE001 - one message must not hold up the others
             _log.exception("message not judged", topic=arrived.topic)
             docket.refused.append(Refused(arrived, f"{type(error).__name__}: {error}"))

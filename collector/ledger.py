@@ -7,14 +7,13 @@ returned for is committed; when it raises, nothing of that call may be acknowled
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from collector.arrived import Arrived
-from collector.batch import Batch, Refused, build_batch
+from collector.batch import Batch, build_batch
 from collector.claims import StoredClaims
 from collector.commit import Commit, Shelf, put_surely
 from collector.continuity import Continuity, Link, Place, Run
@@ -22,10 +21,12 @@ from collector.counting import Counts, Door
 from collector.errors import Contested
 from collector.judging import Docket, judge_all
 from collector.keys import Keys
+from collector.limits import Gate
 from collector.patience import Patience, said
 from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
+from collector.refusing import refusal_rows
 from collector.survey import Survey
 from collector.verdict import Judge, Verdict
 from telemetry.judgement import judge
@@ -103,6 +104,8 @@ class Ledger:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.head = head
+        # What a limit keeps out; a recording is let in as it is.
+        self.gate: Gate | None = None
         self._counts = counts
         self._shelf = shelf
         self._claims = claims
@@ -146,7 +149,13 @@ class Ledger:
         receipts promise; without it there are none.
         CommitFailed when they are not in the store and cannot be put there.
         """
-        docket = judge_all(arrivals, judge=self._judge, keys=self._keys, ahead=ahead)
+        docket = judge_all(
+            arrivals,
+            judge=self._judge,
+            keys=self._keys,
+            ahead=ahead,
+            gate=self.gate,
+        )
         put = self._put(docket, door, source_line)
         batch, commit = put.batch, put.commit
         # Committed: only from here on may the process rely on it, or tell anyone.
@@ -161,7 +170,7 @@ class Ledger:
             stored=len(batch.records),
             duplicates=batch.duplicates,
             own=docket.own,
-            refused=len(commit.refusals),
+            refused=len(docket.refused) + len(batch.refused),
             statuses=batch.statuses,
             made=batch.made,
             commit_seconds=put.seconds,
@@ -254,6 +263,8 @@ class Ledger:
         )
         # Before this position gaps and forks were looked for: a restart begins there.
         counters["surveyed"] = self._continuity.unseen(batch.start)
+        refusals, causes = refusal_rows(self.head.collector, refused, counters)
+        counters.update(causes)
         return Commit(
             collector=self.head.collector,
             batch=row,
@@ -263,7 +274,7 @@ class Ledger:
             scans=batch.scans,
             tiles=() if extension is None else extension.tiles,
             key_entries=() if row is None else tuple(self._keys.unsaved),
-            refusals=[_refusal(self.head.collector, one) for one in refused],
+            refusals=refusals,
             counters=counters,
             source_line=source_line,
         )
@@ -302,13 +313,3 @@ class Ledger:
             for receipt, payload in zip(due, payloads, strict=True)
             for topic in receipt.topics
         ]
-
-
-def _refusal(collector: str, refused: Refused) -> tuple[Any, ...]:
-    arrived = refused.arrived
-    topic = arrived.topic.encode("utf-8", "surrogatepass")
-    key = sha256(topic + b"\x00" + arrived.payload).digest()
-    kept = (topic, arrived.payload, arrived.properties)
-    # An exception may cite what no database takes as text.
-    reason = refused.reason.encode("ascii", "backslashreplace").replace(b"\0", b"\\0").decode()
-    return (collector, key, arrived.received, *kept, reason)

@@ -20,6 +20,7 @@ from collector.ahead import Ahead, Prepared
 from collector.counting import Door
 from collector.intake import Intake
 from collector.ledger import Ledger, Taken
+from collector.limits import Gate, Limits
 from collector.outgoing import Outgoing
 from collector.panel import Panel
 from collector.patience import Patience
@@ -59,6 +60,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     flush_seconds: float = 0.25,
     anchored_within: float = 60.0,
     processes: int = 0,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     anchored_size: AnchoredSize | None = None,
     holds: Callable[[str], bool] = lambda _: True,
     session_expiry: int = FOR_EVER,
@@ -71,18 +73,19 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     """Collect until `stop` is set; then drain, commit, acknowledge and disconnect.
 
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
-    what receipts promise; up to `processes` check signatures beside this one; the broker keeps
-    what comes while the collector is away for `session_expiry` (seconds); an `account` is kept
-    while it runs. Of the live collectors in the store it goes on with one whose key it
-    `holds`. StoreLocked, StoreUnavailable and BrokerUnavailable at the start. A store that is
-    away or full is waited out; CommitFailed where waiting cannot help, or when it is still
-    away `last_tries` seconds after `stop`.
+    what receipts promise; up to `processes` check signatures beside this one; what is over the
+    `limits` is refused; the broker keeps what comes while the collector is away for
+    `session_expiry` (seconds); an `account` is kept while it runs. Of the live collectors in
+    the store it goes on with one whose key it `holds`. StoreLocked, StoreUnavailable and
+    BrokerUnavailable at the start. A store that is away or full is waited out; CommitFailed
+    where waiting cannot help, or when it is still away `last_tries` seconds after `stop`.
     """
     patience = Patience()
     with open_store(store_url, create=True) as store, ThreadPoolExecutor(1, "ledger") as worker:
         opened = Resume(
             store, identity_for, authority, requests, patience=patience, holds=holds
         ).live(new_id=new_id, anchored_size=anchored_size)
+        opened.ledger.gate = Gate(limits, time.monotonic)
 
         def give_up() -> None:
             patience.lose()
@@ -192,12 +195,12 @@ class _Service:
             giving_up = asyncio.get_running_loop().call_later(self._last_tries, self._give_up)
             try:
                 await flushing
+                await pacing
+                await self._tell_the_rest()
+                survey = partial(self._ledger.survey, everything=True)
+                await asyncio.get_running_loop().run_in_executor(self._worker, survey)
             finally:
                 giving_up.cancel()
-            await pacing
-            await self._tell_the_rest()
-            survey = partial(self._ledger.survey, everything=True)
-            await asyncio.get_running_loop().run_in_executor(self._worker, survey)
             given_up = watching.done()
             watching.cancel()
         if given_up:
@@ -222,7 +225,7 @@ class _Service:
             self._account.settle(taken, seconds=time.monotonic() - begun, now=self._now())
             await self._tell(self._ledger.receipts)
             if taken.refused:
-                _log.error("messages refused and kept aside", count=taken.refused)
+                _log.error("messages refused: `stats --refused` shows why", count=taken.refused)
 
     async def _pace(self) -> None:
         """Send the receipts that fall due while no commit comes."""

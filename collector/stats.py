@@ -1,7 +1,7 @@
 """What `stats` shows: counters, their sum, statuses and gaps. Plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from telemetry.canonical import time_text
@@ -57,12 +57,28 @@ class Break:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that was refused, and why; `kept` bytes of its payload are there to look at."""
+
+    received: int
+    topic: str
+    kept: int
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as `stats --refused --json` does."""
+        received = {"received": time_text(self.received)}
+        return {**received, "topic": self.topic, "kept": self.kept, "reason": self.reason}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """A store, counted; `anchored` (records under a checkpoint of the anchor log) is the roof's.
 
-    `refused` are messages kept beside the log because judging them failed; `own` is what the
-    ledger wrote itself; `copies` are accepted messages that another store has accepted too.
+    `refused` are messages kept out of the log, by `causes` (collector.limits, or `failed` where
+    judging raised); `own` is what the ledger wrote itself; `copies` are accepted messages that
+    another store has accepted too.
     """
 
     received: int
@@ -77,6 +93,7 @@ class Stats:
     breaks: tuple[Break, ...] = ()
     anchored: int | None = None
     copies: int = 0
+    causes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -95,6 +112,7 @@ class Stats:
             "stored": self.stored,
             "duplicates": self.duplicates,
             "refused": self.refused,
+            "causes": dict(self.causes),
             "in_flight": self.in_flight,
             "own": self.own,
             "copies": self.copies,

@@ -17,7 +17,8 @@ from collector.continuity_report import gaps_and_breaks
 from collector.database import postgres_url, shown, sqlite_path
 from collector.errors import StoreUnavailable
 from collector.joining import Part
-from collector.stats import Stats
+from collector.refusing import causes
+from collector.stats import Refusal, Stats
 from telemetry.record import STATUSES
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 
@@ -32,6 +33,10 @@ _CLAIMED = "SELECT count(*) FROM claims WHERE CAST(seq AS BIGINT) = seq"
 _HIGHEST = (
     "SELECT device, session, max(seq) FROM claims WHERE CAST(seq AS BIGINT) = seq "
     "GROUP BY device, session"
+)
+_REFUSALS = (
+    "SELECT received_at, topic, payload, reason FROM refusals "
+    "ORDER BY received_at DESC, collector, hash"
 )
 
 
@@ -148,6 +153,11 @@ class LedgerReader:
                     yield found
                 found = self._page(f"{query} WHERE collector > ?", (found,))[0][0]
 
+    def refusals(self) -> Iterator[Refusal]:
+        """What was refused, as far as it is kept, the newest first."""
+        for received, topic, payload, reason in self._page(_REFUSALS, ()):
+            yield Refusal(received, bytes(topic).decode(errors="replace"), len(payload), reason)
+
     def stats(self, *, gaps: bool = True) -> Stats:
         """Count the store, all collectors together; `gaps` brings breaks too."""
         with self._reading() as connection:
@@ -160,6 +170,7 @@ class LedgerReader:
             stored=stored,
             duplicates=counters.get("duplicates", 0),
             refused=counters.get("refused", 0),
+            causes=causes(counters),
             in_flight=counters.get("in_flight", 0),
             own=counters.get("own", 0),
             batches=batches,

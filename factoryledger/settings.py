@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     flush_count: int = Field(default=2000, ge=1)
     flush_seconds: float = Field(default=0.25, gt=0, le=1e9)
     anchored_within: float = Field(default=300.0, gt=0, le=1e9)
+    limit_payload: int = Field(default=16 * 2**20, ge=0)
+    limit_properties: int = Field(default=64 * 2**10, ge=0)
+    limit_rate: float = Field(default=0.0, ge=0, le=1e9)
+    limit_bytes: float = Field(default=0.0, ge=0, le=1e12)
+    limit_unproven: float = Field(default=0.0, ge=0, le=1e9)
     processes: int | None = Field(default=None, ge=0, le=256)
     every: float = Field(default=5.0, gt=0, le=1e9)
     metrics: str | None = None

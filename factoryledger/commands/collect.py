@@ -11,9 +11,11 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from collector.account import Account
+    from collector.limits import Limits
     from collector.stats import Stats
     from factoryledger.installation import Installation
     from factoryledger.metrics.collecting import CollectorProbe
+    from factoryledger.settings import Settings
 
 
 def collect(  # noqa: PLR0913 - a command's options
@@ -100,6 +102,53 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    limit_payload: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-payload",
+            metavar="BYTES",
+            help="Refuse larger payloads; 0: none. [default: 16777216]",
+            show_default=False,
+        ),
+    ] = None,
+    limit_properties: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-properties",
+            metavar="BYTES",
+            help="Refuse messages with more MQTT properties; 0: none. [default: 65536]",
+            show_default=False,
+        ),
+    ] = None,
+    limit_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-rate",
+            metavar="N",
+            help="Refuse what a sender publishes beyond so many messages/s; a sender is a topic "
+            "without its last level, as MQTT names no clients. [default: 0, no limit]",
+            show_default=False,
+        ),
+    ] = None,
+    limit_bytes: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-bytes",
+            metavar="N",
+            help="The same in bytes of payload a second. [default: 0, no limit]",
+            show_default=False,
+        ),
+    ] = None,
+    limit_unproven: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-unproven",
+            metavar="N",
+            help="Refuse what no enrolled key has signed, beyond so many messages/s of all "
+            "senders together. [default: 0, no limit]",
+            show_default=False,
+        ),
+    ] = None,
     metrics: options.Metrics = None,
 ) -> None:
     """Run the collector: it acknowledges what is committed, and nothing before."""
@@ -119,6 +168,11 @@ def collect(  # noqa: PLR0913 - a command's options
         flush_count=flush_count,
         flush_seconds=flush_seconds,
         anchored_within=anchored_within,
+        limit_payload=limit_payload,
+        limit_properties=limit_properties,
+        limit_rate=limit_rate,
+        limit_bytes=limit_bytes,
+        limit_unproven=limit_unproven,
         processes=processes,
         metrics=metrics,
     )
@@ -126,6 +180,19 @@ def collect(  # noqa: PLR0913 - a command's options
     log_format = place.settings.log_format
     stats = run_until_stopped(lambda stop: _run(place, topic, stop), log_format=log_format)
     say(f"collect: ended, {stats.stored} stored in {stats.batches} batches")
+
+
+def _limits(settings: "Settings") -> "Limits":
+    """Zero is no limit."""
+    from collector.limits import Limits  # noqa: PLC0415 - on demand
+
+    return Limits(
+        payload=settings.limit_payload or None,
+        properties=settings.limit_properties or None,
+        rate=settings.limit_rate or None,
+        bytes=settings.limit_bytes or None,
+        unproven=settings.limit_unproven or None,
+    )
 
 
 async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Event) -> "Stats":
@@ -162,6 +229,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             flush_seconds=settings.flush_seconds,
             session_expiry=settings.session_expiry,
             anchored_within=settings.anchored_within,
+            limits=_limits(settings),
             processes=_cores() if settings.processes is None else settings.processes,
             anchored_size=partial(anchored_size, place),
             holds=place.holds_collector,

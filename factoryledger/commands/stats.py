@@ -10,7 +10,9 @@ from factoryledger import options
 from telemetry.canonical import time_text
 
 if TYPE_CHECKING:
-    from collector.stats import Break, Stats
+    from collections.abc import Iterable
+
+    from collector.stats import Break, Refusal, Stats
 
 
 def stats(
@@ -19,6 +21,9 @@ def stats(
     database: options.Databases = None,
     gaps: Annotated[
         bool, typer.Option("--gaps", help="Show every gap and break of the machines' messages.")
+    ] = False,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="Show what was refused, as far as it is kept.")
     ] = False,
     json_: options.Json = False,
 ) -> None:
@@ -30,6 +35,9 @@ def stats(
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     with installation(data=data, database=database) as place:
+        if refused:
+            _show_refusals(place.ledger.refusals(), json_=json_)
+            return
         counted = with_anchored(place)
     if json_:
         typer.echo(json.dumps(counted.to_dict()))
@@ -39,6 +47,18 @@ def stats(
         typer.echo("\n".join(_lines(counted)))
     if not counted.conserved:
         raise typer.Exit(1)
+
+
+def _show_refusals(refusals: "Iterable[Refusal]", *, json_: bool) -> None:
+    shown = list(refusals)
+    if json_:
+        typer.echo(json.dumps([one.to_dict() for one in shown]))
+        return
+    for one in shown:
+        # A stranger chose the topic: it must not write to a terminal as it likes.
+        typer.echo(f"{time_text(one.received)} {one.topic!r} {one.reason}")
+    if not shown:
+        typer.echo("nothing was refused")
 
 
 def _lines(counted: "Stats") -> list[str]:
@@ -55,6 +75,7 @@ def _lines(counted: "Stats") -> list[str]:
         f"batches     {counted.batches}",
         f"anchored    {'no anchor has run' if counted.anchored is None else counted.anchored}",
     ]
+    lines += [f"  refused: {cause:<10} {count}" for cause, count in counted.causes.items()]
     lines += [f"{status:<16}{count}" for status, count in counted.statuses.items() if count]
     if counted.copies:
         lines.append(f"copies      {counted.copies} (in two stores, and counting once)")
