@@ -14,7 +14,7 @@ from anchor.errors import Missing
 from anchor.row_record import named_message
 from collector.errors import StoreUnavailable
 from collector.joining import Part, joined
-from collector.stats import Break, Stats
+from collector.stats import Break, Refusal, Stats
 from collector.store_reader import LedgerReader
 from factoryledger.errors import WrongUsage
 from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
@@ -90,6 +90,11 @@ class Stores:
         """What `LedgerReader.strangers` gives of each store."""
         for store in self.stores:
             yield from store.strangers()
+
+    def refusals(self) -> list[Refusal]:
+        """What was refused, as far as it is kept, the newest first."""
+        found = (one for store in self.stores for one in store.refusals())
+        return sorted(found, key=lambda one: one.received, reverse=True)
 
     def stats(self, *, gaps: bool = True) -> Stats:
         """Count them together; without `gaps` quickly, and neither copies nor breaks are told."""
