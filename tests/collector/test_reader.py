@@ -84,6 +84,7 @@ def test_stats_as_json_has_the_fixed_names(works, feed):
         "stored",
         "duplicates",
         "refused",
+        "causes",
         "in_flight",
         "own",
         "copies",
