@@ -33,3 +33,8 @@ class SimulatorProbe:
         yield counter("simulator_messages_resent", "Publications beyond a first.", counts.resent)
         yield counter("simulator_messages_undelivered", "Bad PUBACKs.", counts.refused)
         yield counter("simulator_distrusted", "What came and did not hold.", counts.distrusted)
+        yield counter("simulator_disconnects", "Connections that were lost.", counts.disconnects)
+        yield counter(
+            "simulator_connects_failed", "Tries to connect in vain.", counts.failed_connects
+        )
+        yield counter("simulator_scans_skipped", "Scans missed, not made.", counts.skipped)
