@@ -35,13 +35,13 @@ class Outgoing:
         """How many are still without an answer."""
         return len(self._waiting)
 
-    def post(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    def post(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:
         """Send, or let it be where there is no connection."""
         if len(self._waiting) >= _WAITING:
             _log.warning("broker does not answer: not sent", topic=topic)
             return
         try:
-            posted = self._link.post(topic, payload, qos=1, retain=retain)
+            posted = self._link.post(topic, payload, qos=qos, retain=retain)
         except LinkLost:
             return
         except (TelemetryError, ValueError) as error:

@@ -17,6 +17,7 @@ import structlog
 
 from collector.account import Account, Moment
 from collector.ahead import Ahead, Prepared
+from collector.births import Births, rebirth_command
 from collector.counting import Door
 from collector.intake import Intake
 from collector.ledger import Ledger, Taken
@@ -61,6 +62,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     anchored_within: float = 60.0,
     processes: int = 0,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    rebirth: bool = True,
     anchored_size: AnchoredSize | None = None,
     holds: Callable[[str], bool] = lambda _: True,
     session_expiry: int = FOR_EVER,
@@ -74,11 +76,12 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
 
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
     what receipts promise; up to `processes` check signatures beside this one; what is over the
-    `limits` is refused; the broker keeps what comes while the collector is away for
-    `session_expiry` (seconds); an `account` is kept while it runs. Of the live collectors in
-    the store it goes on with one whose key it `holds`. StoreLocked, StoreUnavailable and
-    BrokerUnavailable at the start. A store that is away or full is waited out; CommitFailed
-    where waiting cannot help, or when it is still away `last_tries` seconds after `stop`.
+    `limits` is refused; with `rebirth`, Sparkplug nodes are asked for births that are missing;
+    the broker keeps what comes while the collector is away for `session_expiry` (seconds); an
+    `account` is kept while it runs. Of the live collectors in the store it goes on with one
+    whose key it `holds`. StoreLocked, StoreUnavailable and BrokerUnavailable at the start. A
+    store that is away or full is waited out; CommitFailed where waiting cannot help, or when it
+    is still away `last_tries` seconds after `stop`.
     """
     patience = Patience()
     with open_store(store_url, create=True) as store, ThreadPoolExecutor(1, "ledger") as worker:
@@ -104,6 +107,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
                 anchored_within=anchored_within,
                 now=now,
                 session_expiry=session_expiry,
+                births=Births() if rebirth else None,
                 account=Account() if account is None else account,
                 give_up=give_up,
                 last_tries=last_tries,
@@ -130,10 +134,12 @@ class _Service:
         anchored_within: float,
         now: Callable[[], int],
         session_expiry: int,
+        births: Births | None,
         account: Account,
         give_up: Callable[[], None],
         last_tries: float,
     ) -> None:
+        self._births = births
         self._ledger: Ledger = opened.ledger
         self._key_entry = opened.key_entry
         self._key_topic = collector_topic(prefix, opened.ledger.head.collector)
@@ -224,6 +230,8 @@ class _Service:
             self._link.acknowledge(batch.arrivals)
             self._account.settle(taken, seconds=time.monotonic() - begun, now=self._now())
             await self._tell(self._ledger.receipts)
+            if self._births is not None:
+                self._births.hear((one.topic for one in batch.arrived), time.monotonic())
             if taken.refused:
                 _log.error("messages refused: `stats --refused` shows why", count=taken.refused)
 
@@ -234,8 +242,16 @@ class _Service:
                 async with asyncio.timeout(_RECEIPTS_EVERY):
                     await self._ending.wait()
             await self._tell(self._ledger.receipts)
+            self._ask_for_births()
             if self._ledger.restless:
                 await asyncio.get_running_loop().run_in_executor(self._worker, self._ledger.survey)
+
+    def _ask_for_births(self) -> None:
+        """Ask the Sparkplug nodes whose births are missing; at QoS 0, as Sparkplug has it."""
+        if self._births is not None and self._outgoing.room:
+            for topic in self._births.due(time.monotonic()):
+                _log.info("births asked for", node=topic.node, group=topic.group)
+                self._outgoing.post(str(topic), rebirth_command(self._now() // 1000), qos=0)
 
     async def _tell(self, receipts: Callable[[int], Sequence[tuple[str, bytes]]]) -> None:
         """Publish what is due; in the worker thread, as signing takes its time."""

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     limit_rate: float = Field(default=0.0, ge=0, le=1e9)
     limit_bytes: float = Field(default=0.0, ge=0, le=1e12)
     limit_unproven: float = Field(default=0.0, ge=0, le=1e9)
+    rebirth: bool = True
     processes: int | None = Field(default=None, ge=0, le=256)
     every: float = Field(default=5.0, gt=0, le=1e9)
     metrics: str | None = None

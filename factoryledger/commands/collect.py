@@ -102,6 +102,14 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    rebirth: Annotated[
+        bool | None,
+        typer.Option(
+            "--rebirth/--no-rebirth",
+            help="Ask Sparkplug nodes for births that were not heard (NCMD). [default: ask]",
+            show_default=False,
+        ),
+    ] = None,
     limit_payload: Annotated[
         int | None,
         typer.Option(
@@ -168,6 +176,7 @@ def collect(  # noqa: PLR0913 - a command's options
         flush_count=flush_count,
         flush_seconds=flush_seconds,
         anchored_within=anchored_within,
+        rebirth=rebirth,
         limit_payload=limit_payload,
         limit_properties=limit_properties,
         limit_rate=limit_rate,
@@ -230,6 +239,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             session_expiry=settings.session_expiry,
             anchored_within=settings.anchored_within,
             limits=_limits(settings),
+            rebirth=settings.rebirth,
             processes=_cores() if settings.processes is None else settings.processes,
             anchored_size=partial(anchored_size, place),
             holds=place.holds_collector,

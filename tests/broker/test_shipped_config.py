@@ -143,7 +143,7 @@ def test_each_user_publishes_its_own_topics_and_no_others(shipped, user):
         if user == "simulator":
             extra += ALLOWED["m1"]["write"][2:]
         if user == "collector":
-            extra = [MACHINE[:-2] + "m2/receipt"]
+            extra = [MACHINE[:-2] + "m2/receipt", *(t for t in TOPICS if "/NCMD/" in t)]
         if user == "m1":
             extra = [t for t in TOPICS if t.startswith(f"{MACHINE}/") and not t.endswith("receipt")]
             assert EDGE not in allowed

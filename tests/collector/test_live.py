@@ -17,6 +17,7 @@ from telemetry.errors import BrokerUnavailable
 from telemetry.link import Address, Link, Subscription
 from telemetry.receipt import Receipt, ReceiptLeaf
 from telemetry.recording import read
+from telemetry.sparkplug import Payload
 
 pytestmark = pytest.mark.e2e
 
@@ -258,6 +259,25 @@ def test_own_topics_on_the_wire_are_never_stored(works, broker, topic_prefix):
 
     stats = run(scenario())
     assert (stats.own, stats.received, stats.stored) == (2, 1, 1)
+
+
+def test_a_sparkplug_node_whose_birth_is_missing_is_asked_for_it(works, broker, topic_prefix):
+    async def scenario():
+        data = f"{topic_prefix}/spBv1.0/works/DDATA/node-1/robot"
+        command = f"{topic_prefix}/spBv1.0/works/NCMD/node-1"
+        async with (
+            Live(works, broker, topic_prefix) as live,
+            listener(broker, command) as (heard, link),
+        ):
+            await link.publish(data, b"no Sparkplug, and no matter")
+            await eventually(lambda: heard)
+            await live.until(lambda stats: stats.stored == 1)
+        return heard, live.stats
+
+    heard, stats = run(scenario())
+    assert [Payload.from_bytes(payload).metric("Node Control/Rebirth") for _, payload, _ in heard]
+    assert stats.stored == 1  # its own command does not come back to it
+    assert stats.conserved
 
 
 def test_what_came_while_it_was_away_is_stored_after_it_is_back(works, broker, topic_prefix):
