@@ -33,6 +33,7 @@ def write_day(out: Path, seconds: float = DAY) -> str:
         duration=seconds,
         faults=schedule(scenario.faults, machines),
         out=out,
+        processes=0 if "--alone" in sys.argv else 1,
     )
     took, spent = time.perf_counter() - begun, time.process_time() - spent
     digest = hashlib.sha256()

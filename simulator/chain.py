@@ -90,7 +90,23 @@ class Chain:
 
         `readings` for telemetry, `content` for birth, state and event; `time` in µs.
         """
-        body = self._author.compose(
+        body = self.draft(kind, time=time, readings=readings, content=content, anchor=anchor)
+        telemetry = kind == "telemetry"
+        before = self._before if telemetry else before_body(self._topic.with_kind(kind))
+        payload = join(body, self._key.sign(before + body))
+        return Entry(kind, (self.session, self.seq), payload, body_hash(body))
+
+    def draft(
+        self,
+        kind: str,
+        *,
+        time: int,
+        readings: Mapping[str, float] | None = None,
+        content: dict[str, Any] | None = None,
+        anchor: Cited | None = None,
+    ) -> bytes:
+        """The body that `seal` would sign, for who signs it later; `follow` goes on behind it."""
+        return self._author.compose(
             kind=kind,
             seq=self.seq,
             prev=self.prev,
@@ -99,10 +115,6 @@ class Chain:
             readings=readings,
             content=content,
         )
-        telemetry = kind == "telemetry"
-        before = self._before if telemetry else before_body(self._topic.with_kind(kind))
-        payload = join(body, self._key.sign(before + body))
-        return Entry(kind, (self.session, self.seq), payload, body_hash(body))
 
     def enclose(
         self, topic: SparkplugTopic, payload: bytes, *, time: int, anchor: Cited | None = None
@@ -126,3 +138,8 @@ class Chain:
         assert entry.place == (self.session, self.seq), "entries are kept in order"
         self.seq += 1
         self.prev = entry.body_hash
+
+    def follow(self, body: bytes) -> None:
+        """Go on after a body that was drafted."""
+        self.seq += 1
+        self.prev = body_hash(body)

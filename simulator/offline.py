@@ -9,17 +9,19 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from simulator.chain import Chain, Entry
 from simulator.crew import Tally
 from simulator.edge import edges_of
 from simulator.faults.afflicted import Afflicted
-from simulator.faults.schedule import Occurrence, by_device
+from simulator.faults.schedule import ON_THE_WAY, Occurrence, by_device
 from simulator.faults.street import Street
 from simulator.machine import Machine, RunningMachine, start_plant
+from simulator.machines.kind import Readings
+from simulator.signing import Draft, Item, Signatory, signed
 from simulator.sparkplug.recording import RecordedEdge
 from simulator.station import Scribe
 from telemetry.recording import Header, Line, Writer
@@ -53,13 +55,13 @@ def write_recording(  # noqa: PLR0913 - all keywords
     begin: int = START,
     speed: float = math.inf,
     faults: Sequence[Occurrence] = (),
-    on_message: Callable[[int], None] | None = None,
+    processes: int = 0,
 ) -> Tally:
     """Write `duration` simulated seconds from `begin` (µs) to the file `out`.
 
     What the recording has counts as delivered: all, but for what `faults` keep from it.
-    `speed` simulated seconds a second: whatever it is, the bytes are the same. `on_message`
-    gets the running count of lines. OSError from the disk, as it is.
+    `speed` simulated seconds a second, and signed by so many `processes` beside this one:
+    whatever they are, the bytes are the same. OSError from the disk, as it is.
     """
     header = Header(
         origin=f"simulated, test keys, seed {seed}",
@@ -69,14 +71,12 @@ def write_recording(  # noqa: PLR0913 - all keywords
     )
     recorders = _recorders(machines, seed, begin, faults)
     edges = _edges(recorders, seed)
-    count, times = 0, _times(begin, duration, interval, speed)
+    items = _items(recorders, edges, begin, _times(begin, duration, interval, speed), interval)
+    signatories = [Signatory(one.chain.key.seed, one.machine.topic) for one in recorders]
     with out.open("wb") as file:
         writer = Writer(file, header)
-        for line in _lines(recorders, edges, begin, times, interval):
-            writer.write(line, sealed=True)
-            count += 1
-            if on_message is not None:
-                on_message(count)
+        for count, lines in signed(items, signatories, processes=processes):
+            writer.write_lines(count, lines)
         writer.close()
     alone = [one for one in recorders if not isinstance(one, _MemberRecorder)]
     behind = sum(edge.recorded for edge in edges)
@@ -92,15 +92,15 @@ def _recorders(
 ) -> "list[_Recorder]":
     befallen = by_device(faults)
     recorders: list[_Recorder] = []
-    for running in start_plant(machines, begin):
-        own = befallen.get(running.machine.name)
+    for place, running in enumerate(start_plant(machines, begin)):
+        own = befallen.get(running.machine.name, ())
+        stepped = Afflicted(running, own, begin) if own else running
         if running.machine.language == "sparkplug":
-            stepped = Afflicted(running, own, begin) if own else running
-            recorders.append(_MemberRecorder(running, stepped, seed))
-        elif own:
-            recorders.append(_FaultyRecorder(running, seed, own, begin))
+            recorders.append(_MemberRecorder(running, place, seed, stepped))
+        elif any(one.spec.group in ON_THE_WAY for one in own):
+            recorders.append(_FaultyRecorder(running, place, seed, own, begin))
         else:
-            recorders.append(_Recorder(running, seed))
+            recorders.append(_Recorder(running, place, seed, stepped))
     return recorders
 
 
@@ -120,13 +120,13 @@ def _edges(recorders: "Sequence[_Recorder]", seed: int) -> list[RecordedEdge]:
     return found
 
 
-def _lines(
+def _items(
     recorders: "Sequence[_Recorder]",
     edges: Sequence[RecordedEdge],
     begin: int,
     times: Iterable[int],
     interval: float,
-) -> Iterator[Line]:
+) -> Iterator[Item]:
     for edge in edges:
         yield from edge.opening(begin)
     for recorder in recorders:
@@ -152,12 +152,16 @@ def _times(begin: int, duration: float, interval: float, speed: float) -> Iterat
 class _Recorder:
     """A running machine whose messages go straight into a recording."""
 
-    def __init__(self, running: RunningMachine, seed: int) -> None:
+    def __init__(
+        self, running: RunningMachine, place: int, seed: int, stepped: RunningMachine | Afflicted
+    ) -> None:
+        """`place` is that among the signatories; `stepped` the machine with its faults."""
         self.machine = machine = running.machine
         self.running = running
+        self._stepped = stepped
+        self._place = place
         key, session = test_key(seed, machine.name), _session(seed, machine.name)
         self.chain = Chain(key=key, topic=machine.topic, session=session, prev=None)
-        self._topics = {kind: str(machine.topic.with_kind(kind)) for kind in SIGNED_KINDS}
 
     @property
     def recorded(self) -> int:
@@ -174,30 +178,28 @@ class _Recorder:
         """Messages that a fault kept from it for good."""
         return 0
 
-    def opening(self, now: int) -> Iterator[Line]:
+    def opening(self, now: int) -> Iterator[Item]:
         birth = self.machine.birth(self.chain.public_key)
-        yield self._line(self.chain.seal("birth", time=now, content=birth), now)
-        state = self.running.state_content()
-        yield self._line(self.chain.seal("state", time=now, content=state), now)
+        yield self._drafted("birth", now, content=birth)
+        yield self._drafted("state", now, content=self.running.state_content())
 
-    def beat(self, dt: float, now: int) -> Iterator[Line]:
-        scan = self.running.step(dt, now)
+    def beat(self, dt: float, now: int) -> Iterator[Item]:
+        scan = self._stepped.step(dt, now)
         for kind, content in scan.told:
-            yield self._line(self.chain.seal(kind, time=now, content=content), now)
-        yield self._line(self.chain.seal("telemetry", time=now, readings=scan.readings), now)
+            yield self._drafted(kind, now, content=content)
+        yield self._drafted("telemetry", now, readings=scan.readings)
 
-    def _line(self, entry: Entry, now: int) -> Line:
-        self.chain.advance(entry)
-        return self._as_line(entry, now)
-
-    def _as_line(self, entry: Entry, now: int) -> Line:
-        return Line(
-            received=now,
-            topic=self._topics[entry.kind],
-            payload=entry.payload,
-            qos=1,
-            retain=entry.retain,
-        )
+    def _drafted(
+        self,
+        kind: str,
+        now: int,
+        *,
+        readings: Readings | None = None,
+        content: dict[str, Any] | None = None,
+    ) -> Draft:
+        body = self.chain.draft(kind, time=now, readings=readings, content=content)
+        self.chain.follow(body)
+        return Draft(self._place, kind, body, now)
 
 
 class _MemberRecorder(_Recorder):
@@ -206,28 +208,28 @@ class _MemberRecorder(_Recorder):
     scribe: Scribe
     edge: RecordedEdge
 
-    def __init__(
-        self, running: RunningMachine, stepped: RunningMachine | Afflicted, seed: int
-    ) -> None:
-        super().__init__(running, seed)
-        self._stepped = stepped
-
-    def opening(self, now: int) -> Iterator[Line]:  # noqa: ARG002 - the edge node has said it
+    def opening(self, now: int) -> Iterator[Item]:  # noqa: ARG002 - the edge node has said it
         return iter(())
 
-    def beat(self, dt: float, now: int) -> Iterator[Line]:
+    def beat(self, dt: float, now: int) -> Iterator[Item]:
         self.scribe.tell(self.machine.name, self._stepped.step(dt, now))
         return self.edge.lines(now)
 
 
 class _FaultyRecorder(_Recorder):
-    """One whose machine has faults: what comes of its messages is the street's."""
+    """One whose messages have faults on their way: what comes of them is the street's."""
 
     def __init__(
-        self, running: RunningMachine, seed: int, faults: Sequence[Occurrence], begin: int
+        self,
+        running: RunningMachine,
+        place: int,
+        seed: int,
+        faults: Sequence[Occurrence],
+        begin: int,
     ) -> None:
-        super().__init__(running, seed)
         self._afflicted = Afflicted(running, faults, begin)
+        super().__init__(running, place, seed, self._afflicted)
+        self._topics = {kind: str(self.machine.topic.with_kind(kind)) for kind in SIGNED_KINDS}
         self._street = Street(self._afflicted)
         self._begin = begin
         self._breaks = 0
@@ -243,12 +245,12 @@ class _FaultyRecorder(_Recorder):
         """What the street keeps."""
         return self._street.channel.withheld
 
-    def opening(self, now: int) -> Iterator[Line]:
-        for line in super().opening(now):
+    def opening(self, now: int) -> Iterator[Item]:
+        for item in super().opening(now):
             self._arrived.add(self.chain.seq - 1)
-            yield line
+            yield item
 
-    def beat(self, dt: float, now: int) -> Iterator[Line]:
+    def beat(self, dt: float, now: int) -> Iterator[Item]:
         scan = self._afflicted.step(dt, now)
         weather = self._street.beat()
         if weather.breaks > self._breaks:
@@ -267,6 +269,10 @@ class _FaultyRecorder(_Recorder):
     def _give(self, entry: Entry, seconds: float) -> None:
         self.chain.advance(entry)
         self._street.send([entry], seconds)
+
+    def _as_line(self, entry: Entry, now: int) -> Line:
+        topic = self._topics[entry.kind]
+        return Line(now, topic, entry.payload, 1, retain=entry.retain)
 
     def _death(self, now: int) -> Line:
         """The will, which a broker publishes when a connection is cut."""

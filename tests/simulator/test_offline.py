@@ -2,16 +2,21 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from simulator.faults.grammar import read_fault
+from simulator.faults.schedule import schedule
 from simulator.offline import START, test_key, write_recording
 from simulator.packml import State
 from simulator.plant import build_plant
+from simulator.signing import BATCH
 from telemetry.judgement import judge
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.message import parse
@@ -19,6 +24,10 @@ from telemetry.recording import read
 
 ROOT = Path(__file__).parents[2]
 # Of 5 machines, seed 7, 90 s: a change of these bytes is a change that users see.
+FAULTS = (
+    "drift:mill-01/power@10+60,by=2.5", "coolant-leak:mill-01@100+60", "offline:chiller-01@50+20",
+    "replayed-message:furnace-01@200+50", "forged-sender:compressor-01@200+20",
+)  # fmt: skip
 GOLDEN = "9982bf63c6e6e662da2f9797766d408684198a3cc036d58a47af651394e8d6bf"
 
 
@@ -96,6 +105,77 @@ def test_the_same_bytes_under_another_hash_seed(recording, tmp_path):
     environment = os.environ | {"PYTHONHASHSEED": "4242", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
     assert out.read_bytes() == recording[0].read_bytes()
+
+
+def test_the_same_bytes_whoever_signs_them(recording, tmp_path):
+    """In other processes too, more than one, over more than one batch."""
+    out = tmp_path / "signed.jsonl"
+    machines = build_plant(5, 7)
+    write_recording(machines=machines, seed=7, duration=90, out=out, processes=2)
+    assert out.read_bytes() == recording[0].read_bytes()
+    for together in (0, 1):
+        write_recording(
+            machines=machines, seed=7, duration=400, out=tmp_path / f"{together}",
+            faults=schedule(map(read_fault, FAULTS), machines), processes=together,
+        )  # fmt: skip
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+    assert (tmp_path / "1").read_bytes().count(b"\n") > BATCH
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full: Linux's")
+def test_a_full_disk_ends_it_and_those_who_sign():
+    with pytest.raises(OSError, match="No space left"):
+        write_recording(
+            machines=build_plant(5, 7), seed=7, duration=1000, out=Path("/dev/full"), processes=1
+        )
+    assert not multiprocessing.active_children()
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from simulator.offline import write_recording
+from simulator.plant import build_plant
+
+if __name__ == "__main__":
+    write_recording(
+        machines=build_plant(5, 7), seed=7, duration=1e6, out=Path("endless"), processes=1
+    )
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes: Linux's way")
+def test_who_signs_ends_with_who_drafts_even_if_that_is_killed(tmp_path):
+    script, out = tmp_path / "endless.py", tmp_path / "endless"
+    script.write_text(ENDLESS)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, script], env=environment, cwd=tmp_path) as process:
+        while not (out.exists() and out.stat().st_size > 100_000):
+            assert process.poll() is None
+            time.sleep(0.05)
+        signers = children(process.pid)
+        process.kill()
+    assert signers
+    until = time.monotonic() + 60
+    while any(map(runs, signers)):
+        assert time.monotonic() < until, "they are left behind"
+        time.sleep(0.05)
+
+
+def runs(pid):
+    """Whether it is there, and not only still to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children(pid):
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
 
 
 def test_another_seed_gives_other_readings_keys_and_sessions(recording, tmp_path):
