@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers examples example broker \
-	postgresql bench day lock clean
+	postgresql bench soak day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -88,6 +88,9 @@ bench: $(DEFAULT) peers broker postgresql ## Every figure that the documents nam
 	@set -e; for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
 		echo "== $$file"; $(VENV)/bin/python "$$file"; done
+
+soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat
+	$(VENV)/bin/python benchmarks/soak.py --seconds 600
 
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice
