@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import mqtt5
 
@@ -47,9 +48,12 @@ def parts(messages: Sequence[Message], folder: Path) -> dict[str, float]:
 
     def hash_up() -> None:
         log = GrowingLog("bench/log", SignerKey.from_seed("bench/log", bytes(32)))
-        for batch in batches:
-            records = [_record(row) for row in batch.messages]
-            log = log.extend(records).log
+        for some in records:
+            for record, payload in some:
+                sha256(payload).digest()
+                if record.body is not None:
+                    sha256(payload[:-98]).digest()
+            log = log.extend([record.to_bytes() for record, _ in some]).log
 
     found = [decide(one.topic, one.payload, None, keys.keyring) for one in arrived]
     judged = [Judged(*pair) for pair in zip(arrived, found, strict=True)]
@@ -57,6 +61,7 @@ def parts(messages: Sequence[Message], folder: Path) -> dict[str, float]:
         build_batch(judged[at : at + BATCH], taken=Nothing(), collector="c", start=at, floor=0)
         for at in range(0, count, BATCH)
     ]
+    records = [[(_record(row), row[5]) for row in batch.messages] for batch in batches]
     costs = {"link": _cpu(lambda: _link(messages)), "hash": _cpu(hash_up)}
     costs["verify"] = _cpu(verify) if is_signed(messages[0][1], None) else 0.0
     costs["store"] = _cpu(lambda: _store(batches, folder))
@@ -81,13 +86,8 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def _record(row: tuple[object, ...]) -> bytes:
-    payload = row[5]
-    assert isinstance(payload, bytes)
-    hashes = (sha256(payload).digest(), row[16])
-    if row[16] is not None:
-        sha256(payload[:-98]).digest()
-    return Record(*row[2:5], row[6], row[11], *row[7:10], *row[12:15], *hashes).to_bytes()  # type: ignore[arg-type]
+def _record(row: tuple[Any, ...]) -> Record:
+    return Record(*row[2:5], row[6], row[11], *row[7:10], *row[12:17])
 
 
 def _link(messages: Sequence[Message]) -> None:
