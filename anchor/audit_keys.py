@@ -5,6 +5,7 @@ before it. A damaged row's entry is taken from the anchor log where that still h
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 
 from anchor.audit_findings import STORE, Kind
@@ -15,6 +16,21 @@ from anchor.row_record import shown
 from telemetry.errors import TelemetryError
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.rows import KeyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Positions, first and last, and of which statuses; empty for all."""
+
+    first: int
+    last: int
+    statuses: frozenset[str]
+
+    def covers(self, position: int, status: str) -> bool:
+        """Whether it says that this message's payload is erased."""
+        return self.first <= position <= self.last and (
+            not self.statuses or status in self.statuses
+        )
 
 
 class KeyTrail:
@@ -46,18 +62,24 @@ class KeyTrail:
         self._find("key-invalid", "no key entry signed by the operator certifies this collector")
         return None
 
-    def erasures(self) -> list[tuple[int, int]]:
-        """Positions, first and last, whose payloads the operator said are erased."""
+    def erasures(self, *, everywhere: bool = False) -> list[Erasure]:
+        """Whose payloads the operator said are erased; looks again, for more may be by now.
+
+        `everywhere`: also in what other collectors applied, for one erases for another.
+        """
+        self._read()
         statements = [*self._statements]
         if self._index:
             statements += filter(None, map(self._from_log, self._index.erasures))
-        ranges = list[tuple[int, int]]()
+        if everywhere:
+            statements += self._from_others()
+        found = list[Erasure]()
         for statement in statements:
             collector, _, positions = statement.name.partition(":")
             if statement.action == "erase" and collector == self._collector:
                 first, _, last = positions.partition("-")
-                ranges.append((int(first), int(last)))
-        return ranges
+                found.append(Erasure(int(first), int(last), frozenset(statement.statuses)))
+        return found
 
     def at(self, applied: int) -> Keyring | None:
         """The keyring as of `applied` entries; None where so many are not there.
@@ -158,6 +180,17 @@ class KeyTrail:
         statement = None if place is None else self._from_log(place)
         if statement is not None:
             yield statement
+
+    def _from_others(self) -> Iterator[KeyStatement]:
+        """The erasures of this collector's messages that the rows of others hold."""
+        named = f"\nerase messages {self._collector}:".encode()
+        for other in self._inquiry.ledger.collectors():
+            for row in self._inquiry.ledger.key_entries(other.id):
+                if type(row.entry) is bytes and named in row.entry:
+                    try:
+                        yield self._inquiry.authority.read(row.entry)
+                    except AnchorError:
+                        continue  # a false entry is found where its collector's are read
 
     def _from_log(self, place: int) -> KeyStatement | None:
         assert self._index is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from anchor.audit_findings import Kind
 from anchor.audit_inquiry import Inquiry
-from anchor.audit_keys import KeyTrail
+from anchor.audit_keys import Erasure, KeyTrail
 from anchor.errors import Refused
 from anchor.merkle import leaf_hash
 from anchor.row_record import named_message, payload_fault, record_of
@@ -51,10 +51,11 @@ class RowCheck:
 
     inquiry: Inquiry
     keys: KeyTrail
-    erasures: Sequence[tuple[int, int]]
+    erasures: Sequence[Erasure]
     received: int = 0
     counted: int = 0
     _nobody: Keyring = field(default_factory=Keyring)
+    _looks: int = 50
 
     def check(self, row: MessageRow) -> Checked:
         """Check a row whose position is the one that is due."""
@@ -86,9 +87,16 @@ class RowCheck:
     def _erased(self, row: MessageRow) -> Fault | None:
         self.inquiry.audit.counts.erased += 1
         self.inquiry.audit.counts.unjudged += 1
-        if any(first <= row.position <= last for first, last in self.erasures):
+        if not self._is_covered(row) and self._looks:
+            # A collector may have gone on erasing while we read.
+            self._looks -= 1
+            self.erasures = self.keys.erasures(everywhere=True)
+        if self._is_covered(row):
             return None
         return Fault("erased", "the payload is gone, and no key entry by the operator erased it")
+
+    def _is_covered(self, row: MessageRow) -> bool:
+        return any(erasure.covers(row.position, row.status) for erasure in self.erasures)
 
     def _judge(self, row: MessageRow, payload: bytes) -> Judgement | None:
         keyring = self._nobody if row.status in KEYLESS_STATUSES else self.keys.at(row.keys)

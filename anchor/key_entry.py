@@ -5,6 +5,7 @@ key that is another's. One spelling: an entry is read by writing it again.
 """
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Literal, get_args
 
@@ -14,6 +15,7 @@ from anchor.spelling import octets
 from telemetry.canonical import b64, is_segment, time_text, time_us
 from telemetry.errors import NotCanonical, WeakKey
 from telemetry.keyring import Action, KeyStatement, Kind
+from telemetry.record import STATUSES
 from telemetry.signature import check_public_key, verify
 
 FIRST_LINE = "factoryledger key entry v1"
@@ -59,9 +61,21 @@ def revoke(*, operator: SignerKey, kind: Enrolled, name: str, prior: bytes, time
     return _seal(operator, "revoke", kind, name, time=time, prior=prior)
 
 
-def erase(*, operator: SignerKey, collector: str, first: int, last: int, time: int) -> bytes:
-    """State that payloads at these positions (inclusive) are erased; their records stand."""
-    return _seal(operator, "erase", "messages", f"{collector}:{first}-{last}", time=time)
+def erase(  # noqa: PLR0913 - what is erased, each part by name
+    *,
+    operator: SignerKey,
+    collector: str,
+    first: int,
+    last: int,
+    time: int,
+    statuses: Sequence[str] = (),
+) -> bytes:
+    """State that payloads at these positions (inclusive) are erased; their records stand.
+
+    With `statuses`, only those of messages with one of them.
+    """
+    name = f"{collector}:{first}-{last}"
+    return _seal(operator, "erase", "messages", name, time=time, statuses=statuses)
 
 
 def is_key_entry(entry: bytes) -> bool:
@@ -96,6 +110,7 @@ def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
     time: int,
     key: Possessor | SignerKey | None = None,
     prior: bytes | None = None,
+    statuses: Sequence[str] = (),
 ) -> bytes:
     holder = key.raw if isinstance(key, SignerKey) else key
     lines = [FIRST_LINE, f"{action} {kind} {name}", f"time {_time_text(time)}"]
@@ -103,6 +118,8 @@ def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
         lines.append(f"key {b64(holder.public_key)}")
     if prior is not None:
         lines.append(f"prior {prior.hex()}")
+    if statuses:
+        lines.append(f"status {','.join(statuses)}")
     text = "".join(f"{line}\n" for line in lines)
     if holder is not None:
         text += f"possession {b64(holder.sign(_possession(text)))}\n"
@@ -114,7 +131,9 @@ def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
 def _read(text: str, entry_hash: bytes) -> KeyStatement:
     lines = text.split("\n")[:-1]
     action, kind, name = _subject(lines)
-    values = _values(lines[2:], ("time", *_FIELDS[action]))
+    narrowed = action == "erase" and len(lines) > 3  # noqa: PLR2004  # first line, subject, time
+    fields = ("status",) if narrowed else _FIELDS[action]
+    values = _values(lines[2:], ("time", *fields))
     statement = KeyStatement(
         hash=entry_hash,
         action=action,
@@ -123,6 +142,7 @@ def _read(text: str, entry_hash: bytes) -> KeyStatement:
         time=_time_us(values["time"]),
         key=octets(values["key"], "key", 32) if "key" in values else None,
         prior=_prior(values["prior"]) if "prior" in values else None,
+        statuses=_statuses(values["status"]) if "status" in values else (),
     )
     if statement.key is not None:
         before = text[: text.rindex("possession ")]
@@ -158,6 +178,16 @@ def _values(lines: list[str], names: tuple[str, ...]) -> dict[str, str]:
     if tuple(name for name, _ in pairs) != names:
         raise Malformed(f"a key entry of this kind has the lines {', '.join(names)}")
     return dict(pairs)
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    named = text.split(",")
+    if [status for status in STATUSES if status in named] != named:
+        raise Malformed(
+            f"status {text[:100]!r} is no list of statuses, each once, in the order "
+            f"{','.join(STATUSES)}"
+        )
+    return tuple(named)
 
 
 def _prior(text: str) -> bytes:

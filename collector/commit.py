@@ -27,7 +27,8 @@ _UNIQUE_VIOLATION: Final = "23505"
 class Commit:
     """The bytes of one commit, whatever becomes of it; rows in the order of their columns.
 
-    Without a `batch` there are only counters, which are absolute: writing them twice is once.
+    Without a `batch` there are only key entries, each under its number, and counters, which
+    are absolute: writing them twice is once.
     """
 
     collector: str
@@ -142,6 +143,7 @@ def _insert(table: Table, suffix: str = "") -> str:
 
 _BATCHES = _insert(tables.batches)
 _KEY_ENTRIES = _insert(tables.key_entries)
+_KEY_ENTRIES_ALONE = _insert(tables.key_entries, " ON CONFLICT (collector, number) DO NOTHING")
 _REFUSALS = _insert(tables.refusals, " ON CONFLICT (collector, hash) DO NOTHING")
 _TILES = _insert(
     tables.tiles, " ON CONFLICT (collector, level, number) DO UPDATE SET hashes = excluded.hashes"
@@ -168,7 +170,10 @@ def _write(store: Store, connection: Connection, commit: Commit) -> None:
     for statement, rows in (
         (_REFUSALS, commit.refusals),
         (_TILES, [(commit.collector, *tile) for tile in commit.tiles]),
-        (_KEY_ENTRIES, [key_values(row) for row in commit.key_entries]),
+        (
+            _KEY_ENTRIES_ALONE if commit.batch is None else _KEY_ENTRIES,
+            [key_values(row) for row in commit.key_entries],
+        ),
         (_COUNTERS, [(commit.collector, *item) for item in commit.counters.items()]),
     ):
         if rows:

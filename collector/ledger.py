@@ -218,6 +218,16 @@ class Ledger:
         """Apply the key entries that wait in the requests folder; give their number."""
         return self._keys.refresh()
 
+    def save_keys(self) -> None:
+        """Keep the key entries that no batch has kept yet; CommitFailed as with a batch."""
+        unsaved = tuple(self._keys.unsaved)
+        if unsaved:
+            commit = Commit(
+                collector=self.head.collector, key_entries=unsaved, counters=self._counts.stored
+            )
+            put_surely(self._shelf, commit, self._patience)
+            self._keys.saved(unsaved)
+
     def _put(self, docket: Docket, door: Door, source_line: int | None) -> _Put:
         """Settle what was judged and commit it; again where another collector was faster."""
         while True:

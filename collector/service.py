@@ -7,9 +7,9 @@ the network loop never waits for the disk (docs/decisions/commit-before-acknowle
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -27,8 +27,10 @@ from collector.panel import Panel
 from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, IdentityFor, Requests
 from collector.resume import Opened, Resume
+from collector.retaining import Keeping, Retaining
+from collector.retention import Retention
 from collector.stats import Stats
-from collector.store import open_store
+from collector.store import Store, open_store
 from collector.store_reader import LedgerReader
 from telemetry.link import Arrival, Link, Subscription
 from telemetry.topic import collector_topic
@@ -65,6 +67,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     rebirth: bool = True,
     anchored_size: AnchoredSize | None = None,
     holds: Callable[[str], bool] = lambda _: True,
+    keeping: Keeping | None = None,
     session_expiry: int = FOR_EVER,
     on_ready: Callable[[], None] | None = None,
     account: Account | None = None,
@@ -77,7 +80,8 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     `prefix` is where the collector's key entry is published; `anchored_within` (seconds) is
     what receipts promise; up to `processes` check signatures beside this one; what is over the
     `limits` is refused; with `rebirth`, Sparkplug nodes are asked for births that are missing;
-    the broker keeps what comes while the collector is away for `session_expiry` (seconds); an
+    `keeping` says how long payloads are kept; the broker keeps what comes while the collector
+    is away for `session_expiry` (seconds); an
     `account` is kept while it runs. Of the live collectors in the store it goes on with one
     whose key it `holds`. StoreLocked, StoreUnavailable and BrokerUnavailable at the start. A
     store that is away or full is waited out; CommitFailed where waiting cannot help, or when it
@@ -112,7 +116,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
                 give_up=give_up,
                 last_tries=last_tries,
             )
-            await service.run(stop, on_ready)
+            await service.run(stop, on_ready, _retaining(keeping, store, opened, worker, now))
     with LedgerReader(store_url) as reader:
         return reader.stats()
 
@@ -171,7 +175,12 @@ class _Service:
         self._account = account
         account.look = self._look
 
-    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None] | None) -> None:
+    async def run(
+        self,
+        stop: asyncio.Event,
+        on_ready: Callable[[], None] | None,
+        retaining: Retaining | None,
+    ) -> None:
         """Collect until `stop`, or until the link or the store gives up."""
         # Before the link: a broker that has kept much for us sends it before it answers the
         # subscriptions, and we would not read on to that answer with our hands full.
@@ -181,7 +190,8 @@ class _Service:
                 _log.info("collector ready", collector=self._ledger.head.collector)
                 if on_ready is not None:
                     on_ready()
-                await self._until(stop, flushing)
+                async with _beside(retaining, self._ending):
+                    await self._until(stop, flushing)
         finally:
             self._intake.close()
             await flushing
@@ -298,6 +308,33 @@ class _Service:
         self._account.connections += 1
         _log.info("connected", session_present=session_present)
         self._outgoing.post(self._key_topic, self._key_entry, retain=True)
+
+
+def _retaining(
+    keeping: Keeping | None,
+    store: Store,
+    opened: Opened,
+    worker: ThreadPoolExecutor,
+    now: Callable[[], int],
+) -> Retaining | None:
+    if keeping is None:
+        return None
+    retention = Retention(store, keeping.ages, opened.ledger.statements, holds=keeping.holds)
+    return Retaining(retention, keeping, opened.ledger, worker, now)
+
+
+@asynccontextmanager
+async def _beside(retaining: Retaining | None, ending: asyncio.Event) -> AsyncIterator[None]:
+    """Let retention run meanwhile; whatever ends the rest ends it."""
+    if retaining is None:
+        yield
+        return
+    task = asyncio.create_task(retaining.run(ending))
+    try:
+        yield
+    finally:
+        ending.set()
+        await task
 
 
 def _subscription(pattern: str) -> Subscription:

@@ -39,6 +39,10 @@ class SqliteStore(Store):
     def alone(self, connection: Connection, what: str) -> None:
         """Whoever holds the file's lock is alone."""
 
+    def shred(self, connection: Connection) -> None:
+        """Overwrite what is erased in the file; the log beside it keeps it until it is merged."""
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
     def interrupt(self) -> None:
         """Nothing waits longer than SQLite's own busy wait."""
 

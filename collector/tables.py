@@ -194,6 +194,17 @@ breaks = Table(
     sqlite_with_rowid=False,
 )
 
+# How far the payloads of an erasure, by its entry's hash, are gone: below `next`, all of them.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("collector", Text, nullable=False),
+    Column("next", BigInteger, nullable=False),
+    Column("erased", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Messages that this release failed to judge: kept whole beside the log, never mislabelled.
 refusals = Table(
     "refusals",

@@ -42,6 +42,9 @@ class Store(ABC):
     def alone(self, connection: Connection, what: str) -> None:
         """Until the transaction ends, be the one writer that does `what`."""
 
+    def shred(self, connection: Connection) -> None:  # noqa: B027 - only files can be told to
+        """Let what this session erases be overwritten, where the database can do that."""
+
     def make_room(self, position: int) -> None:  # noqa: B027 - a database without partitions
         """Be ready for rows up to this position; for databases that divide their tables."""
 

@@ -23,6 +23,16 @@ from telemetry.address import Credentials
 
 SETTINGS_FILE = Path("factoryledger.toml")
 
+Status = Literal[
+    "accepted",
+    "unsigned",
+    "bad-signature",
+    "unknown-device",
+    "revoked",
+    "malformed",
+    "conflict",
+]
+
 
 def _urls(given: object) -> object:
     """One URL, or a list of them: in a variable, a list as JSON has it."""
@@ -67,6 +77,8 @@ class Settings(BaseSettings):
     rebirth: bool = True
     processes: int | None = Field(default=None, ge=0, le=256)
     every: float = Field(default=5.0, gt=0, le=1e9)
+    retention: dict[Status, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
+    retention_every: float = Field(default=3600.0, gt=0, le=1e9)
     metrics: str | None = None
     log_format: Literal["text", "json"] = "text"
 

@@ -20,7 +20,8 @@ class KeyStatement:
     """What one operator-signed key entry says (docs/formats.md, Key entry).
 
     `hash` is the SHA-256 of the whole entry, `time` in microseconds since the epoch;
-    `key` is a 32-byte Ed25519 public key; `prior` the hash of the entry that this one ends.
+    `key` is a 32-byte Ed25519 public key; `prior` the hash of the entry that this one ends;
+    `statuses` are those of the messages that an erasure means, empty for all of them.
     """
 
     hash: bytes
@@ -30,6 +31,7 @@ class KeyStatement:
     time: int
     key: bytes | None = None
     prior: bytes | None = None
+    statuses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - on demand
     from collector.account import Account  # noqa: PLC0415 - on demand
     from collector.service import collect as run_collector  # noqa: PLC0415 - on demand
+    from factoryledger.erasing import keeping  # noqa: PLC0415 - on demand
     from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import few_collections, ready  # noqa: PLC0415 - on demand
@@ -243,6 +244,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             processes=_cores() if settings.processes is None else settings.processes,
             anchored_size=partial(anchored_size, place),
             holds=place.holds_collector,
+            keeping=keeping(place),
             on_ready=ready(f"collect from {place.broker}"),
             account=account,
         )

@@ -1,6 +1,8 @@
-"""`factoryledger keys`: the private keys that are here, and the public ones that are trusted."""
+"""`factoryledger keys`: keys that are here or trusted, and the operator's word for erasures."""
 
 import json
+from hashlib import sha256
+from typing import Annotated
 
 import typer
 
@@ -16,6 +18,43 @@ app = typer.Typer(
 @app.callback()
 def keys() -> None:
     """Keys that are here, and keys that are trusted."""
+
+
+@app.command("erase-messages")
+def erase_messages(
+    messages: Annotated[
+        str,
+        typer.Argument(metavar="COLLECTOR:FIRST-LAST", help="Positions, as audit names them."),
+    ],
+    *,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help="Only messages with this status (repeatable).",
+            show_default=False,
+        ),
+    ] = None,
+    data: options.Data = None,
+) -> None:
+    """Sign that these messages' payloads are to be erased; their records and proofs stand.
+
+    A running collector erases them once the anchor log has published this word. It cannot be
+    taken back.
+    """
+    from factoryledger.erasing import sign_erasure, wanted_of  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+
+    place = installation(data=data)
+    place.data.create()
+    wanted = wanted_of(messages, status or ())
+    entry = sign_erasure(place.data, wanted)
+    whose = ", ".join(wanted.statuses) or "every status"
+    typer.echo(
+        f"erasure of {wanted.collector}:{wanted.first}-{wanted.last} ({whose}) signed, "
+        f"entry {sha256(entry).hexdigest()}"
+    )
 
 
 @app.command("list")

@@ -70,6 +70,17 @@ def test_entries_are_read_as_they_were_written(name, time, prior, seed):
     assert (statement.key, statement.prior) == (key.public_key, prior)
 
 
+def test_an_erasure_may_name_statuses_each_once_in_order():
+    said = {"operator": OPERATOR, "collector": "c1", "first": 0, "last": 12, "time": TIME}
+    entry = erase(statuses=("unsigned", "malformed"), **said)
+    assert b"\nstatus unsigned,malformed\n" in entry
+    assert AUTHORITY.read(entry).statuses == ("unsigned", "malformed")
+    assert AUTHORITY.read(erase(**said)).statuses == ()
+    for statuses in (("malformed", "unsigned"), ("unsigned", "unsigned"), ("good",), ("",)):
+        with pytest.raises(Malformed):
+            erase(statuses=statuses, **said)
+
+
 def test_an_erasure_names_positions():
     entry = erase(operator=OPERATOR, collector="c1", first=0, last=12, time=TIME)
     statement = AUTHORITY.read(entry)

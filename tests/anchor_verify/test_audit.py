@@ -116,6 +116,17 @@ def test_an_erasure_that_the_operator_signed_is_no_finding() -> None:
     assert (finding.position, finding.device, finding.seq) == (2, "mill-1", 0)
 
 
+def test_an_erasure_counts_only_for_the_statuses_that_it_names() -> None:
+    world, _ = small_world()
+    rows = world.ledger.message_rows
+    world.erase_messages("c0", 0, 9, statuses=("unsigned", "malformed"))
+    rows[2] = replace(rows[2], payload=None)
+    assert rows[2].status == "accepted"
+    assert only(audit_of(world), "erased").position == 2
+    world.erase_messages("c0", 2, 2, statuses=("accepted",))
+    assert audit_of(world).clean
+
+
 def test_an_erasure_for_another_collector_does_not_count() -> None:
     world, _ = small_world()
     world.add_collector("c1")

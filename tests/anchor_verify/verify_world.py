@@ -213,13 +213,16 @@ class World:
             )
         )
 
-    def erase_messages(self, collector: str, first: int, last: int) -> bytes:
+    def erase_messages(
+        self, collector: str, first: int, last: int, statuses: Sequence[str] = ()
+    ) -> bytes:
         return self.request(
             erase(
                 operator=self.operator,
                 collector=collector,
                 first=first,
                 last=last,
+                statuses=statuses,
                 time=self.time(),
             )
         )
