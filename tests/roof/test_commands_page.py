@@ -17,7 +17,8 @@ def test_every_command_of_the_design_is_there():
         "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "witness", "ingest",
         "record", "replay", "watch", "stats", "prove", "verify", "audit",
         "tlog verify", "tlog audit",
-        "device enrol", "device rotate", "device revoke", "device list", "keys list", "keys erase-messages",
+        "device enrol", "device rotate", "device revoke", "device list",
+        "keys list", "keys erase-messages",
     }  # fmt: skip
 
 
