@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers examples example broker \
-	postgresql bench soak day lock clean
+	postgresql bench soak faults day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -91,6 +91,9 @@ bench: $(DEFAULT) peers broker postgresql ## Every figure that the documents nam
 
 soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat
 	$(VENV)/bin/python benchmarks/soak.py --seconds 600
+
+faults: $(DEV) broker postgresql ## Everything killed, cut and flooded for minutes; prints what was lost: 0
+	$(VENV)/bin/python -m pytest tests/survival -m "long or not long" -s --durations 5 $(PYTEST_ARGS)
 
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice
