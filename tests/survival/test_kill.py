@@ -1,8 +1,11 @@
 """kill -9 of machines, broker and collector; a broker that forgets; a backlog."""
 
+import contextlib
 import os
 import random
+import signal
 import time
+from functools import partial
 
 import pytest
 from survival_line import hold, publish, until
@@ -27,21 +30,35 @@ class Keeping(LocalBroker):
         return command
 
 
-def kill_at_random(line, seconds, seed):
+def kill_database(server):
+    """SIGKILL every process of it, as a power cut would."""
+    for pid in server._pids():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server._process.wait(30)
+
+
+def kill_at_random(line, seconds, seed, database=None):
     """Kill one after the other, at any moment; give how often each."""
     chance = random.Random(seed)
     collector, machines = line.collector(), line.machines(6)
+    kills = {"collector": collector.kill, "machines": machines.kill, "broker": line.broker.kill}
+    if database is not None:
+        kills["database"] = partial(kill_database, database)
     collector.start()
     machines.start()
-    killed = dict.fromkeys(("collector", "machines", "broker"), 0)
+    killed = dict.fromkeys(kills, 0)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(chance.uniform(0.0, 1.0))
-        for name in chance.sample(sorted(killed), chance.choice((1, 1, 2, 3))):
+        struck = chance.sample(sorted(kills), chance.choice((1, 1, 2, 3)))
+        for name in struck:
             killed[name] += 1
-            {"collector": collector, "machines": machines, "broker": line.broker}[name].kill()
-        # In any order: without a broker the others wait or end at once, and are started again.
+            kills[name]()
+        # Without a broker or a database the others wait, or have ended and are started again.
         line.broker.start()
+        if "database" in struck:
+            database.start()
         for program in chance.sample((collector, machines), 2):
             if not program.running:
                 program.start()
@@ -50,16 +67,32 @@ def kill_at_random(line, seconds, seed):
     return killed, machines
 
 
+def seed_of_the_day():
+    """Any seed, or the one that is to be done again."""
+    seed = int(os.environ.get("SURVIVAL_SEED", random.randrange(2**32)))
+    print(f"\nseed {seed}")  # noqa: T201 - with SURVIVAL_SEED the same is drawn again
+    return seed
+
+
 @pytest.mark.parametrize(
     "seconds", [pytest.param(10, id="short"), pytest.param(60, id="long", marks=pytest.mark.long)]
 )
 def test_killed_in_random_order_nothing_is_lost_or_doubled(lay, seconds):
-    seed = int(os.environ.get("SURVIVAL_SEED", random.randrange(2**32)))
-    print(f"\nseed {seed}")  # noqa: T201 - with it the same is done again
-    line = lay()
+    line, seed = lay(), seed_of_the_day()
     killed, machines = kill_at_random(line, seconds, seed)
     hold(line.sum(machines.results()), f"killed for {seconds} s, seed {seed}: {killed}")
     assert all(killed.values()) or seconds < 60
+
+
+@pytest.mark.long
+def test_killed_in_random_order_with_their_database_nothing_is_lost_or_doubled(
+    lay, postgres_of_ones_own, monkeypatch
+):
+    monkeypatch.setenv("FACTORYLEDGER_DATABASE", postgres_of_ones_own.database())
+    line, seed = lay(), seed_of_the_day()
+    killed, machines = kill_at_random(line, 60, seed, postgres_of_ones_own)
+    hold(line.sum(machines.results()), f"killed for 60 s, seed {seed}: {killed}")
+    assert all(killed.values())
 
 
 @pytest.mark.parametrize(
