@@ -37,7 +37,11 @@ class Outcome(Protocol):
 
     @property
     def refused(self) -> int:
-        """Messages kept aside."""
+        """Messages kept out of the log."""
+
+    @property
+    def causes(self) -> Mapping[str, int]:
+        """Of those, how many for which cause."""
 
     @property
     def statuses(self) -> Mapping[str, int]:
@@ -94,6 +98,8 @@ class Account:
     duplicates: int = 0
     refused: int = 0
     own: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    """Why messages were refused."""
     statuses: Counter[str] = field(default_factory=Counter)
     last_commit: int | None = None
     """When the last batch was committed, in microseconds since the epoch."""
@@ -118,6 +124,7 @@ class Account:
         self.duplicates += outcome.duplicates
         self.refused += outcome.refused
         self.own += outcome.own
+        self.causes.update(outcome.causes)
         self.statuses.update(outcome.statuses)
         self.last_commit = now
         if outcome.stored:

@@ -5,6 +5,7 @@ returned for is committed; when it raises, nothing of that call may be acknowled
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -72,6 +73,7 @@ class Taken:
     own: int
     refused: int
     statuses: Mapping[str, int] = field(default_factory=dict)
+    causes: Mapping[str, int] = field(default_factory=dict)
     made: Sequence[int] = ()
     commit_seconds: float = 0.0
 
@@ -171,6 +173,7 @@ class Ledger:
             duplicates=batch.duplicates,
             own=docket.own,
             refused=len(docket.refused) + len(batch.refused),
+            causes=Counter(one.cause for one in (*docket.refused, *batch.refused)),
             statuses=batch.statuses,
             made=batch.made,
             commit_seconds=put.seconds,

@@ -39,11 +39,12 @@ class CollectorProbe:
         yield counter(
             "collector_messages_duplicate", "Messages that were stored already.", sums.duplicates
         )
-        yield counter("collector_messages_refused", "Messages kept aside, unjudged.", sums.refused)
+        yield counter("collector_messages_refused", "Messages kept out of the log.", sums.refused)
         yield gauge(
             "collector_messages_in_flight", "Messages taken and not committed yet.", sums.in_flight
         )
         yield counter("collector_messages_own", "The ledger's own words, not stored.", sums.own)
+        yield counters("collector_refusals", "The same, by cause.", "cause", self.account.causes)
         known = {status: self.account.statuses[status] for status in STATUSES}
         yield counters(
             "collector_messages_judged", "Messages stored, by their status.", "status", known

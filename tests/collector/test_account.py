@@ -12,7 +12,15 @@ SECOND = 1_000_000
 
 
 def outcome(**counts):
-    known = {"stored": 0, "duplicates": 0, "own": 0, "refused": 0, "statuses": {}, "made": ()}
+    known = {
+        "stored": 0,
+        "duplicates": 0,
+        "own": 0,
+        "refused": 0,
+        "statuses": {},
+        "causes": {},
+        "made": (),
+    }
     return SimpleNamespace(**{**known, "commit_seconds": 0.01, **counts})
 
 
@@ -33,12 +41,20 @@ def test_the_sum_holds_before_during_and_after_a_commit():
     assert holds(account.balance())
     assert account.balance().in_flight == 13
 
-    counts = {"stored": 4, "duplicates": 2, "own": 1, "refused": 1, "statuses": {"accepted": 4}}
+    counts = {
+        "stored": 4,
+        "duplicates": 2,
+        "own": 1,
+        "refused": 1,
+        "causes": {"failed": 1},
+        "statuses": {"accepted": 4},
+    }
     account.settle(outcome(**counts), seconds=0.2, now=SECOND)
     balance = account.balance()
     assert holds(balance)
     assert (balance.received, balance.stored, balance.in_flight, balance.own) == (12, 4, 5, 1)
     assert account.statuses == Counter(accepted=4)
+    assert account.causes == Counter(failed=1)
 
 
 def test_a_message_that_is_lost_between_door_and_commit_breaks_the_sum():
