@@ -37,6 +37,7 @@ from anchor.key_entry import enrol
 from anchor.note import SignerKey, VerifierKey
 from anchor.receipts import ReceiptTree, ReceiptVerifier
 from factoryledger.broker import LocalBroker
+from factoryledger.running import few_collections
 from simulator.crew import Conditions, Tally
 from simulator.fleet import simulate
 from simulator.offline import test_key
@@ -196,7 +197,7 @@ def run_fleet(given: argparse.Namespace, address: Address, pids: dict[str, int])
     def ready() -> None:
         figures["connected_seconds"] = round(time.monotonic() - begun, 2)
         gc.collect()
-        gc.freeze()
+        few_collections()
         meter = Meter(fleet=os.getpid(), **pids)
 
         def look() -> None:

@@ -346,7 +346,7 @@ def _run(
     speed: float | None,
 ) -> "Tally":
     """Enrol the machines, then run them; nothing is published before that is durable."""
-    from factoryledger.running import allow_files, ready, run_until_stopped  # noqa: PLC0415 - on demand
+    from factoryledger.running import allow_files, few_collections, ready, run_until_stopped  # noqa: PLC0415 - on demand
 
     # A socket a machine, or a gateway; a file and a lock a machine where outboxes are on disk.
     machines = len(plant.machines)
@@ -358,7 +358,7 @@ def _run(
         # Ten thousand machines are millions of objects that live until the end: not to be
         # looked at again and again.
         gc.collect()
-        gc.freeze()
+        few_collections()
         said()
 
     place.data.create()
