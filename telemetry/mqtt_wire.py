@@ -113,6 +113,9 @@ class MqttWire(asyncio.Protocol):
         """Send CONNECT."""
         # Not asserted: uvloop's transport behaves as an asyncio.Transport and is none by class.
         self._transport = cast("asyncio.Transport", transport)
+        if met_itself(transport):
+            self.abort()
+            return
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -210,6 +213,16 @@ class MqttWire(asyncio.Protocol):
         self._flush()
         if delay is not None:
             self._timer = self._loop.call_later(delay, self._beat)
+
+
+def met_itself(transport: asyncio.BaseTransport) -> bool:
+    """Whether the connection is one of a socket with itself.
+
+    TCP's simultaneous open makes one where nobody listens on a port of the range that the
+    system gives to clients. It would keep that port from the broker that wants it back.
+    """
+    own = transport.get_extra_info("sockname")
+    return own is not None and own == transport.get_extra_info("peername")
 
 
 def _unavailable(error: Exception) -> Exception:

@@ -13,6 +13,7 @@ from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.mqtt_events import Arrived, Closed, Settled, Subscribed
 from telemetry.mqtt_packets import Arrival, Opening, Outgoing
 from telemetry.mqtt_session import MqttSession
+from telemetry.mqtt_wire import met_itself
 from telemetry.properties import NO_PROPERTIES, Properties
 
 _TAKEN_OVER: Final = 0x8E
@@ -179,6 +180,9 @@ class Strand(asyncio.Protocol):
         # Not asserted: uvloop's transport behaves as an asyncio.Transport and is none by class.
         self._transport = cast("asyncio.Transport", transport)
         self._cause, self._acknowledged, self.refused = None, _NOWHERE, False
+        if met_itself(transport):
+            self.abort()
+            return
         self._session = MqttSession(self.opening, epoch=self.epoch + 1, now=self._holder.now())
         self.write()
 

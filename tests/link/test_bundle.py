@@ -15,6 +15,7 @@ from telemetry.bundle import Bundle
 from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.link import Link, Subscription
 from telemetry.mqtt_packets import Opening
+from telemetry.mqtt_wire import Ear, MqttWire
 
 QUICK = Backoff(first=0.02, limit=0.2)
 LOOPS = [asyncio.new_event_loop]
@@ -249,6 +250,35 @@ def test_a_client_id_that_cannot_be_sent_is_the_callers_error(run):
     async def main():
         with pytest.raises(ValueError):
             bundle_of(Address("127.0.0.1", 1), ["x" * 70_000])
+
+    run(main)
+
+
+class Mirror:
+    """A transport whose socket is connected to itself, as TCP allows where nobody listens."""
+
+    aborted = False
+
+    def get_extra_info(self, name):
+        return {"sockname": ("127.0.0.1", 40_000), "peername": ("127.0.0.1", 40_000)}[name]
+
+    def abort(self):
+        self.aborted = True
+
+
+def test_a_connection_with_itself_is_cut(run):
+    """It would keep the port from the broker that wants it back."""
+
+    async def main():
+        _, (ear,), _ = bundle_of(Address("127.0.0.1", 40_000), ["a"])
+        ends = [
+            ear.strand,
+            MqttWire(Opening(client_id="a"), epoch=1, where="x", ear=Ear(*[print] * 4)),
+        ]
+        for end in ends:
+            mirror = Mirror()
+            end.connection_made(mirror)
+            assert mirror.aborted
 
     run(main)
 
