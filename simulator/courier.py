@@ -152,6 +152,7 @@ class Courier:
         """Count what the broker said; only a receipt means anything to the outbox."""
         if not is_delivery(code):
             self.refused += 1
+            self._delivery.bounced(entry, self._clock())
         elif self.outbox.holds(entry):
             self._acknowledged.add(entry)
 

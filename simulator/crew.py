@@ -180,8 +180,10 @@ class Crew:
 
 def _bundle(wire: Wire, trust: Trust, couriers: Sequence[Courier], gateway: str | None) -> Bundle:
     """The connections of a fleet: the herald's, and one a machine or one a gateway."""
-    # What is looked at is late for a resend by so much at the most.
-    bundle = Bundle(wire.address, look_every=min(LOOK_EVERY, wire.resend_after / 4))
+    # What is looked at is late for a resend by so much at the most; ten thousand looks take
+    # a tenth of a second.
+    seldom = min(LOOK_EVERY, 0.5 + len(couriers) / 2000)
+    bundle = Bundle(wire.address, look_every=min(seldom, wire.resend_after / 4))
     # Random: two fleets on one broker have a herald each.
     herald = Herald(trust, wire, f"herald-{secrets.token_hex(4)}")
     herald.strand = bundle.add(herald.opening, herald)

@@ -284,6 +284,8 @@ class Bundle:
             raise self._silent(f"{self._timeout:g} s") from error
         except OSError as error:
             raise self._silent(error.strerror or str(error)) from error
+        except RuntimeError as error:  # uvloop's word for one that closed while it opened
+            raise self._silent(str(error)) from error
         except SessionTakenOver:
             raise
         except LinkLost as error:

@@ -126,6 +126,8 @@ class Upkeep:
             await loop.create_connection(lambda: wire, host, port, ssl=context)
         except OSError as error:
             raise _silent(str(self.address), error.strerror or str(error)) from error
+        except RuntimeError as error:  # uvloop's word for one that closed while it opened
+            raise _silent(str(self.address), str(error)) from error
 
     async def _keep(self, wire: MqttWire) -> None:
         loop = asyncio.get_running_loop()

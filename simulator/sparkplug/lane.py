@@ -30,6 +30,7 @@ class Lane:
         self.outbox = outbox
         self.delivery = Delivery(chance=random.random, resend_after=resend_after)
         self.refused = 0
+        self._now = 0.0  # when it last published
         self._topic = topic
         self._machine = machine
         self._durable: set[tuple[str, int]] = set()
@@ -73,6 +74,7 @@ class Lane:
 
     def publish_again(self, link: Link, now: float) -> None:
         """Send out of the outbox what is due."""
+        self._now = now
         self.delivery.resend_due(now)
         while link.connected and (entry := self.delivery.next(now)) is not None:
             if not self.outbox.holds(entry):
@@ -107,5 +109,6 @@ class Lane:
             return  # what is lost with the link comes again out of the outbox
         if not is_delivery(future.result()):
             self.refused += 1
+            self.delivery.bounced(entry, self._now)
         elif self.outbox.holds(entry):
             self._acknowledged[entry.place] = entry

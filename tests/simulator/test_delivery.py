@@ -92,8 +92,8 @@ def test_an_eviction_does_not_bring_the_wait_back():
     assert way.resend_at() == 15.0
 
 
-def test_waits_are_jittered_between_three_quarters_and_the_whole():
-    assert delivery(chance=lambda: 0.0)._wait == 3.75
+def test_waits_are_jittered_between_nine_tenths_and_the_whole():
+    assert delivery(chance=lambda: 0.0)._wait == 4.5
     assert delivery(chance=lambda: 1.0)._wait == 5.0
 
 
@@ -118,7 +118,7 @@ def test_what_is_queued_or_out_is_not_queued_twice():
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(st.sampled_from(["offer", "send", "gone", "later", "anew"]),
+@given(st.lists(st.tuples(st.sampled_from(["offer", "send", "gone", "later", "bounce", "anew"]),
                           st.integers(0, 12)), max_size=40))  # fmt: skip
 def test_every_message_is_sent_until_it_is_gone(steps):
     way, now, held, new = delivery(), 0.0, {}, 0
@@ -136,6 +136,9 @@ def test_every_message_is_sent_until_it_is_gone(steps):
         elif step == "later":
             now += number
             way.resend_due(now)
+        elif step == "bounce":
+            for one in list(way._out)[:number]:
+                way.bounced(one, now)
         else:
             way.restart(held.values())
         assert len(way._out) <= 4
@@ -146,3 +149,41 @@ def test_every_message_is_sent_until_it_is_gone(steps):
         assert seq in drained(way, now)
         way.gone([held[seq]], receipted=True)
     assert way.next(now) is None
+
+
+def test_what_came_to_nobody_is_sent_again_after_a_second_then_ever_later():
+    way = delivery(window=100)
+    way.offer(entry(n) for n in range(3))
+    assert drained(way, 0.0) == [0, 1, 2]
+    for number in (0, 2):
+        way.bounced(entry(number), 0.1)
+    way.bounced(entry(7), 0.1)  # it is not out: nothing to do
+    assert way.resend_at() == 1.1
+    way.resend_due(1.0)
+    assert drained(way, 1.0) == []
+    way.resend_due(1.1)
+    assert drained(way, 1.1) == [0, 2]
+    assert way.resent == 2
+    way.bounced(entry(0), 1.2)
+    assert way.resend_at() == 3.2
+    way.gone([entry(1)], receipted=True)
+    way.resend_due(3.2)
+    assert drained(way, 3.2) == [0]
+    way.bounced(entry(0), 3.3)
+    assert way.resend_at() == 5.3  # a receipt had brought the pause back
+    way.resend_due(5.2)
+    assert drained(way, 5.2) == []
+    way.restart([entry(0), entry(2)])
+    assert drained(way, 6.0) == [0, 2]
+
+
+def test_what_came_to_nobody_fills_the_window():
+    way = delivery(window=2)
+    way.offer(entry(n) for n in range(5))
+    assert drained(way, 0.0) == [0, 1]
+    way.bounced(entry(0), 0.0)
+    way.bounced(entry(1), 0.0)
+    assert drained(way, 0.5) == []
+    way.offer([entry(0)])
+    way.gone([entry(1)], receipted=False)
+    assert drained(way, 0.5) == [2]
