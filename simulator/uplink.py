@@ -5,7 +5,8 @@ A machine has an uplink of its own, or shares that of a gateway. The edge betwee
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from simulator.chain import Entry
@@ -17,6 +18,7 @@ from telemetry.topic import MachineTopic
 
 GATEWAY_LEVELS: Final = ("line", "area", "site")
 _NO_LEVEL: Final = "_"
+_GATEWAY: Final = "gateway"
 
 
 class Uplink:
@@ -75,17 +77,30 @@ def gateway_uplinks(couriers: Sequence[Courier], wire: Wire, level: str) -> list
 
     A gateway is told of by its own will, since a connection has one: under the name
     `gateway`, on the level on which it stands; its session is that of its first machine.
+    A machine that has that name keeps it, and gateways get another.
     """
-    uplinks = []
-    for topic, behind in _grouped(couriers, lambda courier: _gateway(courier.topic, level)):
+    uplinks: list[Uplink] = []
+    own_name = _unlike(_GATEWAY, {courier.topic.machine for courier in couriers}, "_")
+    taken: set[str] = set()
+    for gateway, behind in _grouped(couriers, lambda courier: _gateway(courier.topic, level)):
+        topic = replace(gateway, machine=own_name)
         everyone = str(topic.with_kind("receipt")).split("/")
         wanted = [part if part != _NO_LEVEL else "+" for part in everyone[:-2]]
         own = "/".join([*wanted, "+", "receipt"])
         odd = [r for c in behind for r in c.receipts[1:]]
+        # Line `b-c` of area `a` and line `c` of area `a-b` would be one client, and fight for ever.
         name = "-".join(part for part in _places(topic) if part != _NO_LEVEL)
+        name = _unlike(name, taken, "-2")
+        taken.add(name)
         opening = wire.opening(name, (own, *odd), _death(topic, behind[0].outbox.session))
         uplinks.append(Uplink(behind, opening))
     return uplinks
+
+
+def connections(machines: Iterable[MachineTopic], level: str | None) -> int:
+    """How many connections these machines take: one each, or one for each gateway."""
+    topics = list(machines)
+    return len(topics) if level is None else len({_gateway(topic, level) for topic in topics})
 
 
 def _gateway(topic: MachineTopic, level: str) -> MachineTopic:
@@ -93,8 +108,15 @@ def _gateway(topic: MachineTopic, level: str) -> MachineTopic:
     area = topic.area if level in {"line", "area"} else _NO_LEVEL
     line = topic.line if level == "line" else _NO_LEVEL
     return MachineTopic(
-        topic.prefix, topic.enterprise, topic.site, area, line, "gateway", "telemetry"
+        topic.prefix, topic.enterprise, topic.site, area, line, _GATEWAY, "telemetry"
     )
+
+
+def _unlike(name: str, others: Container[str], suffix: str) -> str:
+    """Give the name, with the suffix as often as it takes to be none of the others."""
+    while name in others:
+        name += suffix
+    return name
 
 
 def _places(topic: MachineTopic) -> tuple[str, ...]:

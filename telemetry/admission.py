@@ -53,8 +53,9 @@ class Admission(Generic[T]):
 
     def due(self, now: float) -> float | None:
         """When `next` is worth another call, if nothing happens; None where it is not."""
-        if self._queue and now < self._pause_until:
-            return self._pause_until
+        if self._queue and self._trying < self._limit:
+            # Even where that is past by now: whoever asked `next` a moment before was told no.
+            return max(now, self._pause_until)
         return self._later[0][0] if self._later else None
 
     def passed(self) -> None:

@@ -101,6 +101,8 @@ class Bundle:
             return self
         try:
             await self._connect(self.strands[0])
+            for strand in self.strands[1:]:
+                strand.queued = True
             self._admission.add(self.strands[1:])
             self._pump()
             self._look()
@@ -214,22 +216,31 @@ class Bundle:
             raise self.failure
 
     def _retry(self, strand: Strand) -> None:
-        self._admission.add_later(strand, strand.tries, self.now())
-        strand.tries += 1
+        if not strand.queued:
+            self._queue(strand)
+            strand.tries += 1
         self._pump()
+
+    def _queue(self, strand: Strand) -> None:
+        """Let it connect in time; once, whoever asks: two tries at a time would be two sockets."""
+        strand.queued = True
+        self._admission.add_later(strand, strand.tries, self.now())
 
     def _pump(self) -> None:
         """Start connecting those that may; come back when others may."""
         if self._leaving or self.failure is not None:
             return
-        while (strand := self._admission.next(self.now())) is not None:
+        # One moment for both questions: between two, a pause may end that neither then tells of.
+        now = self.now()
+        while (strand := self._admission.next(now)) is not None:
+            strand.queued = False
             if strand.idle and strand.allowed:
                 self._connecting.add(self._loop.create_task(self._try(strand)))
                 continue
             self._admission.passed()
             if strand.ending:
-                self._admission.add_later(strand, strand.tries, self.now())
-        due = self._admission.due(self.now())
+                self._queue(strand)
+        due = self._admission.due(now)
         if due is not None:
             self._set_timer(due)
 

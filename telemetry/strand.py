@@ -70,8 +70,8 @@ class Strand(asyncio.Protocol):
 
     __slots__ = (
         "_acknowledged", "_cause", "_holder", "_session", "_transport",
-        "allowed", "brief", "dirty", "ear", "epoch", "opening", "ready", "refused", "since",
-        "standing", "tries",
+        "allowed", "brief", "dirty", "ear", "epoch", "opening", "queued", "ready", "refused",
+        "since", "standing", "tries",
     )  # fmt: skip
 
     def __init__(self, holder: Holder, opening: Opening, ear: Ear) -> None:
@@ -86,9 +86,11 @@ class Strand(asyncio.Protocol):
         self.ready = False
         self.refused = False  # the last CONNECT was
         self.dirty = False  # has something to write, and stands in the bundle's list
-        # What the bundle keeps about it: whether it may connect, tries that failed in a row,
-        # brief connections in a row, when it was connected, who waits for that.
+        # What the bundle keeps about it: whether it may connect, whether it is queued for that,
+        # tries that failed in a row, brief connections in a row, when it was connected, who
+        # waits for that.
         self.allowed = True
+        self.queued = False
         self.tries = self.brief = 0
         self.since = 0.0
         self.standing: asyncio.Future[None] | None = None
@@ -160,7 +162,10 @@ class Strand(asyncio.Protocol):
             if self._acknowledged is not _NOWHERE or session.pending:
                 self.write()
             self._hear()
-        self.ear.tick(now)
+        try:
+            self.ear.tick(now)
+        except Exception as error:  # noqa: BLE001 - as in `_hear`; no look would come after it
+            self._holder.fail(error)
 
     def write(self) -> None:
         """Write all that there is to write."""

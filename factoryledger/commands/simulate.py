@@ -170,7 +170,7 @@ def simulate(  # noqa: PLR0913 - a command's options
     """Run a factory; each message stays in its machine's outbox until it is receipted.
 
     Exit code 3 if messages are still held when the drain is over (but for those that a fault
-    withholds); the next run sends them.
+    withholds). With --outbox the next run sends them; in memory they end with the process.
     """
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
@@ -348,10 +348,8 @@ def _run(
     """Enrol the machines, then run them; nothing is published before that is durable."""
     from factoryledger.running import allow_files, few_collections, ready, run_until_stopped  # noqa: PLC0415 - on demand
 
-    # A socket a machine, or a gateway; a file and a lock a machine where outboxes are on disk.
     machines = len(plant.machines)
-    wanted = machines * ((plant.gateway is None) + 2 * (folder is not None)) + _OTHER_FILES
-    allow_files(wanted, f"a fleet of {machines} machines")
+    allow_files(_files(plant, on_disk=folder is not None), f"a fleet of {machines} machines")
     said = ready(f"simulate {machines} machines on {place.broker}")
 
     def on_ready() -> None:
@@ -403,6 +401,20 @@ def _run(
                 )
 
         return run_until_stopped(run, log_format=place.settings.log_format)
+
+
+def _files(plant: _Plant, *, on_disk: bool) -> int:
+    """How many open files the plant needs: a socket each for machines, or gateways, and nodes.
+
+    Where outboxes are on disk, a file and a lock each for machines and nodes beside it.
+    """
+    from simulator.edge import edges_of  # noqa: PLC0415 - on demand
+    from simulator.uplink import connections  # noqa: PLC0415 - on demand
+
+    nodes = len(edges_of(plant.machines))
+    plain = [machine.topic for machine in plant.machines if machine.language != "sparkplug"]
+    sockets = connections(plain, plant.gateway) + nodes
+    return sockets + 2 * on_disk * (len(plant.machines) + nodes) + _OTHER_FILES
 
 
 def _probe(account: "FleetAccount") -> "SimulatorProbe":

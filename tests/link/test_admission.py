@@ -119,3 +119,17 @@ def test_many_troubles_are_one_line_a_second():
     for number in range(30):
         hush.tell(number, 5.0 + number / 10)
     assert said == [(0, 0), (10, 9), (20, 9)]
+
+
+def test_a_pause_that_ends_between_the_two_questions_is_still_told():
+    door = Admission(SURE)
+    for _ in range(9):
+        door.add("a")
+        assert admitted(door) == ["a"]
+        door.failed(0.0)
+    door.add("b")
+    assert door.next(1.9) is None
+    assert door.due(1.9) == 2.0
+    assert door.due(2.1) == 2.1
+    assert admitted(door, 2.1) == ["b"]
+    assert door.due(2.1) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from contextlib import asynccontextmanager
 
 import mqtt5
@@ -242,6 +243,34 @@ def test_an_ear_that_raises_ends_the_bundle_with_its_error(run):
                 ear.strand.post("t", b"", "token")
                 with pytest.raises(ZeroDivisionError):
                     await bundle.run()
+
+    run(main)
+
+
+def test_a_look_that_raises_ends_the_bundle_with_its_error(run):
+    async def main():
+        async with scripted(good) as (address, _):
+            bundle, (ear,), _ = bundle_of(address, ["a"])
+            async with bundle:
+                ear.tick = lambda now: 1 / 0
+                with pytest.raises(ZeroDivisionError):
+                    await bundle.run()
+
+    run(main)
+
+
+def test_one_that_is_lost_and_restored_at_once_is_connected_once(run):
+    async def main():
+        async with scripted(good) as (address, seen):
+            bundle, (ear,), _ = bundle_of(address, ["a"])
+            async with bundle:
+                ear.strand.cut(hold=True)
+                await until(lambda: not ear.strand.ready)
+                ear.strand.restore()
+                time.sleep(2 * QUICK.limit)  # noqa: ASYNC251 - so that all that is due is due at once
+                await until(lambda: ear.epochs == [1, 2])
+                await asyncio.sleep(2 * QUICK.limit)
+            assert len(seen) == 2
 
     run(main)
 

@@ -1,6 +1,7 @@
 """Machines whose messages one gateway carries: fewer connections, the same promises."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from fleet_parts import LogKey, check_chains, keyring_of, memory_boxes, run
@@ -13,7 +14,7 @@ from simulator.fleet import simulate
 from simulator.plant import build_plant
 from simulator.station import BefallenStation, Station
 from simulator.trust import Trust
-from simulator.uplink import gateway_uplinks, machine_uplink
+from simulator.uplink import GATEWAY_LEVELS, connections, gateway_uplinks, machine_uplink
 from simulator.wire import Wire
 from telemetry.address import NOBODY, Address
 
@@ -25,6 +26,11 @@ def couriers(machines, prefix=""):
     boxes, trust = memory_boxes(machines, SEED), Trust(None, None)
     made = [Courier(m, boxes[m.name], trust, wire, clock=lambda: 0.0) for m in machines]
     return made, wire
+
+
+def renamed(one, **levels):
+    """The same machine elsewhere, or under another name."""
+    return dataclasses.replace(one, topic=dataclasses.replace(one.topic, **levels))
 
 
 def test_a_machines_own_connection_has_its_receipts_and_its_death():
@@ -64,6 +70,30 @@ def test_a_gateway_stands_on_its_level_and_hears_the_receipts_there(level, clien
     (own,) = [uplink for uplink in uplinks if uplink.opening.client_id == client]
     assert [one.pattern for one in own.opening.subscriptions] == [receipts]
     assert own.opening.will.topic == death
+
+
+def test_a_machine_called_gateway_keeps_its_death_to_itself():
+    first, *others = build_plant(3, SEED)
+    machines = [renamed(first, machine="gateway"), *others]
+    made, wire = couriers(machines)
+    for uplink in gateway_uplinks(made, wire, "line"):
+        assert uplink.opening.will.topic.endswith("/gateway_/death")
+
+
+def test_gateways_whose_places_read_alike_are_two_clients():
+    first, second, *_ = build_plant(2, SEED)
+    machines = [renamed(first, area="a", line="b-c"), renamed(second, area="a-b", line="c")]
+    made, wire = couriers(machines)
+    names = [uplink.opening.client_id for uplink in gateway_uplinks(made, wire, "line")]
+    assert names[1] == f"{names[0]}-2"
+
+
+def test_connections_are_as_many_as_machines_or_as_gateways():
+    topics = [machine.topic for machine in build_plant(60, SEED)]
+    assert connections(topics, None) == 60
+    for level in GATEWAY_LEVELS:
+        made, wire = couriers(build_plant(60, SEED))
+        assert connections(topics, level) == len(gateway_uplinks(made, wire, level)) < 60
 
 
 @pytest.mark.e2e
