@@ -97,6 +97,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     async with (
         crew.intruders or nullcontext(),
         hearing(wire, commands, machines, befallen, first),
+        _hurried(crew, stopped),
         crew.bundle,
         _connected(crew.edges),
         _carried(crew) as dirty,
@@ -149,6 +150,21 @@ async def _drained(crew: Crew, drain: float) -> None:
     end = time.monotonic() + drain
     while crew.held() and time.monotonic() < end:  # noqa: ASYNC110 - many outboxes, one end
         await asyncio.sleep(_LOOK)
+
+
+@asynccontextmanager
+async def _hurried(crew: Crew, stopped: asyncio.Event) -> AsyncIterator[None]:
+    """Who is told to stop does not wait until all are connected, which may never come."""
+
+    async def hurry() -> None:
+        await stopped.wait()
+        crew.bundle.hurry()
+
+    task = asyncio.create_task(hurry())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 @asynccontextmanager

@@ -138,6 +138,10 @@ class Bundle:
             self._loop.call_soon(self._write_all)
         self._dirty.append(strand)
 
+    def hurry(self) -> None:
+        """Wait no longer for all to stand: those that do not are tried on, as ever."""
+        self._all_stand.set()
+
     def stands(self, strand: Strand) -> None:
         """Take note that a strand's subscriptions stand."""
         strand.since = self.now()

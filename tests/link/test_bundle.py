@@ -247,6 +247,25 @@ def test_an_ear_that_raises_ends_the_bundle_with_its_error(run):
     run(main)
 
 
+def test_who_is_in_a_hurry_does_not_wait_for_all(run):
+    async def silent(peer):
+        await peer.next()
+        await asyncio.sleep(30)
+
+    async def main():
+        async with scripted(good, silent) as (address, seen):
+            bundle, (first, second), said = bundle_of(address, ["a", "b"], connect_timeout=600)
+            entering = asyncio.ensure_future(bundle.__aenter__())
+            await until(lambda: len(seen) == 2)
+            assert not entering.done()
+            bundle.hurry()
+            await entering
+            assert (first.epochs, second.epochs, said) == ([1], [], [])
+            await bundle.__aexit__(None, None, None)
+
+    run(main)
+
+
 def test_a_look_that_raises_ends_the_bundle_with_its_error(run):
     async def main():
         async with scripted(good) as (address, _):
