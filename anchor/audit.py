@@ -14,6 +14,7 @@ from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
 from anchor.audit_collector import Across, CollectorPass
 from anchor.audit_copies import Copies
+from anchor.audit_decoded import DecodedCheck
 from anchor.audit_findings import KINDS, Audit, Counts, Finding
 from anchor.audit_inquiry import Inquiry
 from anchor.errors import Malformed
@@ -64,7 +65,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     citations, known = Citations(inquiry, side.log, side.view), set[object]()
     for store in stores_of(ledger):
         one = replace(inquiry, ledger=store)
-        across = Across(chains, ClaimsCheck(one), citations, copies)
+        across = Across(chains, ClaimsCheck(one), citations, copies, DecodedCheck(one))
         known |= _audit_store(one, across, progress)
         copies.passed(store, across.claims.ends)
     _find_unknown(inquiry, known)
@@ -80,6 +81,7 @@ def _audit_store(inquiry: Inquiry, across: Across, progress: Progress | None) ->
         inquiry.audit.counts.collectors += 1
     _find_strangers(inquiry)
     across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims.ends))
+    across.decoded.finish(across.claims.ends)
     return {row.id for row in rows}
 
 

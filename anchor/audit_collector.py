@@ -13,6 +13,7 @@ from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
 from anchor.audit_copies import Copies
+from anchor.audit_decoded import DecodedCheck
 from anchor.audit_findings import STORE, Kind
 from anchor.audit_inquiry import Inquiry
 from anchor.audit_keys import KeyTrail
@@ -36,6 +37,7 @@ class Across:
     claims: ClaimsCheck
     citations: Citations
     copies: Copies
+    decoded: DecodedCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class CollectorPass:
 
     def _follow(self, row: MessageRow, checked: Checked) -> None:
         self.across.claims.add(row)
+        self.across.decoded.note(row)
         if checked.fault is not None or checked.leaf is None:
             return
         message = checked.judgement.message if checked.judgement else None

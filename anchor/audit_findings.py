@@ -13,6 +13,7 @@ Kind = Literal[
     "batch-missing",
     "claim-altered",
     "collector-altered",
+    "decoded-altered",
     "deleted",
     "duplicate",
     "erased",

@@ -6,7 +6,7 @@ The anchor and the auditor read the collector's store through these, and never i
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
+from telemetry.rows import BatchRow, CollectorRow, DecodedRow, KeyRow, MessageRow
 
 
 class Batches(Protocol):
@@ -71,3 +71,14 @@ class Census(Protocol):
 
     def strangers(self) -> Iterator[object]:
         """Values of `collector` in messages and batches that `collectors` lacks."""
+
+
+@runtime_checkable
+class Decoded(Protocol):
+    """What `audit` asks of a ledger that decodes Sparkplug."""
+
+    def decoded(self, collector: str, stop: int, start: int = 0) -> Iterator[DecodedRow]:
+        """A collector's decoded readings below position `stop`, by position and number."""
+
+    def decoded_until(self, collector: str) -> int:
+        """Below which position a collector's messages are decoded."""

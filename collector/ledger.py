@@ -19,6 +19,7 @@ from collector.claims import StoredClaims
 from collector.commit import Commit, Shelf, put_surely
 from collector.continuity import Continuity, Link, Place, Run
 from collector.counting import Counts, Door
+from collector.decoding import Decoding
 from collector.errors import Contested
 from collector.judging import Docket, judge_all
 from collector.keys import Keys
@@ -102,6 +103,7 @@ class Ledger:
         receipts: Receipts,
         judge: Judge = judge,
         survey: Survey,
+        decoding: Decoding,
         patience: Patience | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -118,6 +120,7 @@ class Ledger:
         self._monotonic = monotonic
         self._pending = Pending()
         self._survey = survey
+        self._decoding = decoding
         self._continuity = Continuity()
         self._looked_again = monotonic()
 
@@ -163,6 +166,7 @@ class Ledger:
         # Committed: only from here on may the process rely on it, or tell anyone.
         self._advance(put)
         self._continuity.note(batch.links, self._monotonic())
+        self._decoding.note(row[4] for row in batch.messages)
         if anchored_by is not None:
             self._pending.stored(len(batch.records))
             now = self._monotonic()
@@ -189,8 +193,10 @@ class Ledger:
 
     @property
     def restless(self) -> bool:
-        """Whether new runs of messages are to be looked at."""
+        """Whether new runs of messages are to be looked at, or Sparkplug to be decoded."""
         now = self._monotonic()
+        if self._decoding.due:
+            return True
         return self._continuity.due(now) or now - self._looked_again >= _LOOK_AGAIN
 
     def resurvey(self, links: Iterable[Link]) -> None:
@@ -200,6 +206,7 @@ class Ledger:
     def survey(self, *, everything: bool = False) -> None:
         """Look at new runs of messages, and keep down what is missing or does not follow on.
 
+        And decode the Sparkplug messages among them.
         Where the store does not answer it is left for later, and after a restart.
         """
         now = self._monotonic()
@@ -210,12 +217,16 @@ class Ledger:
                 found = self._survey.look(taken, surveyed=unseen)
                 self._counts.surveyed(unseen)
                 self._continuity.settle(found.tops, found.doubted)
-            if everything or now - self._looked_again >= _LOOK_AGAIN:
+            again = everything or now - self._looked_again >= _LOOK_AGAIN
+            self._decoding.catch_up(self.head.log.size, everything=everything, mark=again)
+            if again:
                 self._looked_again = now
                 self._continuity.settle((), self._survey.look_again().doubted)
         except (DBAPIError, OSError) as error:
             self._continuity.put_back(taken, now)
-            _log.warning("gaps and forks not looked for yet", error=said(error))
+            _log.warning(
+                "gaps and forks not looked for yet, nor Sparkplug decoded", error=said(error)
+            )
 
     def refresh_keys(self) -> int:
         """Apply the key entries that wait in the requests folder; give their number."""

@@ -16,6 +16,7 @@ from collector.claims import StoredClaims
 from collector.commit import Shelf, StoreShelf, key_values
 from collector.continuity import Link
 from collector.counting import Counts
+from collector.decoding import Decoding
 from collector.errors import CollectorError, LogInDoubt, StoreLocked
 from collector.keys import Keys
 from collector.ledger import Head, Ledger
@@ -229,6 +230,7 @@ class Resume:
             receipts=identity.receipts,
             judge=self.judge,
             survey=Survey(self.store, head.collector),
+            decoding=Decoding(self.store, head.collector, head.log.size),
             patience=self.patience,
             monotonic=self.monotonic,
         )

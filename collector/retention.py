@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import structlog
 from sqlalchemy import Connection
 
+from collector.decoding import DECODING
 from collector.writing import Store
 from telemetry.keyring import KeyStatement
 from telemetry.record import STATUSES
@@ -37,6 +38,12 @@ _NEXT = "SELECT next FROM erasures WHERE hash = ?"
 _ERASE = (
     "UPDATE messages SET payload = NULL WHERE collector = ? AND position >= ? AND position < ? "
     "AND payload IS NOT NULL AND status IN ({})"
+)
+# What was decoded from a payload goes with it.
+_ERASE_DECODED = (
+    "DELETE FROM decoded WHERE collector = ? AND position >= ? AND position < ? AND EXISTS ("
+    "SELECT 1 FROM messages AS m WHERE m.collector = decoded.collector "
+    "AND m.position = decoded.position AND m.payload IS NULL)"
 )
 _MARK = (
     "INSERT INTO erasures (hash, collector, next, erased) VALUES (?, ?, ?, ?) "
@@ -166,6 +173,8 @@ class Retention:
         with self._store.writing() as connection:
             # Another collector of the database may be at the same one.
             self._store.alone(connection, "retention")
+            # Nor may one decode, meanwhile, what goes here.
+            self._store.alone(connection, DECODING)
             reached = connection.exec_driver_sql(_NEXT, (erasure.hash,)).scalar()
             start = erasure.first if reached is None else int(reached)
             size = connection.exec_driver_sql(_SIZE, (erasure.collector,)).scalar_one()
@@ -175,6 +184,7 @@ class Retention:
             marks = ",".join("?" * len(erasure.statuses))
             values = (erasure.collector, start, end, *erasure.statuses)
             erased = connection.exec_driver_sql(_ERASE.format(marks), values).rowcount
+            connection.exec_driver_sql(_ERASE_DECODED, values[:3])
             done = end > erasure.last or end >= size
             mark = (erasure.hash, erasure.collector, erasure.last + 1 if done else end, erased)
             connection.exec_driver_sql(_MARK, mark)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import DBAPIError
 
 from collector import tables
@@ -20,7 +20,7 @@ from collector.joining import Part
 from collector.refusing import causes
 from collector.stats import Refusal, Stats
 from telemetry.record import STATUSES
-from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
+from telemetry.rows import BatchRow, CollectorRow, DecodedRow, KeyRow, MessageRow
 
 _PAGE = 1000
 
@@ -49,6 +49,14 @@ _FIND = (
     "JOIN messages AS m ON m.collector = c.collector AND m.position = c.position "
     "WHERE c.device = ? AND c.session = ? AND c.seq = ?"
 )
+
+
+_DECODED = (
+    f"SELECT {_columns(tables.decoded)} FROM decoded "  # noqa: S608 - constants
+    "WHERE collector = ? AND (position, number) > (?, ?) AND position < ? "
+    "ORDER BY position, number LIMIT ?"
+)
+_DECODED_UNTIL = "SELECT next FROM decodings WHERE collector = ?"
 
 
 class LedgerReader:
@@ -137,6 +145,27 @@ class LedgerReader:
                 yield (row[0], row[1], row[2], row[3], row[4], row[5])
             after = "WHERE (device, session, seq) > (?, ?, ?) "
             page = self._page(query + after + order, (*page[-1][:3], _PAGE))
+
+    def decoded(self, collector: str, stop: int, start: int = 0) -> Iterator[DecodedRow]:
+        """Decoded readings below position `stop`, by position and number; streamed."""
+        if not self._decodes():
+            return
+        after = (start, -(2**63))
+        while page := self._page(_DECODED, (collector, *after, stop, _PAGE)):
+            for row in page:
+                yield DecodedRow(*row)
+            after = (page[-1][1], page[-1][2])
+
+    def decoded_until(self, collector: str) -> int:
+        """Below which position this collector's messages are decoded; 0 in an older store."""
+        if not self._decodes():
+            return 0
+        found = self._page(_DECODED_UNTIL, (collector,))
+        return found[0][0] if found and type(found[0][0]) is int else 0
+
+    def _decodes(self) -> bool:
+        with self._reading() as connection:
+            return inspect(connection).has_table(tables.decoded.name)
 
     def strangers(self) -> Iterator[object]:
         """Values of `collector` in messages and batches that `collectors` lacks.

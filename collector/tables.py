@@ -6,7 +6,7 @@ Names are fixed: the anchor, auditors and people's own queries rely on them. The
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, Table
 from sqlalchemy import Text as AnyText
 
 PARTITION: Final = 10_000_000
@@ -77,6 +77,42 @@ scans = Table(
     sqlite_with_rowid=False,
 )
 Index("scans_device", scans.c.device, scans.c.time)
+
+# What accepted Sparkplug messages say (`telemetry.decoding`); `audit` derives it again.
+decoded = Table(
+    "decoded",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("device", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("metric", AnyText, nullable=False),
+    Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("decoded_device", decoded.c.device, decoded.c.time)
+
+# Where the births are that name the metrics of a session's data.
+births = Table(
+    "births",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("collector", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Below `next`, a collector's messages are decoded.
+decodings = Table(
+    "decodings",
+    metadata,
+    Column("collector", Text, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 batches = Table(
     "batches",

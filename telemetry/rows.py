@@ -60,3 +60,16 @@ class MessageRow:
     entry: bytes | None
     payload_hash: bytes
     body_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRow:
+    """A row of `decoded`: one reading of a message, every column as stored."""
+
+    collector: str
+    position: int
+    number: int
+    device: str | None
+    time: int
+    metric: str
+    value: float

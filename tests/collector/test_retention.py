@@ -243,3 +243,18 @@ def test_an_erased_payload_is_in_the_file_no_more(works, feed_for):
         assert keeper.erase() == 1
     assert b"secret" not in (works.folder / "ledger.db").read_bytes()
     assert not (works.folder / "ledger.db-wal").exists()
+
+
+def test_what_was_decoded_from_a_payload_goes_with_it(keeper, store):
+    collector = keeper.ledger.head.collector
+    with store.writing() as connection:
+        for position in (1, 4):
+            connection.exec_driver_sql(
+                "INSERT INTO decoded VALUES (?, ?, 0, 'press-1', 1, 'speed', 1.5)",
+                (collector, position),
+            )
+    keeper.sign(Wanted(collector, 0, 2, ()))
+    keeper.publish()
+    keeper.erase()
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT position FROM decoded").scalars().all() == [4]

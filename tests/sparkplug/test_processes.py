@@ -3,10 +3,12 @@
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
+from contextlib import closing
 
 import pytest
 from spec_host import SpecHost
@@ -93,6 +95,23 @@ def ended(process, number):
     return out
 
 
+def numbers_of(heard):
+    """What the devices' data say, as a host resolves them: by the birth that it heard last."""
+    names, said = {}, set()
+    for place, data in heard:
+        payload = Payload.from_bytes(data)
+        if place.type == "DBIRTH":
+            names[place.device] = {one.alias: one for one in payload.metrics}
+        elif place.type == "DDATA":
+            for one in payload.metrics:
+                born = names[place.device][one.alias]
+                value = one.meaning(born.datatype)
+                if isinstance(value, int | float):
+                    at = (one.timestamp or payload.timestamp) * 1000
+                    said.add((place.device, born.name, float(value), at))
+    return said
+
+
 def test_killed_its_will_speaks_and_nothing_recorded_is_lost(broker, topic_prefix, tmp_path):
     works = Works(broker, topic_prefix, tmp_path)
     collect = works.start("collect", "--flush-seconds", "0.1")
@@ -128,3 +147,13 @@ def test_killed_its_will_speaks_and_nothing_recorded_is_lost(broker, topic_prefi
     assert counted == {"accepted", "unsigned"}
     code, audit = works.asked("audit")
     assert (code, audit["findings"]) == (0, [])
+    assert not [note for note in audit["notes"] if "decoded" in note or "derived" in note]
+    said = numbers_of(works.heard)
+    assert len(said) > 40
+    with closing(sqlite3.connect(tmp_path / "d" / "ledger.db")) as store:
+        shown = set(store.execute("SELECT device, metric, value, time FROM readings"))
+        assert said <= shown
+        store.execute("UPDATE decoded SET value = value + 1 WHERE position % 5 = 0")
+        store.commit()
+    code, audit = works.asked("audit")
+    assert (code, {found["kind"] for found in audit["findings"]}) == (1, {"decoded-altered"})

@@ -1,0 +1,228 @@
+"""Sparkplug in the view: named by the birth below, also a late one; gone with its payload."""
+
+from hashlib import sha256
+
+import pytest
+
+from anchor.audit_decoded import DecodedCheck
+from anchor.audit_findings import Audit
+from anchor.audit_inquiry import Inquiry
+from telemetry.header import Header, header_properties, seal_header
+from telemetry.sparkplug import DataType, Metric, Payload, Value
+from telemetry.sparkplug_topic import SparkplugTopic
+
+DATABASES = ("sqlite", "postgresql")
+AT = 1_764_000_000_000
+MORE = "collector, position, 9, device, time, metric, value"
+
+
+def enclosed(machine, *, seq, payload, kind):
+    """Topic, payload and properties of a Sparkplug message of this machine."""
+    place = SparkplugTopic("", "acme", kind, "site_hall_line", machine.name)
+    header = Header(
+        device=machine.name,
+        session=machine.session,
+        seq=seq,
+        prev=None,
+        anchor=None,
+        time=AT * 1000 + seq,
+        payload=sha256(payload).digest(),
+        key=machine.key.key_id,
+    )
+    value = seal_header(machine.key, place, header.to_body())
+    return str(place), payload, header_properties(value).to_text()
+
+
+def birth(machine, seq, **aliases):
+    metrics = tuple(
+        Metric(
+            name=name, alias=alias, datatype=DataType.DOUBLE, value=Value.of(DataType.DOUBLE, 0.5)
+        )
+        for name, alias in aliases.items()
+    )
+    payload = Payload(timestamp=AT + seq, metrics=metrics, seq=0).to_bytes()
+    return enclosed(machine, seq=seq, payload=payload, kind="DBIRTH")
+
+
+def data(machine, seq, alias, value):
+    said = Metric(alias=alias, value=Value.of(DataType.DOUBLE, value))
+    payload = Payload(timestamp=AT + seq, metrics=(said,), seq=1).to_bytes()
+    return enclosed(machine, seq=seq, payload=payload, kind="DDATA")
+
+
+def readings(store, where="1 = 1", values=()):
+    query = f"SELECT device, time, metric, value, collector, position FROM readings WHERE {where}"
+    with store.reading() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query, values)]
+
+
+def tamper(store, statement):
+    with store.writing() as connection:
+        assert connection.exec_driver_sql(statement).rowcount > 0
+
+
+def shown(store):
+    return sorted(row[2:4] for row in readings(store))
+
+
+def findings(works):
+    """What the check finds in the store as it stands."""
+    reader, found = works.reader(), Audit()
+    check, ends = DecodedCheck(Inquiry(reader, "works.test", works.authority, None, found)), {}
+    for one in reader.collectors():
+        rows = list(reader.messages(one.id))
+        ends[one.id] = len(rows)
+        for row in rows:
+            if row.status == "accepted":
+                check.note(row)
+    check.finish(ends)
+    return [(finding.kind, finding.position) for finding in found.findings], found.notes
+
+
+def decode(feed):
+    feed.ledger.survey(everything=True)
+
+
+def test_data_are_named_by_the_newest_birth_below_them(works, store, feed):
+    machine = works.machine("press-1")
+    feed.take(
+        birth(machine, 0, speed=1, load=2),
+        data(machine, 1, 1, 7.0),
+        machine.message(seq=2),
+        birth(machine, 3, load=1, speed=2),
+        data(machine, 4, 1, 8.0),
+    )
+    assert feed.ledger.restless
+    decode(feed)
+    born = [("load", 0.5), ("load", 0.5), ("speed", 0.5), ("speed", 0.5)]
+    assert shown(store) == sorted([*born, ("speed", 7.0), ("load", 8.0), ("temperature", 2.0)])
+    where = "device = 'press-1' AND time = ?"
+    [row] = readings(store, where, ((AT + 1) * 1000,))
+    assert row[2:] == ("speed", 7.0, feed.ledger.head.collector, 1)
+    assert findings(works) == ([], [])
+
+
+def test_a_birth_that_comes_late_names_what_is_stored(works, store, feed):
+    machine = works.machine("press-1")
+    feed.take(data(machine, 1, 1, 7.0), birth(machine, 2, load=1), data(machine, 3, 1, 9.0))
+    decode(feed)
+    assert shown(store) == [("load", 0.5), ("load", 9.0)]
+    assert findings(works) == ([], [])
+    feed.take(birth(machine, 0, speed=1))
+    decode(feed)
+    assert shown(store) == [("load", 0.5), ("load", 9.0), ("speed", 0.5), ("speed", 7.0)]
+    assert findings(works) == ([], [])
+
+
+def test_another_session_or_machine_names_nothing(works, store, feed):
+    one, other = works.machine("press-1"), works.machine("press-2")
+    feed.take(birth(one, 0, speed=1), data(other, 1, 1, 7.0))
+    one.session = "00000000000000bb"
+    feed.take(data(one, 1, 1, 7.0))
+    decode(feed)
+    assert shown(store) == [("speed", 0.5)]
+    assert findings(works) == ([], [])
+
+
+def test_what_a_crash_kept_from_being_decoded_is_decoded_after_it(works, store, feed, feed_for):
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1))
+    decode(feed)
+    feed.take(data(machine, 1, 1, 7.0))
+    assert shown(store) == [("speed", 0.5)]
+    found, notes = findings(works)
+    assert (found, len(notes)) == ([], 1)
+    decode(feed_for(works.live(store).ledger))
+    assert shown(store) == [("speed", 0.5), ("speed", 7.0)]
+    assert findings(works) == ([], [])
+
+
+def test_a_store_of_an_older_release_is_decoded_when_it_is_opened(works, store, feed, feed_for):
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), data(machine, 1, 1, 7.0), machine.message(seq=2))
+    decode(feed)
+    before = shown(store)
+    for table in ("decoded", "births", "decodings"):
+        tamper(store, f"DELETE FROM {table}")
+    again = feed_for(works.live(store).ledger)
+    assert again.ledger.restless
+    decode(again)
+    assert shown(store) == before
+    assert ("speed", 7.0) in before
+
+
+def test_what_is_not_sparkplug_is_not_looked_at_again(works, store, feed, feed_for):
+    machine = works.machine("press-1")
+    feed.take(machine.message(), machine.message())
+    decode(feed)
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT next FROM decodings").scalars().all() == [2]
+
+
+def test_a_backlog_of_many_pieces_is_decoded_whole_and_once(works, store, feed):
+    machine = works.machine("press-1")
+    feed.take(*(data(machine, seq, 1, float(seq)) for seq in range(1, 1101)))
+    feed.take(birth(machine, 0, speed=1))
+    decode(feed)
+    assert shown(store) == sorted([("speed", 0.5), *(("speed", float(n)) for n in range(1, 1101))])
+    decode(feed)
+    assert findings(works) == ([], [])
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("column", ["position", "number", "device", "time", "metric", "value"])
+@pytest.mark.parametrize("value", ["'text'", "x'00ff'", "0.5", "-7", "9e999"])
+def test_any_value_in_any_column_is_a_finding_and_never_an_error(works, store, feed, column, value):
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), data(machine, 1, 1, 7.0))
+    decode(feed)
+    tamper(store, f"UPDATE decoded SET {column} = {value} WHERE position = 1")
+    assert {kind for kind, _ in findings(works)[0]} == {"decoded-altered"}
+    readings(store)
+
+
+def test_two_collectors_name_each_other_s_data(works, store, feed, feed_for):
+    machine = works.machine("press-1")
+    second = feed_for(
+        works.resume(store, holds=lambda _: False)
+        .live(new_id=lambda: "c0ffee0000000002", anchored_size=None)
+        .ledger
+    )
+    second.take(data(machine, 1, 1, 7.0))
+    decode(second)
+    assert shown(store) == []
+    feed.take(birth(machine, 0, speed=1))
+    decode(feed)
+    assert shown(store) == [("speed", 0.5), ("speed", 7.0)]
+    assert findings(works) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE decoded SET value = 99 WHERE position = 1", 1),
+        ("UPDATE decoded SET metric = 'load' WHERE position = 1", 1),
+        ("UPDATE decoded SET time = time + 1 WHERE position = 1", 1),
+        ("UPDATE decoded SET device = 'press-2' WHERE position = 0", 0),
+        ("DELETE FROM decoded WHERE position = 1", 1),
+        ("DELETE FROM decoded WHERE position = 0", 0),
+        ("UPDATE decoded SET position = 2 WHERE position = 1", 2),
+        (f"INSERT INTO decoded SELECT {MORE} FROM decoded WHERE position = 1", 1),
+    ],
+)
+def test_the_audit_finds_what_was_changed_deleted_or_added(works, store, feed, statement, position):
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), data(machine, 1, 1, 7.0), machine.message(seq=2))
+    decode(feed)
+    assert findings(works) == ([], [])
+    tamper(store, statement)
+    assert ("decoded-altered", position) in findings(works)[0]
+
+
+def test_without_its_payload_a_message_shows_nothing(works, store, feed):
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), data(machine, 1, 1, 7.0))
+    decode(feed)
+    tamper(store, "UPDATE messages SET payload = NULL WHERE position = 0")
+    assert shown(store) == [("speed", 7.0)]
+    assert len(findings(works)[1]) == 1
