@@ -294,7 +294,7 @@ def test_readers_and_writers_do_not_wait_while_room_is_made(works, store, feed, 
         admin.execute("SELECT count(*) FROM messages")
 
 
-def test_one_machines_hour_is_an_index_search_in_both_arms(works, store, feed, admin):
+def test_one_machines_hour_is_an_index_search_in_each_arm(works, store, feed, admin):
     feed.take(("x", b""))
     admin.execute("SET enable_seqscan = off")
     plan = admin.execute(
@@ -302,9 +302,9 @@ def test_one_machines_hour_is_an_index_search_in_both_arms(works, store, feed, a
         "WHERE device = 'press-1' AND time >= 0 AND time < 3600000000 GROUP BY metric"
     ).fetchall()
     lines = [line for (line,) in plan]
-    conditions = [line for line in lines if "Cond:" in line and "'press-1'" in line]
-    assert len(conditions) == 2, "\n".join(lines)
-    assert all("3600000000" in line for line in conditions)
+    conditions = [line for line in lines if "Cond:" in line and "3600000000" in line]
+    assert len(conditions) == 3, "\n".join(lines)
+    assert all("'press-1'" in line for line in conditions)
 
 
 def test_a_payload_with_a_number_that_no_double_holds_shows_nothing(works, store, feed, admin):

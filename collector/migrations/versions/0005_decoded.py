@@ -53,7 +53,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         view = postgres_readings()[-1].replace("CREATE VIEW", "CREATE OR REPLACE VIEW")
     else:
-        op.get_bind().exec_driver_sql("DROP VIEW readings")
+        op.get_bind().exec_driver_sql("DROP VIEW IF EXISTS readings")
         view = sqlite_readings()
     op.get_bind().exec_driver_sql(view + DECODED)
 
