@@ -84,7 +84,8 @@ broker: ## Mosquitto, which the tests need
 postgresql: ## PostgreSQL, for the tests of that store; without it they are skipped
 	@.ci/get-postgresql || echo "The tests that need PostgreSQL will be skipped" >&2
 
-bench: $(DEFAULT) peers broker postgresql ## Every figure that the documents name
+bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
+	@.ci/get-mosquitto --clients
 	@set -e; for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
 		echo "== $$file"; $(VENV)/bin/python "$$file"; done
