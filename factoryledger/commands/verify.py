@@ -1,4 +1,4 @@
-"""`factoryledger verify`: proof files and receipts against a policy, offline."""
+"""`factoryledger verify`: proofs, evidence and receipts against a policy, offline."""
 
 import json
 import time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def verify(  # noqa: PLR0913 - a command's options
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]…", help="Proof files.")
+        list[Path] | None, typer.Argument(metavar="[FILE]…", help="Proof files, evidence files.")
     ] = None,
     *,
     receipt: Annotated[
@@ -46,7 +46,9 @@ def verify(  # noqa: PLR0913 - a command's options
     """Verify proof files: what each proves, and what it does not, in plain sentences.
 
     Trust comes from the policy alone, never from beside the proof. Exit code 1 if any of
-    them does not hold, 2 if a file or the policy cannot be read. With --receipt: what the
+    them does not hold, 2 if a file or the policy cannot be read. A file of evidence, that one
+    key signed two things that contradict each other, is told by what is in it: 0 where it
+    holds. With --receipt: what the
     collector promised, and whether it kept it; 1 for a broken promise, 3 where what is at
     hand does not tell.
     """
@@ -56,15 +58,43 @@ def verify(  # noqa: PLR0913 - a command's options
         _judge_receipts(receipt, files or [], log, json_, data, database, policy)
         return
     if not files:
-        raise WrongUsage("nothing to verify: give proof files, or --receipt FILE")
+        raise WrongUsage("nothing to verify: give files, or --receipt FILE")
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     pinned = installation(data=data, policy=policy).policy
-    proofs = [(file, file.read_bytes()) for file in files]
+    read = [(file, file.read_bytes()) for file in files]
     # All of them, each with its word: not only up to the first that does not hold.
-    outcomes = [_verify_proof(file, proof, pinned, json_) for file, proof in proofs]
+    outcomes = [_verify_file(file, data_, pinned, json_) for file, data_ in read]
     if not all(outcomes):
         raise typer.Exit(1)
+
+
+def _verify_file(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
+    from anchor.evidence_file import is_evidence  # noqa: PLC0415 - on demand
+
+    check = _verify_evidence if is_evidence(data) else _verify_proof
+    return check(file, data, pinned, json_)
+
+
+def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
+    from anchor.errors import Refused  # noqa: PLC0415 - on demand
+    from anchor.evidence import check_evidence  # noqa: PLC0415 - on demand
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+
+    try:
+        convicted = check_evidence(data, pinned)
+    except Refused as error:
+        if json_:
+            typer.echo(json.dumps({"file": str(file), "holds": False, "reason": str(error)}))
+        else:
+            say(f"{file}: the evidence does not hold: {error}")
+        return False
+    if json_:
+        typer.echo(json.dumps({"file": str(file), **convicted.to_json()}))
+    else:
+        typer.echo(f"{file}: the evidence holds")
+        typer.echo("\n".join(f"  {line}" for line in convicted.lines()))
+    return True
 
 
 def _verify_proof(file: Path, proof: bytes, pinned: "Policy", json_: bool) -> bool:
