@@ -17,6 +17,10 @@ class Missing(AnchorError):  # noqa: N818 - says what a file is
     """A file, a tile or a witness that is needed is not there."""
 
 
+class Unreachable(AnchorError):  # noqa: N818 - says what a server is
+    """A server gave no whole answer: whether what was asked for is there is not known."""
+
+
 class Diverged(AnchorError):  # noqa: N818 - says what the log is
     """A witness or `anchor.db` is ahead of the folder or differs from it: signing is refused."""
 

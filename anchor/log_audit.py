@@ -11,7 +11,8 @@ from hashlib import sha256
 from itertools import product
 from typing import Literal
 
-from anchor.errors import AnchorError, Malformed, Refused
+from anchor.errors import AnchorError, Malformed, Missing, Refused
+from anchor.log_memory import Memory
 from anchor.log_reader import LogReader, LogView
 from anchor.merkle import HASH, TILE_WIDTH, TileReader, leaf_hash, root_from_tiles, tree_root
 from anchor.tile import Tile, entries_from_path, tiles_of
@@ -20,6 +21,9 @@ from anchor.tree_head import Checkpoint
 LogKind = Literal["log-invalid", "log-truncated", "log-forked"]
 Progress = Callable[[int, int], None]
 """Called with entries checked so far and entries in all."""
+
+_FALSE = (Malformed, Missing, Refused)
+"""What the log is to blame for. A server that does not answer is no finding: it is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +44,59 @@ class LogAudit:
     findings: list[LogFinding] = field(default_factory=list)
     checkpoints: int = 0
     """Kept checkpoints that were checked."""
+    resumed: int = 0
+    """Entries that an audit that was cut off had checked, and that were not read again."""
 
 
-def audit_log(reader: LogReader, progress: Progress | None = None) -> LogAudit:
+def audit_log(
+    reader: LogReader, progress: Progress | None = None, *, memory: Memory | None = None
+) -> LogAudit:
     """Check the whole log; never raises for what is wrong with it.
 
-    Missing where the log has no checkpoint at all, so that there is nothing to check.
+    With a `memory`, hold it to the checkpoint seen last and go on where an audit was cut off.
+    Missing where the log has no checkpoint at all, so that there is nothing to check;
+    Unreachable where a server does not answer: what was checked is remembered.
     """
     place = reader.files.layout.checkpoint
     try:
-        _, checkpoint = reader.checkpoint()
+        note, view = reader.head
     except (Malformed, Refused) as error:
         return LogAudit(None, None, [LogFinding("log-invalid", place, str(error))])
-    view = reader.at(checkpoint)
-    audit = LogAudit(checkpoint.size, checkpoint.root)
-    if not _edge_holds(view):
-        audit.findings += _blame_edge(view)
+    audit = LogAudit(view.size, view.checkpoint.root)
+    false = _false_edge(view)
+    if false is not None:
+        # Read again, it may be true: a log that answers now so, now so, is found all the same.
+        audit.findings += _blame_edge(view) or [LogFinding("log-invalid", place, str(false))]
         return audit
+    kept = memory or Memory()
+    audit.findings += _remembered(reader, view, kept)
+    audit.resumed = start = 0 if audit.findings else kept.checked
+    if not audit.findings:
+        kept.see(note)
     audit.findings += _tiles(view)
-    audit.findings += _bundles(view, progress)
+    for checked, findings in _bundles(view, start):
+        audit.findings += findings
+        if not audit.findings:
+            # Only what was found true is remembered: what is false is found again.
+            kept.check(checked)
+        if progress:
+            progress(checked, view.size)
     audit.findings += _leftovers(view)
     for finding in _kept_checkpoints(reader, view):
         audit.checkpoints += 1
         if finding is not None:
             audit.findings.append(finding)
+    kept.finish()
     return audit
 
 
-def _edge_holds(view: LogView) -> bool:
+def _false_edge(view: LogView) -> AnchorError | None:
     try:
         for level, number, _ in view.edge():
             view.tile(level, number)
-    except AnchorError:
-        return False
-    return True
+    except _FALSE as error:
+        return error
+    return None
 
 
 def _blame_edge(view: LogView) -> list[LogFinding]:
@@ -83,12 +106,12 @@ def _blame_edge(view: LogView) -> list[LogFinding]:
         path = view.files.tile_path(level, number, width)
         try:
             below = _from_below(view, level, number, width)
-        except AnchorError as error:
+        except _FALSE as error:
             findings.append(LogFinding("log-invalid", path, f"{path} cannot be checked: {error}"))
             below = b""
         try:
             stored = view.files.tile(level, number, width)
-        except AnchorError as error:
+        except _FALSE as error:
             findings.append(LogFinding("log-invalid", path, str(error)))
             stored = b""
         # The stored one first: where both would do, no file is blamed.
@@ -138,24 +161,34 @@ def _tiles(view: LogView) -> Iterator[LogFinding]:
 def _found(path: str, view: LogView, tile: Tile) -> Iterator[LogFinding]:
     try:
         view.tile(tile.level, tile.number)
-    except AnchorError as error:
+    except _FALSE as error:
         yield LogFinding("log-invalid", path, str(error))
 
 
-def _bundles(view: LogView, progress: Progress | None) -> Iterator[LogFinding]:
-    for number in range(-(-view.size // TILE_WIDTH)):
+def _bundles(view: LogView, start: int) -> Iterator[tuple[int, list[LogFinding]]]:
+    """Bundle by bundle from entry `start`: how far it is checked, and what is wrong there."""
+    for number in range(start // TILE_WIDTH, -(-view.size // TILE_WIDTH)):
         width = view.width(0, number)
-        tile = Tile(0, number, width)
-        false_tile = list(_found(view.files.tile_path(0, number, width), view, tile))
-        yield from false_tile
-        if not false_tile:
+        findings = list(
+            _found(view.files.tile_path(0, number, width), view, Tile(0, number, width))
+        )
+        if not findings:
             try:
                 view.bundle(number)
-            except AnchorError as error:
+            except _FALSE as error:
                 path = view.files.bundle_path(number, width)
-                yield LogFinding("log-invalid", path, str(error))
-        if progress:
-            progress(number * TILE_WIDTH + width, view.size)
+                findings.append(LogFinding("log-invalid", path, str(error)))
+        yield number * TILE_WIDTH + width, findings
+
+
+def _remembered(reader: LogReader, view: LogView, memory: Memory) -> Iterator[LogFinding]:
+    """Whether the log continues the checkpoint that was seen last, which its key signed."""
+    if memory.note is None:
+        return
+    earlier, place = reader.open(memory.note), "a checkpoint seen before"
+    finding = check_earlier(view, earlier, place)
+    if finding is not None:
+        yield finding
 
 
 def _leftovers(view: LogView) -> Iterator[LogFinding]:
@@ -164,7 +197,7 @@ def _leftovers(view: LogView) -> Iterator[LogFinding]:
         plain = "tile" + path.removeprefix(view.files.layout.tile)
         try:
             yield from _leftover(view, path, plain)
-        except AnchorError as error:
+        except _FALSE as error:
             yield LogFinding("log-invalid", path, str(error))
 
 
@@ -179,7 +212,7 @@ def _leftover(view: LogView, path: str, plain: str) -> Iterator[LogFinding]:
         return
     try:
         true = view.tile(tile.level, tile.number, tile.width)
-    except AnchorError:
+    except _FALSE:
         return
     if bundle:
         entries = view.files.bundle(tile.number, tile.width)
@@ -200,7 +233,7 @@ def _kept_checkpoints(reader: LogReader, view: LogView) -> Iterator[LogFinding |
             if sha256(note).hexdigest() != name:
                 raise Refused(f"{path} does not hash to its name")
             kept = reader.open(note)
-        except AnchorError as error:
+        except _FALSE as error:
             yield LogFinding("log-invalid", path, str(error))
         else:
             yield check_earlier(view, kept, path)
@@ -213,7 +246,8 @@ def check_earlier(view: LogView, earlier: Checkpoint, path: str) -> LogFinding |
         return LogFinding("log-truncated", path, detail)
     try:
         root = view.root(earlier.size)
-    except AnchorError:
+    except _FALSE:
+        # A false tile is in the way; it is a finding of its own.
         return None
     if root != earlier.root:
         detail = f"the log signed another root at size {earlier.size} ({path}) than its tree has"

@@ -7,8 +7,9 @@ counts once it leads to that checkpoint's root (`anchor.log_view`).
 from collections.abc import Iterator
 
 from anchor.checkpoint import open_checkpoint
+from anchor.http_source import HttpSource, open_source
 from anchor.log_files import C2SP, Layout, LogFiles
-from anchor.log_source import FolderSource, HttpSource, LogSource, open_source
+from anchor.log_source import FolderSource, LogSource
 from anchor.log_view import LogView
 from anchor.note import VerifierKey
 from anchor.tree_head import Checkpoint

@@ -1,6 +1,7 @@
 """`factoryledger tlog`: any C2SP proof and any C2SP tiled log, ours or a stranger's."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def verify(
 
 
 @app.command("audit")
-def audit(
+def audit(  # noqa: PLR0913 - a command's options
     log: Annotated[str, typer.Argument(metavar="DIR|URL", help="Where the log is.")],
     *,
     vkey: Annotated[
@@ -65,31 +66,59 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="Remember there the checkpoint seen last, and how far an audit came that was "
+            "cut off. [default: a file of this log's in ~/.local/state/factoryledger]",
+            show_default=False,
+        ),
+    ] = None,
+    tries: Annotated[
+        int,
+        typer.Option(
+            "--tries", metavar="N", min=1, max=100, help="Ask a server so often for one file."
+        ),
+    ] = 6,
     json_: options.Json = False,
 ) -> None:
-    """Check every tile, entry and checkpoint of a tiled log against its key."""
+    """Check every tile, entry and checkpoint of a tiled log against its key.
+
+    Cut off (Ctrl-C, a server that stays away), it goes on from there when it is run again. A
+    log that does not continue the checkpoint seen last is a finding.
+    """
     from anchor.errors import Malformed  # noqa: PLC0415 - on demand
-    from anchor.log_audit import audit_log  # noqa: PLC0415 - on demand
-    from anchor.log_reader import LogReader, open_source  # noqa: PLC0415 - on demand
+    from anchor.http_source import Patience, open_source  # noqa: PLC0415 - on demand
+    from anchor.log_reader import LogReader  # noqa: PLC0415 - on demand
     from anchor.note import VerifierKey  # noqa: PLC0415 - on demand
+    from factoryledger import log_auditing  # noqa: PLC0415 - on demand
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
 
     try:
         key = VerifierKey.from_text(vkey)
     except Malformed as error:
         raise WrongUsage(f"--vkey: {error}") from error
-    audited = audit_log(LogReader(open_source(log), key, origin=origin))
+    about = key, origin or key.name
+    kept = log_auditing.KeptMemory(
+        state or log_auditing.default_state(log, *about), *about, named=state is not None
+    )
+    with closing(open_source(log, Patience(tries=tries))) as source:
+        audited = log_auditing.audit(LogReader(source, key, origin=origin), kept)
     if json_:
         found = [
             {"kind": finding.kind, "file": finding.file, "detail": finding.detail}
             for finding in audited.findings
         ]
         root = audited.root.hex() if audited.root else None
-        typer.echo(json.dumps({"size": audited.size, "root": root, "findings": found}))
+        seen = {"size": audited.size, "root": root, "resumed": audited.resumed}
+        typer.echo(json.dumps({**seen, "findings": found}))
     else:
         for finding in audited.findings:
             typer.echo(f"{finding.kind}: {finding.file}: {finding.detail}")
         result = f"{len(audited.findings)} findings" if audited.findings else "no findings"
-        typer.echo(f"{log}: {audited.size} entries, {result}")
+        before = f" ({audited.resumed} of them checked before)" if audited.resumed else ""
+        typer.echo(f"{log}: {audited.size} entries{before}, {result}")
     if audited.findings:
         raise typer.Exit(1)

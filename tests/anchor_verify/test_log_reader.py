@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verify_logs import MemorySource, publish
 
-from anchor.errors import Malformed, Missing, Refused
+from anchor.errors import Malformed, Missing, Refused, Unreachable
+from anchor.http_source import Patience
 from anchor.log_reader import FolderSource, HttpSource, Layout, LogReader, open_source
 from anchor.merkle import (
     check_consistency,
@@ -252,14 +253,16 @@ def test_a_log_is_read_over_http(server: str) -> None:
         assert source.paths() is None
 
 
-def test_a_server_that_is_not_there_is_missing() -> None:
+def test_a_server_that_is_not_there_is_unreachable() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    with httpx.Client(transport=httpx.MockTransport(refuse)) as client:
-        source = HttpSource("http://log.test/", client=client)
-        with pytest.raises(Missing, match=r"http://log\.test/checkpoint cannot be read"):
-            LogReader(source, KEY.verifier).checkpoint()
+    once, refusing = Patience(tries=1), httpx.MockTransport(refuse)
+    with (
+        HttpSource("http://log.test/", patience=once, transport=refusing) as source,
+        pytest.raises(Unreachable, match=r"http://log\.test/checkpoint cannot be read"),
+    ):
+        LogReader(source, KEY.verifier).checkpoint()
 
 
 def test_a_place_is_an_address_or_a_folder() -> None:

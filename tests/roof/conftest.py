@@ -19,6 +19,7 @@ def _alone(tmp_path, monkeypatch):
     """No settings of the machine's, and a folder of one's own to work in."""
     for name in [name for name in os.environ if name.startswith("FACTORYLEDGER_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
 
