@@ -163,6 +163,12 @@ class AnchorDb:
             rows = connection.execute(statement.group_by(_ENTRIES.c.collector)).all()
         return {collector: (number + 1, size) for collector, number, size in rows}
 
+    def last_checkpoint(self, collector: str) -> int:
+        """The position of a collector's last checkpoint; it has one."""
+        mine = (_ENTRIES.c.kind == "checkpoint", _ENTRIES.c.collector == collector)
+        with self._engine.begin() as connection:
+            return int(connection.scalar(select(func.max(_ENTRIES.c.position)).where(*mine)) or 0)
+
     def add_cosigned(self, note_hash: bytes, size: int, time: int) -> None:
         """Note that a checkpoint was published; once for each."""
 

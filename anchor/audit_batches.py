@@ -5,14 +5,14 @@ own, signed by the collector's certified key. Everything else in a row of `batch
 compared with that, and what the log and the store do not have in common is found.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchor.audit_findings import STORE, Kind
 from anchor.audit_inquiry import Inquiry
-from anchor.checkpoint import open_checkpoint
+from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
 from anchor.log_index import AnchoredCheckpoint
-from anchor.note import VerifierKey
 from anchor.row_record import shown
 from anchor.tree_head import Checkpoint
 from telemetry.rows import BatchRow
@@ -35,10 +35,14 @@ class Head:
 class BatchTrail:
     """A collector's heads in order; `next` may be asked again when more was committed."""
 
-    def __init__(self, inquiry: Inquiry, collector: str, key: VerifierKey | None) -> None:
+    def __init__(
+        self, inquiry: Inquiry, collector: str, signers: Callable[[], CollectorKeys | None]
+    ) -> None:
         self._inquiry = inquiry
         self._collector = collector
-        self._key = key
+        self._signers = signers
+        self._keys = signers()
+        self._signer = 0
         self._anchored = inquiry.index.batches(collector) if inquiry.index else iter(())
         self._waiting: AnchoredCheckpoint | None = None
         self._rows = inquiry.ledger.batches(collector, -(2**63))
@@ -97,8 +101,11 @@ class BatchTrail:
         return self._waiting
 
     def _fault(self, anchored: AnchoredCheckpoint) -> str | None:
-        if self._signed(anchored.note) is None:
+        found = self._opened(anchored.note)
+        if found is None:
             return "is a checkpoint that its collector's certified key did not sign"
+        if self._certified_after(found[1], anchored.index):
+            return "is a checkpoint by a key that its log certifies only after it"
         if anchored.checkpoint.size <= self.size:
             return f"ends at {anchored.checkpoint.size}, where the one before ended already"
         return None
@@ -115,6 +122,7 @@ class BatchTrail:
         """A batch that the store lacks and the log still has."""
         assert anchored is not None
         self._waiting = None
+        self._end_keys_before(anchored.note)
         first, last = self.size, anchored.checkpoint.size - 1
         detail = f"batch {self._number} (positions {first} to {last}) is anchored as entry "
         self._find("batch-missing", f"{detail}{anchored.index}, but not in the store")
@@ -136,6 +144,7 @@ class BatchTrail:
         if known is None or not self._columns_hold(row, known):
             return None
         self._inquiry.audit.counts.batches += 1
+        self._end_keys_before(anchored.note if anchored else row.checkpoint)
         keys = row.keys if type(row.keys) is int else None
         place = anchored.index if anchored else None
         return Head(self._number, self.size, known, place, keys)
@@ -186,15 +195,37 @@ class BatchTrail:
         return True
 
     def _signed(self, note: object) -> Checkpoint | None:
-        if self._key is None or type(note) is not bytes:
+        found = self._opened(note)
+        return found[0] if found else None
+
+    def _opened(self, note: object) -> tuple[Checkpoint, int] | None:
+        """What a checkpoint says, and which of the collector's keys signed it."""
+        if type(note) is not bytes:
             return None
-        try:
-            return open_checkpoint(note, self._key)
-        except AnchorError:
-            return None
+        for again in (False, True):
+            if again:
+                # Its key may have been rotated since the keys were read.
+                self._keys = self._signers()
+            try:
+                return self._keys.open(note, self._signer) if self._keys else None
+            except AnchorError:
+                continue
+        return None
+
+    def _end_keys_before(self, note: bytes) -> None:
+        """From a head on, no key counts that stands before the one which signed it."""
+        signer = self._keys.signer(note) if self._keys else None
+        self._signer = max(self._signer, signer or 0)
+
+    def _certified_after(self, signer: int, place: int) -> bool:
+        """Whether the log holds the entry of a key only behind what that key signed."""
+        if self._keys is None or self._inquiry.index is None:
+            return False
+        found = self._inquiry.index.keys.get(self._keys.entries[signer])
+        return found is not None and found > place
 
     def _blamed_key(self) -> str:
-        return STORE if self._key is None else self._key.name
+        return STORE if self._keys is None else self._keys.origin
 
     def _find(self, kind: Kind, detail: str, blame: str = STORE) -> None:
         self._inquiry.find(kind, detail, collector=self._collector, blame=blame)

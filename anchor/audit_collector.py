@@ -19,6 +19,7 @@ from anchor.audit_inquiry import Inquiry
 from anchor.audit_keys import KeyTrail
 from anchor.audit_rows import Checked, Fault, RowCheck
 from anchor.audit_tree import MOST, LeafTrail, Window
+from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
 from anchor.note import VerifierKey
 from anchor.row_record import leaf_of, shown
@@ -77,11 +78,11 @@ class CollectorPass:
 
     def __post_init__(self) -> None:
         self.keys = KeyTrail(self.inquiry, self.row.id)
-        certified = self.keys.key()
-        self._check_row_of_collectors(certified)
+        certified = self.keys.certified()
+        self._check_row_of_collectors(certified.keys[0] if certified else None)
         # Without a certified key the rest is still compared, under the store's own word.
-        key = certified or self._uncertified()
-        self.batches = BatchTrail(self.inquiry, self.row.id, key)
+        signers = self.keys.signers if certified else self._uncertified
+        self.batches = BatchTrail(self.inquiry, self.row.id, signers)
         self.check = RowCheck(self.inquiry, self.keys, self.keys.erasures())
         self.trail = LeafTrail(StoredTiles(self.inquiry.ledger, self.row.id), self._false_tile)
 
@@ -288,9 +289,10 @@ class CollectorPass:
             detail = f"the row of collectors says {', '.join(wrong)}: not what is certified"
             self.inquiry.find("collector-altered", detail, collector=self.row.id)
 
-    def _uncertified(self) -> VerifierKey | None:
+    def _uncertified(self) -> CollectorKeys | None:
+        origin = self.inquiry.origin(self.row.id)
         try:
             key = VerifierKey.from_text(self.row.vkey)
         except (AnchorError, AttributeError):
             return None
-        return key if key.name == self.inquiry.origin(self.row.id) else None
+        return CollectorKeys(origin, (key,), (b"",)) if key.name == origin else None

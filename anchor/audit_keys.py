@@ -5,13 +5,14 @@ before it. A damaged row's entry is taken from the anchor log where that still h
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
 from anchor.audit_findings import STORE, Kind
 from anchor.audit_inquiry import Inquiry
+from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
-from anchor.note import ED25519, VerifierKey
 from anchor.row_record import shown
 from telemetry.errors import TelemetryError
 from telemetry.keyring import Keyring, KeyStatement
@@ -52,15 +53,25 @@ class KeyTrail:
     def __len__(self) -> int:
         return len(self._statements)
 
-    def key(self) -> VerifierKey | None:
-        """The collector's certified key, under its origin's name; None, and a finding, if none."""
-        name = self._inquiry.origin(self._collector)
-        for statement in (*self._statements, *self._enrolled_in_log()):
-            named = (statement.action, statement.kind, statement.name)
-            if named == ("enrol", "collector", self._collector) and statement.key:
-                return VerifierKey(name, ED25519, statement.key)
-        self._find("key-invalid", "no key entry signed by the operator certifies this collector")
-        return None
+    def signers(self) -> CollectorKeys | None:
+        """The collector's certified keys, under its origin's name; None if there are none.
+
+        Looks again: its key may have been rotated since.
+        """
+        self._read()
+        known = self._whole.collector_keys(self._collector)
+        if not known:
+            known = self._certified_in_log().collector_keys(self._collector)
+        origin = self._inquiry.origin(self._collector)
+        return CollectorKeys.of(origin, known) if known else None
+
+    def certified(self) -> CollectorKeys | None:
+        """The same, and a finding where there are none."""
+        found = self.signers()
+        if found is None:
+            what = "no key entry signed by the operator certifies this collector"
+            self._find("key-invalid", what)
+        return found
 
     def erasures(self, *, everywhere: bool = False) -> list[Erasure]:
         """Whose payloads the operator said are erased; looks again, for more may be by now.
@@ -175,11 +186,15 @@ class KeyTrail:
             return None
         return statement
 
-    def _enrolled_in_log(self) -> Iterator[KeyStatement]:
-        place = self._index.enrolled.get(self._collector) if self._index else None
-        statement = None if place is None else self._from_log(place)
-        if statement is not None:
-            yield statement
+    def _certified_in_log(self) -> Keyring:
+        """What the log alone says of this collector's keys."""
+        keyring = Keyring()
+        for place in self._index.certified(self._collector) if self._index else ():
+            statement = self._from_log(place)
+            if statement is not None:
+                with suppress(TelemetryError):  # of several that contradict, the first counts
+                    keyring.apply(statement)
+        return keyring
 
     def _from_others(self) -> Iterator[KeyStatement]:
         """The erasures of this collector's messages that the rows of others hold."""

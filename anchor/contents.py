@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
-from anchor.checkpoint import open_checkpoint
+from anchor.collector_keys import CollectorKeys
 from anchor.errors import Malformed, Refused
 from anchor.key_entry import is_key_entry
-from anchor.note import ED25519, Note, VerifierKey
+from anchor.note import Note
 from anchor.tile import MAX_ENTRY
 from anchor.tree_head import Checkpoint
 from telemetry.keyring import Keyring, KeyStatement
@@ -26,10 +26,14 @@ class KeyAuthority(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where a collector's checkpoints in the log end: next batch number, size after the last."""
+    """Where a collector's checkpoints in the log end: next batch number, size after the last.
+
+    `signer` is which of its keys signed that: none before it may sign the next.
+    """
 
     number: int = 0
     size: int = 0
+    signer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Contents:
         self.key_hashes.add(statement.hash)
 
     def admit_checkpoint(self, collector: str, entry: bytes, *, start: int | None = None) -> None:
-        """Take a collector's next checkpoint: its certified key signed it, and it grows.
+        """Take a collector's next checkpoint: a certified key signed it, and it grows.
 
         `start`, where it is known, is the size that the batch says it started from.
         """
@@ -108,22 +112,24 @@ class Contents:
             )
         if len(entry) > MAX_ENTRY:
             raise Malformed(f"a checkpoint of {len(entry)} bytes; at most {MAX_ENTRY} fit the log")
-        size = open_checkpoint(entry, self._collector_key(collector)).size
+        checkpoint, signer = self.collector_keys(collector).open(entry, end.signer)
+        size = checkpoint.size
         if size <= end.size:
             raise Refused(
                 f"batch {end.number} of collector {collector} ends at {size}, the one before "
                 f"at {end.size} already"
             )
-        self.ends[collector] = End(end.number + 1, size)
+        self.ends[collector] = End(end.number + 1, size, signer)
 
-    def _collector_key(self, collector: str) -> VerifierKey:
-        enrolment = self.keyring.collector_key(collector)
-        if enrolment is None:
+    def collector_keys(self, collector: str) -> CollectorKeys:
+        """Give the keys of a collector that the log certifies; Refused where none may sign."""
+        enrolments = self.keyring.collector_keys(collector)
+        if not enrolments:
             raise Refused(f"no key entry in the log enrols collector {collector}")
-        if enrolment.ended_by is not None:
+        # What is not rotated on is revoked, and with it all that came before.
+        if enrolments[-1].ended_by is not None:
             raise Refused(f"the key of collector {collector} is revoked")
-        name = f"{self.origin}/collector/{collector}"
-        return VerifierKey(name, ED25519, enrolment.public_key)
+        return CollectorKeys.of(f"{self.origin}/collector/{collector}", enrolments)
 
     def _read(self, entry: bytes) -> KeyStatement:
         if len(entry) > MAX_ENTRY:

@@ -1,16 +1,25 @@
 """Key entries: the operator's signed word on whose key is whose (docs/formats.md, Key entry).
 
 Enrolment and rotation carry a proof of possession, so that nobody can be enrolled with a
-key that is another's. One spelling: an entry is read by writing it again.
+key that is another's. One spelling: an entry is read by writing it again. What version 1
+could not say has the first line of version 2, so that one statement has one version.
 """
 
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Literal
 
 from anchor.errors import Malformed, Refused
-from anchor.note import ED25519, Note, Possessor, SignerKey, VerifierKey, sign_note
+from anchor.note import (
+    ED25519,
+    Note,
+    Possessor,
+    SignerKey,
+    VerifierKey,
+    check_key_name,
+    sign_note,
+)
 from anchor.spelling import octets
 from telemetry.canonical import b64, is_segment, time_text, time_us
 from telemetry.errors import NotCanonical, WeakKey
@@ -19,22 +28,24 @@ from telemetry.record import STATUSES
 from telemetry.signature import check_public_key, verify
 
 FIRST_LINE = "factoryledger key entry v1"
+SECOND_VERSION = "factoryledger key entry v2"
 POSSESSION_TAG = "factoryledger/possession/v1"
+CONSENT_TAG = "factoryledger/consent/v1"
 
 Enrolled = Literal["device", "collector"]
 
-_KINDS: dict[str, tuple[str, ...]] = {
-    "enrol": ("device", "collector"),
-    "rotate": ("device",),
-    "revoke": ("device", "collector"),
-    "erase": ("messages",),
+_ENTRY_LINES: dict[tuple[Action, Kind], tuple[str, tuple[str, ...]]] = {
+    ("enrol", "device"): (FIRST_LINE, ("key", "possession")),
+    ("enrol", "collector"): (FIRST_LINE, ("key", "possession")),
+    ("rotate", "device"): (FIRST_LINE, ("key", "prior", "possession")),
+    ("rotate", "collector"): (SECOND_VERSION, ("key", "prior", "possession")),
+    ("rotate", "log"): (SECOND_VERSION, ("key", "former", "consent", "possession")),
+    ("revoke", "device"): (FIRST_LINE, ("prior",)),
+    ("revoke", "collector"): (FIRST_LINE, ("prior",)),
+    ("erase", "messages"): (FIRST_LINE, ()),
 }
-_FIELDS = {
-    "enrol": ("key", "possession"),
-    "rotate": ("key", "prior", "possession"),
-    "revoke": ("prior",),
-    "erase": (),
-}
+"""What an entry can say: its first line, and the lines after its time."""
+
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _RANGE = re.compile(r"([a-z0-9_-]{1,64}):(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})", re.ASCII)
 
@@ -49,11 +60,27 @@ def enrol(
     return _seal(operator, "enrol", kind, name, time=time, key=key)
 
 
-def rotate(
-    *, operator: SignerKey, name: str, key: Possessor | SignerKey, prior: bytes, time: int
+def rotate(  # noqa: PLR0913 - the lines of the format, one argument each
+    *,
+    operator: SignerKey,
+    name: str,
+    key: Possessor | SignerKey,
+    prior: bytes,
+    time: int,
+    kind: Enrolled = "device",
 ) -> bytes:
-    """End the key of a device's entry `prior` (its hash) and enrol `key` in its place."""
-    return _seal(operator, "rotate", "device", name, time=time, key=key, prior=prior)
+    """End the key of a device's or collector's entry `prior` (its hash); `key` takes its place."""
+    return _seal(operator, "rotate", kind, name, time=time, key=key, prior=prior)
+
+
+def rotate_log(*, operator: SignerKey, former: SignerKey, key: SignerKey, time: int) -> bytes:
+    """Let `key` sign the anchor log from this entry on, in place of `former`, which consents.
+
+    Both bear the log's origin as their name.
+    """
+    if key.name != former.name:
+        raise Malformed(f"key {key.name!r} does not take the place of {former.name!r}")
+    return _seal(operator, "rotate", "log", key.name, time=time, key=key, former=former.raw)
 
 
 def revoke(*, operator: SignerKey, kind: Enrolled, name: str, prior: bytes, time: int) -> bytes:
@@ -80,7 +107,12 @@ def erase(  # noqa: PLR0913 - what is erased, each part by name
 
 def is_key_entry(entry: bytes) -> bool:
     """Whether an entry of the anchor log is a key entry and no checkpoint; nothing is checked."""
-    return entry.startswith(FIRST_LINE.encode() + b"\n")
+    return entry.startswith((FIRST_LINE.encode() + b"\n", SECOND_VERSION.encode() + b"\n"))
+
+
+def is_log_rotation(entry: bytes) -> bool:
+    """Whether an entry says that it rotates the anchor log's key; nothing is checked."""
+    return entry.startswith(f"{SECOND_VERSION}\nrotate log ".encode())
 
 
 class OperatorAuthority:
@@ -111,18 +143,24 @@ def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
     key: Possessor | SignerKey | None = None,
     prior: bytes | None = None,
     statuses: Sequence[str] = (),
+    former: Possessor | None = None,
 ) -> bytes:
     holder = key.raw if isinstance(key, SignerKey) else key
-    lines = [FIRST_LINE, f"{action} {kind} {name}", f"time {_time_text(time)}"]
+    first, _ = _ENTRY_LINES.get((action, kind), (FIRST_LINE, ()))
+    lines = [first, f"{action} {kind} {name}", f"time {_time_text(time)}"]
     if holder is not None:
         lines.append(f"key {b64(holder.public_key)}")
     if prior is not None:
         lines.append(f"prior {prior.hex()}")
     if statuses:
         lines.append(f"status {','.join(statuses)}")
+    if former is not None:
+        lines.append(f"former {b64(former.public_key)}")
     text = "".join(f"{line}\n" for line in lines)
+    if former is not None:
+        text += f"consent {b64(former.sign(_tagged(CONSENT_TAG, text)))}\n"
     if holder is not None:
-        text += f"possession {b64(holder.sign(_possession(text)))}\n"
+        text += f"possession {b64(holder.sign(_tagged(POSSESSION_TAG, text)))}\n"
     # What the operator signs is what every reader will take: nothing else leaves.
     _read(text, b"")
     return sign_note(text, operator)
@@ -132,7 +170,7 @@ def _read(text: str, entry_hash: bytes) -> KeyStatement:
     lines = text.split("\n")[:-1]
     action, kind, name = _subject(lines)
     narrowed = action == "erase" and len(lines) > 3  # noqa: PLR2004  # first line, subject, time
-    fields = ("status",) if narrowed else _FIELDS[action]
+    fields = ("status",) if narrowed else _ENTRY_LINES[action, kind][1]
     values = _values(lines[2:], ("time", *fields))
     statement = KeyStatement(
         hash=entry_hash,
@@ -143,27 +181,33 @@ def _read(text: str, entry_hash: bytes) -> KeyStatement:
         key=octets(values["key"], "key", 32) if "key" in values else None,
         prior=_prior(values["prior"]) if "prior" in values else None,
         statuses=_statuses(values["status"]) if "status" in values else (),
+        former=octets(values["former"], "former key", 32) if "former" in values else None,
     )
     if statement.key is not None:
-        before = text[: text.rindex("possession ")]
-        _check_possession(statement.key, before, values["possession"])
+        _check_holder(statement.key, POSSESSION_TAG, text, "possession", values)
+    if statement.former is not None:
+        _check_holder(statement.former, CONSENT_TAG, text, "consent", values)
     return statement
 
 
 def _subject(lines: list[str]) -> tuple[Action, Kind, str]:
-    if len(lines) < 3 or lines[0] != FIRST_LINE:  # noqa: PLR2004  # first line, subject, time
+    if len(lines) < 3 or lines[0] not in {FIRST_LINE, SECOND_VERSION}:  # noqa: PLR2004  # + time
         raise Malformed(f"not a key entry: it starts with {lines[0][:100]!r}")
     action, _, rest = lines[1].partition(" ")
     kind, _, name = rest.partition(" ")
-    for known in get_args(Action):
-        for of in get_args(Kind):
-            if (action, kind) == (known, of) and kind in _KINDS[action]:
-                _check_name(of, name)
-                return known, of, name
-    raise Malformed(f"a key entry cannot {action[:100]!r} {kind[:100]!r}")
+    for (known, of), (first, _) in _ENTRY_LINES.items():
+        if (action, kind, lines[0]) == (known, of, first):
+            _check_name(of, name)
+            return known, of, name
+    raise Malformed(
+        f"{lines[0]!r} cannot say {action[:100]!r} {kind[:100]!r} (a newer release may)"
+    )
 
 
 def _check_name(kind: Kind, name: str) -> None:
+    if kind == "log":
+        check_key_name(name)
+        return
     if kind != "messages":
         if not is_segment(name):
             raise Malformed(f"{kind} {name[:100]!r} is not a segment ([a-z0-9_-], 1 to 64)")
@@ -196,17 +240,20 @@ def _prior(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def _possession(text: str) -> bytes:
-    return POSSESSION_TAG.encode() + b"\x00" + text.encode()
+def _tagged(tag: str, text: str) -> bytes:
+    return tag.encode() + b"\x00" + text.encode()
 
 
-def _check_possession(key: bytes, before: str, signature: str) -> None:
+def _check_holder(key: bytes, tag: str, text: str, line: str, values: dict[str, str]) -> None:
+    """Check what a key's holder signed on a line: the tag and all lines before."""
+    before = text[: text.rindex(f"\n{line} ") + 1]
     try:
         check_public_key(key)
     except WeakKey as error:
         raise Malformed(f"unusable key in a key entry: {error}") from error
-    if not verify(key, _possession(before), octets(signature, "possession", 64)):
-        raise Refused("the proof of possession in a key entry does not hold")
+    if not verify(key, _tagged(tag, before), octets(values[line], line, 64)):
+        what = "proof of possession" if line == "possession" else "former key's consent"
+        raise Refused(f"the {what} in a key entry does not hold")
 
 
 def _time_text(time: int) -> str:

@@ -45,6 +45,8 @@ class LogIndex:
     keys: dict[bytes, int] = field(default_factory=dict)
     enrolled: dict[str, int] = field(default_factory=dict)
     """By collector id, the first entry that says it enrols that collector."""
+    rotated: dict[str, list[int]] = field(default_factory=dict)
+    """By collector id, the entries that say they rotate its key, in order."""
     erasures: list[int] = field(default_factory=list)
     strange: list[int] = field(default_factory=list)
 
@@ -66,6 +68,8 @@ class LogIndex:
         words = entry.split(b"\n", 2)[1].split(b" ")
         if words[:2] == [b"enrol", b"collector"]:
             self.enrolled.setdefault(words[-1].decode(errors="replace"), place)
+        elif words[:2] == [b"rotate", b"collector"]:
+            self.rotated.setdefault(words[-1].decode(errors="replace"), []).append(place)
         elif words[:1] == [b"erase"]:
             self.erasures.append(place)
 
@@ -82,6 +86,11 @@ class LogIndex:
             indices.append(place)
         else:
             self.strange.append(place)
+
+    def certified(self, collector: str) -> list[int]:
+        """Give the entries that say they bring a key of this collector, in order; none if none."""
+        enrolled = self.enrolled.get(collector)
+        return [*(() if enrolled is None else (enrolled,)), *self.rotated.get(collector, ())]
 
     def batches(self, collector: str) -> Iterator[AnchoredCheckpoint]:
         """A collector's checkpoints in the order in which they stand in the log."""

@@ -176,6 +176,11 @@ class SignerKey:
         return self.verifier.public_key
 
     @property
+    def seed(self) -> bytes:
+        """The 32 bytes that the key comes from. Secret."""
+        return self._seed
+
+    @property
     def raw(self) -> Possessor:
         """The bare key, which signs bytes as they are: for proofs of possession."""
         return self._raw

@@ -57,7 +57,8 @@ class PromiseVerifier:
         """
         if self.policy.operator is None:
             raise Malformed("the policy names no operator: a line `# factoryledger-operator`")
-        verifier = ReceiptVerifier(self.policy.operator, self.policy.log.name)
+        # A key that has ended since still counts: what it signed before is a promise all the same.
+        verifier = ReceiptVerifier(self.policy.operator, self.policy.log.name, ended=True)
         entries = self._collectors()
         if not entries:
             raise Missing("no key entry of a collector is at hand: give --log, or a proof file")
@@ -71,14 +72,15 @@ class PromiseVerifier:
         return Verdict(leaf, _signer(payload), state, reason)
 
     def _collectors(self) -> list[bytes]:
-        """Enrolments of collectors, which the operator's signature makes good wherever they lie.
+        """What certifies collectors: the operator's signature makes it good wherever it lies.
 
         Revocations do not matter: else an operator could revoke a receipt by revoking its key.
         """
         found = [proof.keys[0].entry for proof in self.proofs if proof.keys]
         if self.log is not None:
-            places = self.log.index.enrolled.values()
-            found += [self.log.index.view.entry(place) for place in places]
+            index = self.log.index
+            places = (place for name in index.enrolled for place in index.certified(name))
+            found += [index.view.entry(place) for place in places]
         return list(dict.fromkeys(found))
 
     def _newest(self, leaf: ReceiptLeaf) -> Newest | None:

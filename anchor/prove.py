@@ -13,6 +13,7 @@ from anchor.key_entry import OperatorAuthority
 from anchor.log_index import AnchoredCheckpoint, KeptCheckpoints, LogIndex
 from anchor.log_reader import LogReader
 from anchor.merkle import leaf_hash
+from anchor.note import ED25519, Note, VerifierKey
 from anchor.policy import Cosigned, Policy
 from anchor.ports import Ledger
 from anchor.proof_file import IncludedEntry, ProofFile
@@ -21,6 +22,7 @@ from anchor.stored_tiles import StoredTiles
 from anchor.tile_view import TileView
 from anchor.tlog_proof import TlogProof
 from anchor.verify import verify
+from telemetry.keyring import KeyStatement
 from telemetry.rows import MessageRow
 
 
@@ -68,7 +70,7 @@ def prove(
             log.inclusion(anchored.index, cosigned.checkpoint.size),
             cosigned.bytes,
         ),
-        keys=tuple(_keys(known, row, cosigned)),
+        keys=tuple(_keys(known, row, anchored.note, cosigned)),
         cited=_cited(row, log),
     )
     verify(proof.to_bytes(), policy)
@@ -102,12 +104,11 @@ def _message_proof(
     return TlogProof(row.position, path, anchored.note)
 
 
-def _keys(known: ProvingLog, row: MessageRow, cosigned: Cosigned) -> list[IncludedEntry]:
+def _keys(
+    known: ProvingLog, row: MessageRow, note: bytes, cosigned: Cosigned
+) -> list[IncludedEntry]:
     """The collector's entry, then what the judgement rests on and what that one ended."""
-    place = known.index.enrolled.get(row.collector)
-    if place is None:
-        raise Refused(f"no key entry in the log enrols collector {row.collector}")
-    places = [place]
+    places = [_certifying(known, row.collector, note)]
     if row.entry is not None:
         places += _judged_by(known, row.entry)
     view, size = known.index.view, cosigned.checkpoint.size
@@ -116,11 +117,28 @@ def _keys(known: ProvingLog, row: MessageRow, cosigned: Cosigned) -> list[Includ
     return [IncludedEntry(view.entry(p), p, view.inclusion(p, size)) for p in places]
 
 
-def _judged_by(known: ProvingLog, entry: bytes) -> list[int]:
-    place = _place(known, entry)
+def _certifying(known: ProvingLog, collector: str, note: bytes) -> int:
+    """The entry that brought the key under which a collector's checkpoint is signed."""
+    places = known.index.certified(collector)
+    if not places:
+        raise Refused(f"no key entry in the log enrols collector {collector}")
+    origin, opened = note.partition(b"\n")[0].decode(), Note.from_bytes(note)
+    for place in reversed(places[1:]):
+        key = _statement(known, place).key
+        if key is not None and opened.line_of(VerifierKey(origin, ED25519, key)) is not None:
+            return place
+    return places[0]
+
+
+def _statement(known: ProvingLog, place: int) -> KeyStatement:
     if known.policy.operator is None:
         raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
-    statement = OperatorAuthority(known.policy.operator).read(known.index.view.entry(place))
+    return OperatorAuthority(known.policy.operator).read(known.index.view.entry(place))
+
+
+def _judged_by(known: ProvingLog, entry: bytes) -> list[int]:
+    place = _place(known, entry)
+    statement = _statement(known, place)
     return [place] if statement.prior is None else [place, _place(known, statement.prior)]
 
 

@@ -15,6 +15,7 @@ from anchor.note import ED25519, Note, SignerKey, VerifierKey, sign_note
 from anchor.spelling import number, octets
 from telemetry.canonical import b64
 from telemetry.errors import TelemetryError
+from telemetry.keyring import KeyStatement
 from telemetry.receipt import Receipt, ReceiptLeaf
 
 FIRST_LINE = "factoryledger receipts v1"
@@ -66,37 +67,60 @@ class ReceiptTree:
 class ReceiptVerifier:
     """Checks receipts against collectors' keys that the operator's entries enrol.
 
-    `origin` is the anchor's; collector `<id>` signs as `<origin>/collector/<id>`. Heads are
-    kept by their exact bytes, so one signature is verified a commit, not one a receipt.
+    `origin` is the anchor's; collector `<id>` signs as `<origin>/collector/<id>`. With `ended`
+    also keys that were rotated or revoked count. Heads are kept by their exact bytes, so one
+    signature is verified a commit, not one a receipt.
     """
 
-    def __init__(self, operator: VerifierKey, origin: str) -> None:
+    def __init__(self, operator: VerifierKey, origin: str, *, ended: bool = False) -> None:
         self._authority = OperatorAuthority(operator)
         self._prefix = f"{origin}/collector/"
-        # By origin: a collector's one key, and the hash of the entry that enrolled it.
-        self._keys: dict[str, tuple[bytes, VerifierKey]] = {}
-        # By origin: the entry that was revoked, whether or not it has come yet.
-        self._ended: dict[str, bytes] = {}
+        # By origin, then by the entry that brought it: a collector's keys.
+        self._keys: dict[str, dict[bytes, VerifierKey]] = {}
+        # By origin: entries whose keys have ended, whether or not they have come yet.
+        self._ended: dict[str, set[bytes]] = {}
+        self._newest: dict[str, int] = {}
+        self._ended_count = ended
         self._heads: OrderedDict[bytes, ReceiptHead] = OrderedDict()
 
     def admit(self, entry: bytes) -> None:
-        """Take a collector's key entry (enrolment or revocation); Malformed or Refused if bad.
+        """Take a collector's key entry, of any action; Malformed or Refused if bad.
 
-        Refused is also what contradicts the entries taken before: no log will hold it.
+        Refused is also what contradicts the entries taken before: no log will hold it. Entries
+        between may have been missed: a rotation that the operator signed later than all that
+        is known takes the place of all of it.
         """
         statement = self._authority.read(entry)
         if statement.kind != "collector":
             raise Refused(f"a key entry for a {statement.kind}, not for a collector")
         origin = self._prefix + statement.name
-        known = self._ended.get(origin) or self._keys.get(origin, (None,))[0]
-        if known not in {None, statement.prior or statement.hash}:
-            raise Refused(f"a key entry of collector {statement.name!r}, which keeps its one key")
+        keys, ended = self._keys.setdefault(origin, {}), self._ended.setdefault(origin, set())
+        if statement.hash in keys:
+            return
+        self._check_follows(statement, set(keys), ended)
         if statement.prior is not None:
-            self._ended[origin] = statement.prior
+            ended.add(statement.prior)
             self._heads.clear()
-        elif statement.key is not None:
-            key = VerifierKey(origin, ED25519, statement.key)
-            self._keys[origin] = (statement.hash, key)
+        if statement.key is not None:
+            if statement.hash not in ended:
+                ended.update(keys)
+            keys[statement.hash] = VerifierKey(origin, ED25519, statement.key)
+            self._newest[origin] = max(self._newest.get(origin, 0), statement.time)
+
+    def _check_follows(self, statement: KeyStatement, keys: set[bytes], ended: set[bytes]) -> None:
+        """Refused unless an entry fits what is known of its collector."""
+        if not keys | ended or statement.hash in ended:
+            return
+        later = statement.time > self._newest.get(self._prefix + statement.name, 0)
+        fits = {
+            "enrol": False,
+            "rotate": statement.prior in keys - ended or (later and statement.prior not in ended),
+            "revoke": statement.prior in keys | ended,
+        }
+        if not fits.get(statement.action, False):
+            raise Refused(
+                f"a key entry of collector {statement.name!r} that does not fit those known of it"
+            )
 
     def check(self, payload: bytes) -> ReceiptLeaf:
         """The leaf of a receipt; Malformed or Refused unless signature and path hold."""
@@ -121,8 +145,8 @@ class ReceiptVerifier:
             return known
         note = Note.from_bytes(data)
         head = ReceiptHead.from_text(note.text)
-        _, key = self._keys.get(head.origin, (None, None))
-        if key is None or head.origin in self._ended or note.line_of(key) is None:
+        key = self._signer(head.origin, note)
+        if key is None:
             raise Refused(
                 f"receipts signed by {head.origin!r}, whose key no entry has certified here; "
                 "its key entry is on the topic ledger/collector/<id>"
@@ -132,6 +156,14 @@ class ReceiptVerifier:
         if len(self._heads) > _KEPT:
             self._heads.popitem(last=False)
         return head
+
+    def _signer(self, origin: str, note: Note) -> VerifierKey | None:
+        """Give the certified key that a note names as its signer."""
+        ended = set() if self._ended_count else self._ended.get(origin, set())
+        for entry, key in self._keys.get(origin, {}).items():
+            if entry not in ended and note.line_of(key) is not None:
+                return key
+        return None
 
 
 def _rows(hashes: list[bytes]) -> list[list[bytes]]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from anchor.contents import Contents
 from anchor.errors import Malformed, Missing, Refused
+from anchor.key_entry import is_log_rotation
 from anchor.note import Note
 from anchor.ports import Batches
 from anchor.tree_head import Checkpoint
@@ -148,12 +149,17 @@ class Tail:
             entry = self._waiting[name]
             try:
                 if sha256(entry).digest() not in self.contents.key_hashes:
-                    self.contents.admit_key(entry, contradicting=False)
+                    self._admit_request(entry)
                     found.append(entry)
                 del self._waiting[name]
             except (Malformed, Refused) as error:
                 refusals.append(Refusal(None, f"request {name}", str(error)))
         return refusals
+
+    def _admit_request(self, entry: bytes) -> None:
+        if is_log_rotation(entry):
+            raise Refused("the log's key is rotated by `keys rotate log`, while no anchor runs")
+        self.contents.admit_key(entry, contradicting=False)
 
     def _report_once(self, refusal: Refusal) -> None:
         key = (refusal.collector, refusal.what, refusal.reason)

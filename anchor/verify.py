@@ -146,7 +146,8 @@ def _collector(file: ProofFile, log: VerifierKey, statements: Sequence[KeyStatem
     if not statements:
         raise Refused("the proof holds no key entry for the collector")
     first = statements[0]
-    if (first.action, first.kind) != ("enrol", "collector") or first.key is None:
+    # A rotation certifies its key by itself: the operator signed it, and the key's holder.
+    if first.kind != "collector" or first.key is None:
         raise Refused("the first key entry does not enrol a collector")
     origin = file.message_proof.checkpoint.partition(b"\n")[0].decode(errors="replace")
     prefix = f"{log.name}/collector/"

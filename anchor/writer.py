@@ -6,7 +6,8 @@ gets two roots.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from anchor.anchor_db import AnchorDb, Head, IndexRow
@@ -98,7 +99,27 @@ class Writer:
             if sha256(entry).digest() != row.hash:
                 raise self._tree.changed(f"entry {row.position} is not what anchor.db knows")
             contents.admit_key(entry)
+        self._check_log_key(contents)
+        self._find_signers(contents)
         return contents
+
+    def _check_log_key(self, contents: Contents) -> None:
+        """Diverged where the log's entries say that another key signs it from now on."""
+        key = contents.keyring.log_key
+        if key not in {None, self._key.public_key}:
+            raise Diverged(
+                f"the key of log {self.origin} was rotated, and key {self._key.verifier.id.hex()} "
+                "is not the new one: run `factoryledger keys rotate log` again, which completes it"
+            )
+
+    def _find_signers(self, contents: Contents) -> None:
+        """Which key signed the last checkpoint of each collector whose key was rotated."""
+        for name, end in contents.ends.items():
+            if len(contents.keyring.collector_keys(name)) > 1:
+                with suppress(Refused):  # revoked since: none of its keys signs again
+                    keys = contents.collector_keys(name)
+                    signer = keys.signer(self._entry(self._db.last_checkpoint(name)))
+                    contents.ends[name] = replace(end, signer=signer or 0)
 
     def _entry(self, position: int) -> bytes:
         try:

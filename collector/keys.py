@@ -11,6 +11,7 @@ import structlog
 
 from collector.errors import CollectorError
 from collector.ports import Authority, Requests
+from telemetry.errors import ContradictoryStatement
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.rows import KeyRow
 
@@ -85,6 +86,7 @@ class Keys:
         number = self.keyring.applied
         try:
             statement = self._authority.read(entry)
+            _check_for_collectors(statement)
             self.keyring.apply(statement)
         except ValueError as error:
             _log.warning("key entry refused", request=name, error=str(error))
@@ -100,3 +102,9 @@ class Keys:
             name=statement.name,
         )
         return True
+
+
+def _check_for_collectors(statement: KeyStatement) -> None:
+    """ContradictoryStatement for what only the anchor may put into its log, when it is at rest."""
+    if statement.kind == "log":
+        raise ContradictoryStatement("the anchor log's key is no collector's to rotate")

@@ -27,6 +27,7 @@ from collector.survey import Survey
 from collector.verdict import Judge
 from collector.writing import Store
 from telemetry.judgement import judge
+from telemetry.keyring import KeyStatement
 from telemetry.rows import BatchRow, KeyRow
 
 _log = structlog.get_logger(__name__)
@@ -141,7 +142,10 @@ class Resume:
 
     def _continued(self, row: Row[Any], anchored_size: AnchoredSize | None) -> Opened:
         identity = self.identity_for(row.id)
-        if (identity.origin, identity.vkey) != (row.origin, row.vkey):
+        statement = self._own_statement(row.id, identity)
+        # The row keeps the key that the log began with: what came after stands in its entries.
+        same = identity.vkey == row.vkey or statement.action == "rotate"
+        if identity.origin != row.origin or not same:
             raise LogInDoubt(
                 f"the key that is there for collector {row.id} is not the one that signed its log"
             )
@@ -172,18 +176,28 @@ class Resume:
         return self._opened(self._head(collector, identity, 0), identity, session)
 
     def _own_entry(self, collector: str, identity: Identity) -> KeyRow:
+        statement = self._own_statement(collector, identity)
+        if statement.action != "enrol":
+            raise CollectorError(
+                f"the key of collector {collector} was rotated, and its log is not in this store"
+            )
+        return KeyRow(collector, 0, statement.hash, identity.key_entry)
+
+    def _own_statement(self, collector: str, identity: Identity) -> KeyStatement:
+        """What certifies the collector's key; CollectorError where that is something else."""
         try:
             statement = self.authority.read(identity.key_entry)
         except ValueError as error:
             raise CollectorError(
                 f"the key entry of collector {collector} is refused: {error}"
             ) from error
-        if (statement.action, statement.kind, statement.name) != ("enrol", "collector", collector):
+        said = (statement.kind, statement.name, statement.key is not None)
+        if said != ("collector", collector, True):
             raise CollectorError(
                 f"the key entry of collector {collector} says {statement.action} "
                 f"{statement.kind} {statement.name} instead of enrolling it"
             )
-        return KeyRow(collector, 0, statement.hash, identity.key_entry)
+        return statement
 
     def _head(self, collector: str, identity: Identity, line: int) -> Head:
         """Give how far it has committed; LogInDoubt where the tiles do not give that root."""
@@ -221,6 +235,7 @@ class Resume:
         keys = Keys(self.authority, self.requests, collector=head.collector)
         keys.replay(entries)
         keys.refresh()
+        self._check_certified(head.collector, identity, keys)
         ledger = Ledger(
             head,
             Counts(counters),
@@ -235,7 +250,16 @@ class Resume:
             monotonic=self.monotonic,
         )
         ledger.resurvey(self._links(head.collector, counters.get("surveyed", head.log.size)))
-        return Opened(ledger, entries[0].entry, session)
+        return Opened(ledger, identity.key_entry, session)
+
+    def _check_certified(self, collector: str, identity: Identity, keys: Keys) -> None:
+        """LogInDoubt unless the newest key that was applied is the one that is here."""
+        newest = keys.keyring.collector_key(collector)
+        if newest is None or newest.entry != self._own_statement(collector, identity).hash:
+            raise LogInDoubt(
+                f"the key that is there for collector {collector} is not the one that its entries "
+                "certify now"
+            )
 
     def _links(self, collector: str, since: int) -> list[Link]:
         """Give the accepted messages from a position on: whom each of them names."""

@@ -15,7 +15,8 @@ from anchor.errors import Malformed
 from anchor.note import COSIGNATURE, ED25519, SignerKey, VerifierKey
 from anchor.policy import Policy, Witness, write_policy
 from factoryledger.errors import NotThere, WrongUsage
-from factoryledger.files import locked, write_all, write_whole
+from factoryledger.files import locked, write_whole
+from factoryledger.key_files import KeyFiles
 from factoryledger.requests import RequestFolder
 from factoryledger.witness_choice import WitnessChoice
 from telemetry.signature import SigningKey
@@ -28,7 +29,7 @@ _ORIGIN_ROOT = "factoryledger.local"
 class DataDir:
     """One ledger's folder. Making one touches nothing; `create` and the key methods do."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, passphrase_file: Path | None = None) -> None:
         self.path = path.absolute()
         self.log = self.path / "log"
         self.proofs = self.path / "proofs"
@@ -37,7 +38,7 @@ class DataDir:
         self.anchor_db = self.path / "anchor.db"
         self.witness_db = self.path / "witness.db"
         self.requests = RequestFolder(self.path / "requests")
-        self._keys = self.path / "keys"
+        self.keys = KeyFiles(self.path / "keys", passphrase_file)
 
     @property
     def database_url(self) -> str:
@@ -84,15 +85,15 @@ class DataDir:
 
     def _complete(self, origin: str | None, witnesses: Sequence[WitnessChoice]) -> None:
         """Make what is missing; the policy comes last, so its presence says that all is there."""
-        self._keys.mkdir(mode=0o700, exist_ok=True)
-        self._keys.chmod(0o700)
+        self.keys.folder.mkdir(mode=0o700, exist_ok=True)
+        self.keys.folder.chmod(0o700)
         for name in _FOLDERS:
             (self.path / name).mkdir(exist_ok=True)
         # What a call that was cut short has made is taken up as it is.
-        anchor = self._stored("anchor") or SignerKey.generate(origin or _random_origin())
+        anchor = self.keys.read("anchor") or SignerKey.generate(origin or _random_origin())
         if origin is not None and anchor.name != origin:
             raise WrongUsage(f"{self.path} already has the origin {anchor.name}, not {origin}")
-        operator = self._stored("operator") or SignerKey.generate(f"{anchor.name}/operator")
+        operator = self.keys.read("operator") or SignerKey.generate(f"{anchor.name}/operator")
         self._store("anchor", anchor)
         self._store("operator", operator)
         self._write_policy(anchor.verifier, operator.verifier, witnesses)
@@ -116,7 +117,7 @@ class DataDir:
         vkey = choice.vkey
         if vkey is None:
             stem = f"witness-{choice.name}"
-            key = self._stored(stem) or SignerKey.generate(f"{origin}/{stem}", COSIGNATURE)
+            key = self.keys.read(stem) or SignerKey.generate(f"{origin}/{stem}", COSIGNATURE)
             self._store(stem, key)
             vkey = key.verifier
         return Witness(name=choice.name, key=vkey, url=choice.url)
@@ -152,7 +153,7 @@ class DataDir:
 
     def collector_key_is_here(self, identity: str) -> bool:
         """Whether this folder holds the collector's key."""
-        return self._key_file(f"collector-{identity}").exists()
+        return self.keys.exists(f"collector-{identity}")
 
     def device(self, device: str) -> SigningKey:
         """A machine's key, made if it is not there."""
@@ -163,23 +164,22 @@ class DataDir:
         names = list(devices)
         with locked(self.path / ".lock"):
             missing = [name for name in names if not self.device_key_is_here(name)]
-            made = {
-                self._key_file(f"device-{name}").name: _spelled(
-                    SignerKey.generate(f"{self.origin}/device/{name}", ED25519)
-                )
-                for name in missing
-            }
-            write_all(self._keys, made, mode=0o600)
+            self.keys.write_new(
+                {
+                    f"device-{name}": SignerKey.generate(f"{self.origin}/device/{name}", ED25519)
+                    for name in missing
+                }
+            )
         return {name: self.device(name) for name in names}
 
     def device_key_is_here(self, device: str) -> bool:
         """Whether this folder holds the machine's key."""
-        return self._key_file(f"device-{device}").exists()
+        return self.keys.exists(f"device-{device}")
 
     def replace_device(self, device: str, key: SigningKey) -> None:
         """Make `key` the machine's key from now on."""
         signer = SignerKey.from_seed(f"{self.origin}/device/{device}", key.seed)
-        self._write(f"device-{device}", signer)
+        self.keys.write(f"device-{device}", signer)
 
     @cached_property
     def origin(self) -> str:
@@ -188,59 +188,33 @@ class DataDir:
 
     def private_keys(self) -> list[tuple[str, VerifierKey]]:
         """Every private key that is here, by its file's stem, with its public half."""
-        if not self._keys.is_dir():
-            return []
-        stems = sorted(path.stem for path in self._keys.glob("*.key"))
-        return [(stem, self._needed(stem).verifier) for stem in stems]
-
-    def _key_file(self, stem: str) -> Path:
-        return self._keys / f"{stem}.key"
-
-    def _stored(self, stem: str) -> SignerKey | None:
-        """A key that is here, or None."""
-        path = self._key_file(stem)
-        try:
-            text = path.read_text("ascii")
-        except FileNotFoundError:
-            return None
-        except UnicodeDecodeError as error:
-            raise WrongUsage(f"{path}: not a private key") from error
-        try:
-            return SignerKey.from_text(text.removesuffix("\n"))
-        except Malformed as error:
-            raise WrongUsage(f"{path}: {error}") from error
+        found = ((stem, self.keys.public(stem)) for stem in self.keys.stems())
+        return [(stem, key) for stem, key in found if key is not None]
 
     def _needed(self, stem: str) -> SignerKey:
-        key = self._stored(stem)
+        key = self.keys.read(stem)
         if key is None:
             raise NotThere(
-                f"{self._key_file(stem)}: no key there; a key that was lost is not made again "
+                f"{self.keys.path(stem)}: no key there; a key that was lost is not made again "
                 "(restore it, or start a new ledger with another --data)"
             )
         return key
 
     def _made(self, stem: str, name: str) -> SignerKey:
         """A key that is here, made under the lock if it is not."""
-        key = self._stored(stem)
+        key = self.keys.read(stem)
         if key is None:
             with locked(self.path / ".lock"):
-                key = self._stored(stem) or SignerKey.generate(name, ED25519)
+                key = self.keys.read(stem) or SignerKey.generate(name, ED25519)
                 self._store(stem, key)
         if key.name != name:
-            raise WrongUsage(f"{self._key_file(stem)}: key of {key.name}, not of {name}")
+            raise WrongUsage(f"{self.keys.path(stem)}: key of {key.name}, not of {name}")
         return key
 
     def _store(self, stem: str, key: SignerKey) -> None:
         """Write a key unless it is there; durable on return."""
-        if not self._key_file(stem).exists():
-            self._write(stem, key)
-
-    def _write(self, stem: str, key: SignerKey) -> None:
-        write_whole(self._key_file(stem), _spelled(key), mode=0o600)
-
-
-def _spelled(key: SignerKey) -> bytes:
-    return f"{key.to_text()}\n".encode("ascii")
+        if not self.keys.exists(stem):
+            self.keys.write(stem, key)
 
 
 def bare(key: SignerKey) -> SigningKey:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anchor.key_entry import Enrolled, OperatorAuthority, enrol, revoke, rotate
+from anchor.note import SignerKey
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
 from telemetry.keyring import KeyStatement, Kind
@@ -73,13 +74,46 @@ class Enrolments:
         entry = self._enrolled("collector", identity, key.public_key)
         return entry or self._request_all("collector", {identity: key})[0]
 
+    def settle_collector(self, identity: str) -> None:
+        """Let a collector's rotation that was signed be so; nothing where there is none."""
+        stem = f"collector-{identity}"
+        key = self._data.keys.next(stem)
+        if key is not None and self._enrolled("collector", identity, key.public_key):
+            self._data.keys.settle(stem)
+
+    def rotate_collector(self, identity: str) -> EnrolledKey:
+        """End the key of a collector's log and certify a new one, which it signs with next.
+
+        The key is kept, then certified, then put in the old one's place: after a crash in
+        between, the collector's next start or another rotation goes on from there.
+        """
+        self.settle_collector(identity)
+        stem = f"collector-{identity}"
+        prior = self._current("collector", identity, None)
+        key = self._data.keys.next(stem)
+        if key is None:
+            key = SignerKey.generate(self._data.collector(identity).name)
+            self._data.keys.prepare(stem, key)
+        self._take(
+            rotate(
+                operator=self._data.operator,
+                kind="collector",
+                name=identity,
+                key=key,
+                prior=prior.statement.hash,
+                time=_now(),
+            )
+        )
+        self._data.keys.settle(stem)
+        return self._current("collector", identity, key_id(key.public_key))
+
     def rotate_device(self, device: str) -> EnrolledKey:
         """End the machine's key and enrol a new one.
 
         The new key is kept before it is enrolled: after a crash between the two, `simulate`
         enrols it beside the old one, and a second `rotate` ends whichever is named.
         """
-        prior = self._current(device, None)
+        prior = self._current("device", device, None)
         key = SigningKey.generate()
         entry = rotate(
             operator=self._data.operator,
@@ -90,35 +124,36 @@ class Enrolments:
         )
         self._data.replace_device(device, key)
         self._take(entry)
-        return self._current(device, key_id(key.public_key))
+        return self._current("device", device, key_id(key.public_key))
 
-    def revoke_device(self, device: str, key: str | None) -> EnrolledKey:
-        """End a machine's key (`key` is its id; None when it has one only)."""
-        prior = self._current(device, key)
+    def revoke(self, kind: Enrolled, name: str, key: str | None) -> EnrolledKey:
+        """End a machine's or collector's key (`key` is its id; None when it has one only)."""
+        prior = self._current(kind, name, key)
         self._take(
             revoke(
                 operator=self._data.operator,
-                kind="device",
-                name=device,
+                kind=kind,
+                name=name,
                 prior=prior.statement.hash,
                 time=_now(),
             )
         )
         return self._keys[prior.statement.hash]
 
-    def _current(self, device: str, key: str | None) -> EnrolledKey:
-        """The machine's one key that has not ended; WrongUsage when there is none or more."""
+    def _current(self, kind: Enrolled, name: str, key: str | None) -> EnrolledKey:
+        """The one key of a name that has not ended; WrongUsage when there is none or more."""
         found = [
             enrolled
-            for enrolled in self.keys("device", device)
+            for enrolled in self.keys(kind, name)
             if enrolled.ended is None and key in (None, enrolled.key_id)
         ]
         if not found:
             named = f" {key}" if key else ""
-            raise WrongUsage(f"{device} has no enrolled key{named}; see factoryledger device list")
+            where = "device" if kind == "device" else "keys"
+            raise WrongUsage(f"{name} has no enrolled key{named}; see factoryledger {where} list")
         if len(found) > 1:
             ids = ", ".join(enrolled.key_id for enrolled in found)
-            raise WrongUsage(f"{device} has several keys: name one by --key ({ids})")
+            raise WrongUsage(f"{name} has several keys: name one by --key ({ids})")
         return found[0]
 
     def _enrolled(self, kind: Enrolled, name: str, public_key: bytes) -> bytes | None:

@@ -14,8 +14,10 @@ from factoryledger.installation import Installation
 
 def identity_of(data: DataDir, collector: str) -> Identity:
     """Give a collector's keys; key and enrolment are durable on return."""
+    enrolments = Enrolments(data)
+    enrolments.settle_collector(collector)
     key = data.collector(collector)
-    entry = Enrolments(data).ensure_collector(collector, bare(key))
+    entry = enrolments.ensure_collector(collector, bare(key))
 
     def log(size: int, tiles: TileReader) -> GrowingLog:
         return GrowingLog.resume(key.name, key, size, tiles)

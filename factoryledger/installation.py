@@ -25,7 +25,7 @@ class Installation:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.data = DataDir(settings.data)
+        self.data = DataDir(settings.data, settings.key_passphrase_file)
 
     @property
     def database_url(self) -> str:

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     broker_password_file: Path | None = None
     database: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_urls)] = None
     database_password_file: Path | None = None
+    key_passphrase_file: Path | None = None
     name: Annotated[str, StringConstraints(pattern=r"^([a-z0-9_-]{1,64})?$")] = ""
     share: Annotated[str, StringConstraints(pattern=r"^[^/+#]*$")] = ""
     session_expiry: int = Field(default=0xFFFFFFFF, ge=0, le=0xFFFFFFFF)

@@ -51,7 +51,7 @@ def revoke(
     data: options.Data = None,
 ) -> None:
     """End a machine's key; what it signs from then on is stored as `revoked`."""
-    _say(_enrolments(data).revoke_device(device, key))
+    _say(_enrolments(data).revoke("device", device, key))
 
 
 @app.command("list")

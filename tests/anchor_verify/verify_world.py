@@ -213,6 +213,32 @@ class World:
             )
         )
 
+    def rotate_collector(self, name: str) -> SignerKey:
+        """Certify the collector's next key; it signs with it only after `take_key`."""
+        collector = self.collectors[name]
+        key = SignerKey.from_seed(collector.key.name, sha256(collector.key.public_key).digest())
+        enrolled = collector.keyring.collector_key(name)
+        assert enrolled is not None
+        entry = rotate(
+            operator=self.operator,
+            kind="collector",
+            name=name,
+            key=key,
+            prior=enrolled.entry,
+            time=self.time(),
+        )
+        self.request(entry)
+        return key
+
+    def take_key(self, name: str, key: SignerKey) -> None:
+        """Let the collector sign with this key from now on, as a restart does."""
+        collector = self.collectors[name]
+        tiles = self.ledger.tile_rows
+        collector.key = key
+        collector.log = GrowingLog.resume(
+            key.name, key, collector.log.size, lambda level, n: tiles[name, level, n]
+        )
+
     def erase_messages(
         self, collector: str, first: int, last: int, statuses: Sequence[str] = ()
     ) -> bytes:

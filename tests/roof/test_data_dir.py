@@ -59,7 +59,7 @@ def test_a_crash_at_any_file_is_repaired_by_the_next_call(tmp_path, step):
             "-c",
             (
                 "import os, pathlib, sys\n"
-                "from factoryledger import data_dir\n"
+                "from factoryledger import data_dir, key_files\n"
                 "whole, left = data_dir.write_whole, [int(sys.argv[2])]\n"
                 "def dying(*args, **named):\n"
                 "    left[0] -= 1\n"
@@ -67,7 +67,7 @@ def test_a_crash_at_any_file_is_repaired_by_the_next_call(tmp_path, step):
                 "    whole(*args, **named)\n"
                 "    left[0] -= 1\n"
                 "    if left[0] == 0: os._exit(9)\n"
-                "data_dir.write_whole = dying\n"
+                "data_dir.write_whole = key_files.write_whole = dying\n"
                 "data_dir.DataDir(pathlib.Path(sys.argv[1])).create()\n"
             ),
             str(path),

@@ -18,9 +18,9 @@ def entry(number):
     return hashlib.sha256(b"entry %d" % number).digest()
 
 
-def statement(number, action, name="mill-1", *, kind="device", key=None, prior=None):
+def statement(number, action, name="mill-1", *, kind="device", key=None, prior=None, former=None):
     prior = None if prior is None else entry(prior)
-    return KeyStatement(entry(number), action, kind, name, number, key, prior)
+    return KeyStatement(entry(number), action, kind, name, number, key, prior, (), former)
 
 
 def enrolments(ring, device="mill-1", key=KEYS[0]):
@@ -55,15 +55,46 @@ def test_a_rotation_can_itself_be_ended():
     assert enrolments(ring, key=KEYS[1]) == [(KEYS[1], entry(1), entry(2))]
 
 
-def test_a_collector_has_one_key_ended_or_not():
+def test_a_collector_is_enrolled_once():
     ring = Keyring([statement(0, "enrol", "file-0", kind="collector", key=KEYS[0])])
     assert ring.collector_key("file-0").entry == entry(0)
     assert ring.collector_key("file-1") is None
     assert enrolments(ring, device="file-0") == []
-    with pytest.raises(ContradictoryStatement, match="one key"):
+    with pytest.raises(ContradictoryStatement, match="can be rotated"):
         ring.apply(statement(1, "enrol", "file-0", kind="collector", key=KEYS[1]))
     ring.apply(statement(2, "revoke", "file-0", kind="collector", prior=0))
     assert ring.collector_key("file-0").ended_by == entry(2)
+
+
+def test_a_collector_s_keys_follow_each_other():
+    ring = Keyring([statement(0, "enrol", "file-0", kind="collector", key=KEYS[0])])
+    ring.apply(statement(1, "rotate", "file-0", kind="collector", key=KEYS[1], prior=0))
+    ring.apply(statement(2, "rotate", "file-0", kind="collector", key=KEYS[2], prior=1))
+    assert [(e.public_key, e.ended_by) for e in ring.collector_keys("file-0")] == [
+        (KEYS[0], entry(1)),
+        (KEYS[1], entry(2)),
+        (KEYS[2], None),
+    ]
+    assert ring.collector_key("file-0").entry == entry(2)
+    for false in (
+        statement(9, "rotate", "file-0", kind="collector", key=KEYS[3], prior=0),
+        statement(9, "rotate", "file-0", kind="collector", key=KEYS[0], prior=2),
+        statement(9, "revoke", "file-0", kind="collector", prior=1),
+    ):
+        with pytest.raises(ContradictoryStatement):
+            ring.apply(false)
+    ring.apply(statement(3, "revoke", "file-0", kind="collector", prior=2))
+    assert ring.collector_key("file-0").ended_by == entry(3)
+
+
+def test_the_log_s_key_follows_its_former():
+    ring = Keyring()
+    assert ring.log_key is None
+    ring.apply(statement(0, "rotate", "a/log", kind="log", key=KEYS[1], former=KEYS[0]))
+    with pytest.raises(ContradictoryStatement, match="ends another key"):
+        ring.apply(statement(1, "rotate", "a/log", kind="log", key=KEYS[2], former=KEYS[0]))
+    ring.apply(statement(2, "rotate", "a/log", kind="log", key=KEYS[2], former=KEYS[1]))
+    assert (ring.log_key, ring.applied) == (KEYS[2], 2)
 
 
 def test_an_erasure_counts_and_changes_no_key():
@@ -85,7 +116,11 @@ def test_an_erasure_counts_and_changes_no_key():
         statement(9, "rotate", prior=0),
         statement(9, "rotate", key=KEYS[1], prior=5),
         statement(9, "rotate", "mill-2", key=KEYS[1], prior=0),
-        statement(9, "rotate", "file-0", kind="collector", key=KEYS[1], prior=3),
+        statement(9, "rotate", "file-0", kind="collector", key=KEYS[1], prior=0),
+        statement(9, "rotate", "file-0", kind="collector", key=KEYS[3], prior=3),
+        statement(9, "rotate", "a/log", kind="log", key=KEYS[1], prior=0),
+        statement(9, "rotate", "a/log", kind="log", key=KEYS[1]),
+        statement(9, "rotate", key=KEYS[1], prior=0, former=KEYS[0]),
         statement(9, "revoke"),
         statement(9, "revoke", prior=1),
         statement(9, "revoke", prior=2),
