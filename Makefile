@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers examples example broker \
-	postgresql bench soak faults day lock clean
+	postgresql bench soak faults outage day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -95,6 +95,10 @@ soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memor
 
 faults: $(DEV) broker postgresql ## Everything killed, cut and flooded for minutes; prints what was lost: 0
 	$(VENV)/bin/python -m pytest tests/survival -m "long or not long" -s --durations 5 $(PYTEST_ARGS)
+
+outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0
+	SURVIVAL_OUTAGE=300 $(VENV)/bin/python -m pytest tests/survival/test_outage.py \
+		-m long -k "stopped or locked" -s $(PYTEST_ARGS)
 
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice

@@ -1,7 +1,11 @@
 """Fixtures for every part: a real broker, topics of one's own on it, a real PostgreSQL."""
 
+import os
+import subprocess
 import sys
+import tempfile
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,31 @@ def local_postgres(**settings):
     if find_postgres() is None:
         pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
     return LocalPostgres(**settings)
+
+
+@pytest.fixture
+def small_disk():
+    """Mount a disk of so many megabytes: gives its folder, and how to make it larger."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    with ExitStack() as stack:
+        yield lambda megabytes: _mounted(stack, megabytes)
+
+
+def _mounted(stack, megabytes):
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="factoryledger-disk-")))
+    folder.chmod(0o755)  # a database server is another user
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    mounted = mount(f"size={megabytes}m,mode=755")
+    if mounted.returncode:
+        pytest.skip(f"no small disk may be mounted here: {mounted.stderr.strip()}")
+    stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+
+    def grow(megabytes):
+        assert mount(f"remount,size={megabytes}m").returncode == 0
+
+    return folder, grow

@@ -35,10 +35,13 @@ def find_postgres():
 
 
 class LocalPostgres:
-    """One cluster, in a folder that goes with it; `url` names a database on it."""
+    """One cluster, in a folder that goes with it; `url` names a database on it.
 
-    def __init__(self, **settings):
-        self._scratch = tempfile.TemporaryDirectory(prefix="factoryledger-postgres-")
+    `disk` is a folder that everyone may enter, in which the cluster's folder then is.
+    """
+
+    def __init__(self, *, disk=None, **settings):
+        self._scratch = tempfile.TemporaryDirectory(prefix="factoryledger-postgres-", dir=disk)
         self.folder = Path(self._scratch.name)
         self.data = self.folder / "cluster"
         self.port = 0
@@ -69,7 +72,7 @@ class LocalPostgres:
 
     def __exit__(self, *_):
         try:
-            if self._process is not None and self._process.poll() is None:
+            if self.running:
                 self.resume()
                 self.stop()
         finally:
@@ -79,6 +82,11 @@ class LocalPostgres:
     def log(self):
         """What the server said."""
         return self.folder / "server.log"
+
+    @property
+    def running(self):
+        """Whether the server is there; it ends by itself where it cannot write its log."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self):
         """Start it, on the port that it had before, and wait until it answers."""
@@ -139,13 +147,27 @@ class LocalPostgres:
         secret = f":{self.password}" if password else ""
         return f"postgresql://ledger{secret}@127.0.0.1:{self.port}/{database}"
 
-    def database(self, **how):
-        """Make an empty database and give its URL."""
+    def database(self, *, disk=None, template="template1", **how):
+        """Make a database, empty or like another, and give its URL.
+
+        On a `disk` its tables are, and the server's own files where they always are.
+        """
         self._count += 1
         name = f"works_{self._count}"
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            if disk is None:
+                where = ""
+            else:
+                where = f"TABLESPACE space_{self._count}"
+                connection.execute(f"CREATE {where} LOCATION '{self._own(disk / name)}'")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {where}")
         return self.url(name, **how)
+
+    def _own(self, folder):
+        folder.mkdir()
+        if self._user is not None:
+            shutil.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        return folder
 
     def _pids(self):
         """The server and its children."""

@@ -79,13 +79,13 @@ class Program:
         self._process.kill()
         assert self._process.wait(10) == -signal.SIGKILL
 
-    def stop(self, code=0):
+    def stop(self, code=0, seconds=PATIENCE):
         """SIGTERM, and wait for a clean end."""
         self._process.send_signal(signal.SIGTERM)
-        self.wait(code)
+        self.wait(code, seconds)
 
-    def wait(self, code=0):
-        assert self._process.wait(PATIENCE) == code, self.said()
+    def wait(self, code=0, seconds=PATIENCE):
+        assert self._process.wait(seconds) == code, self.said()
 
     def end(self):
         """Whatever it does, it is gone."""
