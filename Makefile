@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers examples example broker \
-	postgresql bench soak faults outage day lock clean
+	postgresql libfaketime bench soak faults outage day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -42,7 +42,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers examples broker postgresql check ## Everything that must hold, from an empty machine
+test: environment oracles peers examples broker postgresql libfaketime check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -84,16 +84,19 @@ broker: ## Mosquitto, which the tests need
 postgresql: ## PostgreSQL, for the tests of that store; without it they are skipped
 	@.ci/get-postgresql || echo "The tests that need PostgreSQL will be skipped" >&2
 
+libfaketime: ## libfaketime, for the tests that move a process's clock; without it they are skipped
+	@.ci/get-libfaketime || echo "The tests that move a process's clock will be skipped" >&2
+
 bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
 	@.ci/get-mosquitto --clients
 	@set -e; for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
 		echo "== $$file"; $(VENV)/bin/python "$$file"; done
 
-soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat
-	$(VENV)/bin/python benchmarks/soak.py --seconds 600
+soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat (SOAK=--full)
+	$(VENV)/bin/python benchmarks/soak.py --seconds 600 $(SOAK)
 
-faults: $(DEV) broker postgresql ## Everything killed, cut and flooded for minutes; prints what was lost: 0
+faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut and flooded for minutes; prints what was lost: 0
 	$(VENV)/bin/python -m pytest tests/survival -m "long or not long" -s --durations 5 $(PYTEST_ARGS)
 
 outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0

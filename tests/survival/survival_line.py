@@ -163,6 +163,10 @@ class Line:
             program.end()
         self.broker.kill()
 
+    def under(self, environment):
+        """Let the programs made from now on have these variables too."""
+        self._environment = {**self._environment, **environment}
+
     def program(self, name, *arguments):
         program = Program(self.folder, name, arguments, self._environment)
         self._programs.append(program)

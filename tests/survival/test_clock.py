@@ -5,7 +5,8 @@ import time
 from functools import partial
 
 import pytest
-from survival_line import until
+from faketime import WallClock, find_faketime
+from survival_line import hold, until
 
 from anchor.key_entry import OperatorAuthority
 from collector.service import collect
@@ -85,3 +86,65 @@ def test_a_collectors_clock_that_jumps_loses_nothing_and_never_goes_back(lay):
     received = [at for at, _ in times]
     assert received == sorted(received)
     assert len(lifted) > 100
+
+
+@pytest.fixture
+def wall_clock(tmp_path):
+    """A clock for processes, to be moved."""
+    library = find_faketime()
+    if library is None:
+        pytest.skip("no libfaketime is installed (Debian: apt-get install libfaketime)")
+    return WallClock(library, tmp_path / "offset")
+
+
+HOURS = (3600, -3600, 0)
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [
+        pytest.param("machines"),
+        pytest.param("collector", marks=pytest.mark.long),
+        pytest.param("both", marks=pytest.mark.long),
+    ],
+)
+def test_a_clock_that_jumps_an_hour_loses_nothing(lay, wall_clock, whose):
+    """Forwards, two hours back and to the right time, each while messages are on their way.
+
+    Within a session a machine's time never goes back; the next session has the new one.
+    """
+    line = lay()
+    anchor = line.anchor()
+    makers = {"collector": line.collector, "machines": lambda: line.machines(6)}
+    made = {name: make() for name, make in makers.items() if whose not in (name, "both")}
+    line.under(wall_clock.environment)
+    made |= {name: make() for name, make in makers.items() if name not in made}
+    collector, machines = made["collector"], made["machines"]
+    for program in (collector, anchor, machines):
+        program.start()
+    for off in HOURS:
+        for _ in range(2):
+            before = line.accepted()
+            until(lambda before=before: line.accepted() > before + 200, "it goes on")
+            wall_clock.put(off)
+        machines.stop()
+        machines.start()
+        until(lambda off=off: seen(line, whose, off), "what comes has the new time")
+    machines.stop()
+    collector.stop()
+    anchor.stop()
+
+    found = line.sum(machines.results())
+    hold(found, f"clock of {whose} jumped {len(HOURS)} times by an hour and two")
+    times = line.query(
+        "select device, session, time from messages where device is not null "
+        "order by device, session, seq"
+    )
+    assert times == sorted(times)
+
+
+def seen(line, whose, off):
+    """Whether the newest rows bear the time of that clock."""
+    column = "coalesce(original_at, received_at)" if whose == "collector" else "time"
+    rows = line.query(f"select {column} from messages order by position desc limit 20")
+    return all(abs(at / SECOND - time.time() - off) < 600 for (at,) in rows)
