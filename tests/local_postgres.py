@@ -163,6 +163,11 @@ class LocalPostgres:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {where}")
         return self.url(name, **how)
 
+    def drop(self, url):
+        """Remove a database that nobody uses any more."""
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
     def _own(self, folder):
         folder.mkdir()
         if self._user is not None:

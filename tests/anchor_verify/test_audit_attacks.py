@@ -1,22 +1,23 @@
 """The attack table: each change to store or log is found, the row named, the right one blamed.
 
-The store is SQLite in the real schema and attacks are plain SQL; the log is a folder. With
-`-s` the table is printed.
+The store is in the real schema, in SQLite and in PostgreSQL, and attacks are plain SQL; the log
+is a folder. With `-s` the table is printed.
 """
 
 import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from verify_logs import publish, write
-from verify_world import ORIGIN, World, foreign, large_world, record_bytes, seed, to_sqlite
+from verify_world import ORIGIN, World, foreign, large_world, record_bytes, seed, to_store
 
 from anchor.audit import KINDS, audit
 from anchor.audit_findings import Audit, Finding
@@ -37,17 +38,18 @@ class Case:
     """One copy of store and log, to be attacked."""
 
     world: World
-    folder: Path
-    db: sqlite3.Connection
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log"
+    log: Path
+    url: str
+    db: Any
+    mark: str
 
     def sql(self, statement: str, *values: object) -> None:
-        changed = self.db.execute(statement, values).rowcount
+        changed = self.db.execute(statement.replace("?", self.mark), values).rowcount
         assert changed, statement
         self.db.commit()
+
+    def value(self, query: str, *values: object) -> Any:
+        return self.db.execute(query.replace("?", self.mark), values).fetchone()[0]
 
     def update(self, row: MessageRow, **columns: object) -> None:
         names = ", ".join(f"{name} = ?" for name in columns)
@@ -80,7 +82,7 @@ class Case:
 
     def tile(self, level: int, number: int) -> bytes:
         query = "SELECT hashes FROM tiles WHERE collector = 'c0' AND level = ? AND number = ?"
-        return self.db.execute(query, (level, number)).fetchone()[0]
+        return bytes(self.value(query, level, number))
 
     def set_tile(self, level: int, number: int, hashes: bytes) -> None:
         self.sql(
@@ -105,7 +107,7 @@ class Case:
 
     def audit(self) -> Audit:
         self.db.close()
-        reader = LedgerReader(f"sqlite:///{self.folder / 'ledger.db'}")
+        reader = LedgerReader(self.url)
         try:
             log = LogReader(FolderSource(self.log), self.world.anchor.verifier)
             return audit(ledger=reader, log=log, policy=self.world.policy)
@@ -435,10 +437,10 @@ def collector_hidden(case: Case) -> Expected:
 
 @attack
 def key_entry_edited(case: Case) -> Expected:
-    case.sql(
-        "UPDATE key_entries SET entry = replace(CAST(entry AS TEXT), 'mill-0', 'mill-7')"
-        " WHERE collector = 'c0' AND number = 0"
-    )
+    of_it = "WHERE collector = 'c0' AND number = 0"
+    entry = bytes(case.value(f"SELECT entry FROM key_entries {of_it}"))
+    changed = entry.replace(b"mill-0", b"mill-7")
+    case.sql(f"UPDATE key_entries SET entry = ? {of_it}", changed)
     return Expected({"key-invalid"}, positions=set(), detail="key entry 0 is false")
 
 
@@ -579,16 +581,59 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     world, fleet = large_world()
     world.collect("c0", [*(fleet[0].message(world.time()) for _ in range(3)), foreign(99)])
     world.write_log(folder / "log")
-    to_sqlite(world.ledger, folder / "ledger.db").close()
     return world, folder
 
 
-@pytest.fixture
-def case(original: tuple[World, Path], tmp_path: Path) -> Iterator[Case]:
+@pytest.fixture(scope="module")
+def file(original: tuple[World, Path]) -> Path:
+    """The store in SQLite."""
     world, folder = original
-    shutil.copytree(folder, tmp_path / "copy")
-    with closing(sqlite3.connect(tmp_path / "copy/ledger.db")) as db:
-        yield Case(world, tmp_path / "copy", db)
+    to_store(world.ledger, f"sqlite:///{folder / 'ledger.db'}").close()
+    return folder / "ledger.db"
+
+
+@pytest.fixture(scope="module")
+def template(original: tuple[World, Path], postgres: Any) -> str:
+    """The store in PostgreSQL: a database's name."""
+    world, _ = original
+    url = postgres.database()
+    to_store(world.ledger, url).close()
+    with psycopg.connect(url) as db:
+        # Who can write rows can make room for them.
+        db.execute("CREATE TABLE below PARTITION OF messages FOR VALUES FROM (MINVALUE) TO (0)")
+    return url.rpartition("/")[2]
+
+
+@contextmanager
+def sqlite_copy(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[str, Any, str]]:
+    copy = folder / "ledger.db"
+    shutil.copy(request.getfixturevalue("file"), copy)
+    with closing(sqlite3.connect(copy)) as db:
+        yield f"sqlite:///{copy}", db, "?"
+
+
+@contextmanager
+def postgresql_copy(request: pytest.FixtureRequest, _: Path) -> Iterator[tuple[str, Any, str]]:
+    server = request.getfixturevalue("postgres")
+    url = server.database(template=request.getfixturevalue("template"))
+    try:
+        with closing(psycopg.connect(url)) as db:
+            yield url, db, "%s"
+    finally:
+        server.drop(url)
+
+
+COPIES = {"sqlite": sqlite_copy, "postgresql": postgresql_copy}
+
+
+@pytest.fixture(params=COPIES)
+def case(
+    request: pytest.FixtureRequest, original: tuple[World, Path], tmp_path: Path
+) -> Iterator[Case]:
+    world, folder = original
+    shutil.copytree(folder / "log", tmp_path / "log")
+    with COPIES[request.param](request, tmp_path) as (url, db, mark):
+        yield Case(world, tmp_path / "log", url, db, mark)
 
 
 def test_the_untouched_store_is_clean(case: Case) -> None:

@@ -5,6 +5,7 @@ in the real schema, where attacks are plain SQL.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -410,7 +411,15 @@ def part_of(ledger: MemoryLedger, collector: str) -> MemoryLedger:
 
 def to_sqlite(ledger: MemoryLedger, path: Path) -> LedgerReader:
     """A store in the real schema, in a file that attacks may edit."""
-    with open_store(f"sqlite:///{path}", create=True) as store, store.writing() as connection:
+    return to_store(ledger, f"sqlite:///{path}")
+
+
+def to_store(ledger: MemoryLedger, url: str) -> LedgerReader:
+    """A store in the real schema, that attacks may edit."""
+    with ExitStack() as stack:
+        store = stack.enter_context(open_store(url, create=True))
+        store.make_room(max(row.position for row in ledger.message_rows))
+        connection = stack.enter_context(store.writing())
 
         def put(table: Table, rows: Iterable[dict[str, object]]) -> None:
             for row in rows:
@@ -435,7 +444,7 @@ def to_sqlite(ledger: MemoryLedger, path: Path) -> LedgerReader:
                 for (c, level, number), hashes in ledger.tile_rows.items()
             ),
         )
-    return LedgerReader(f"sqlite:///{path}")
+    return LedgerReader(url)
 
 
 def record_bytes(row: MessageRow) -> bytes:
