@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from throughput.messages import foreign, placed, signed
+from throughput.pace import foreign_now, publish_at, signed_now
 from throughput.parts import parts
 
 from factoryledger.broker import LocalBroker
@@ -96,16 +97,18 @@ class Bench:
             self._fill(payloads, prefix)
             return dict(json.loads(process.stdout.readline()))
 
-    def delays(self, rate: float, seconds: float, *, processes: int) -> Figures:
+    def delays(self, rate: float, seconds: float, *, signed: bool) -> Figures:
         """Let the collector take messages as they come, at this rate, and time each."""
         prefix, folder = self._place()
         count = int(rate * seconds)
-        command = [sys.executable, str(HERE / "collector_side.py"), "collector"]
+        side, processes = ("signed-delays", CORES) if signed else ("foreign-delays", 0)
+        command = [sys.executable, str(HERE / "collector_side.py"), side]
         command += [str(self.broker.port), prefix, str(count), f"sqlite:///{folder}/ledger.db"]
+        messages = signed_now(prefix, 3) if signed else foreign_now(prefix)
         with subprocess.Popen([*command, str(processes)], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
-            asyncio.run(_publish_at(self.broker.address, prefix, rate, count))
+            asyncio.run(publish_at(self.broker.address, messages, rate, count))
             return dict(json.loads(process.stdout.readline()))
 
     def _place(self) -> tuple[str, Path]:
@@ -129,18 +132,6 @@ async def _publish(address: Address, messages: list[tuple[str, bytes]]) -> None:
     async with Link(address, client_id="bench-fill") as link:
         codes = set(await asyncio.gather(*[link.post(*message) for message in messages]))
     assert codes == {0}, codes
-
-
-async def _publish_at(address: Address, prefix: str, rate: float, count: int) -> None:
-    padding = b',"note":"' + b"x" * 150 + b'"}'
-    async with Link(address, client_id="bench-pace") as link:
-        begun, sent = time.perf_counter(), 0
-        while sent < count:
-            due = min(count, int((time.perf_counter() - begun) * rate) + 1)
-            for _ in range(sent, due):
-                link.post(f"{prefix}/paced", b'{"ns":%d%b' % (time.time_ns(), padding))
-            sent = due
-            await asyncio.sleep(0.005)
 
 
 def _cpu_of(pid: int) -> float:
@@ -178,8 +169,9 @@ def measure(bench: Bench, count: int, rounds: int) -> dict[str, Figures]:
             found[name].append(run())
             print(f"round {number + 1}: {name}: {found[name][-1]}", file=sys.stderr, flush=True)
     figures = {name: median(some) for name, some in found.items()}
-    half = figures["foreign"]["rate"] / 2
-    figures["half"] = bench.delays(half, 8.0, processes=0)
+    for name in ("foreign", "signed"):
+        half = figures[name]["rate"] / 2
+        figures[f"half, {name}"] = bench.delays(half, 8.0, signed=name == "signed")
     return figures
 
 
@@ -244,12 +236,14 @@ def table(found: dict[str, Figures]) -> list[str]:
             "at most 0.25",
             f"{plain['hash']:.1f} to {rest:.1f}",
         )
-    row(
-        "publisher to committed at half of the peak, 99 %; to 500 ms",
-        f"{found['half']['p99'] / 0.5:.2f}",
-        "at most 1",
-        f"{found['half']['cpu_us']:.1f}",
-    )
+    for name, whence in (("foreign", "publisher"), ("signed", "machine")):
+        half = found[f"half, {name}"]
+        row(
+            f"{whence} to committed at half of the peak, {name}, 99 %; to 500 ms",
+            f"{half['p99'] / 0.5:.2f}",
+            "at most 1",
+            f"{half['cpu_us']:.1f}",
+        )
     for name in ("mqtt-logger", "mqtt-recorder", "paho-sqlalchemy"):
         if name in found:
             row(

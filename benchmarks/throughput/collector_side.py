@@ -1,15 +1,22 @@
 """The collector, or the bare link, as a process of its own that takes what is queued for it.
 
-Arguments: `collector` or `link`, port, prefix, messages, database URL, processes. With 0
-messages it only opens its session. Prints one line of JSON when all are acknowledged.
+Sides are `collector`, `link`, and `foreign-delays` and `signed-delays`: the collector, and how
+old each message is when it is acknowledged.
+
+Arguments: side, port, prefix, messages, database URL, processes. With 0
+messages it only opens its session. Prints one line of JSON when all are acknowledged. Into the
+file that a further argument names it writes, as eight bytes, how many are acknowledged so far.
 """
 
 import asyncio
 import json
+import mmap
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -26,16 +33,30 @@ from throughput.messages import OPERATOR, Requests, identity_for
 WARM = 0.2  # of the messages, before the watch starts: judges start, caches fill
 
 
+def made_foreign(payload: bytes) -> int:
+    """Give when a message was made, in nanoseconds: it begins with that."""
+    return int(payload[6:25])
+
+
+def made_signed(payload: bytes) -> int:
+    """Give when a message of ours was made, as its machine says."""
+    at = payload.index(b'"time":"') + 8
+    made = datetime.fromisoformat(payload[at : at + 27].decode("ascii"))
+    return round(made.timestamp() * 1e9)
+
+
 class Stopwatch:
     """From the acknowledgement of the first fifth to that of the last message."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, progress: Path | None = None) -> None:
         self.count = count
+        self._progress = None if progress is None else shared(progress)
         self.done = asyncio.Event()
         self.acknowledged = 0
         self.begun: tuple[int, float, float, float] | None = None
         self.ended: tuple[int, float, float, float] | None = None
         self.delays: list[float] = []
+        self.made: Callable[[bytes], int] | None = None
 
     def now(self) -> tuple[int, float, float, float]:
         """Give messages, the clock, this process's CPU time and its children's."""
@@ -45,10 +66,11 @@ class Stopwatch:
     def took(self, arrivals: list[Arrival]) -> None:
         """Count, and stop at the last; a payload that says when it was made is timed."""
         self.acknowledged += len(arrivals)
-        now = time.time_ns()
-        for one in arrivals:
-            if one.payload.startswith(b'{"ns":'):
-                self.delays.append((now - int(one.payload[6:25])) / 1e9)
+        if self._progress is not None:
+            self._progress[:] = self.acknowledged.to_bytes(8, "little")
+        if self.made is not None:
+            now = time.time_ns()
+            self.delays += [(now - self.made(one.payload)) / 1e9 for one in arrivals]
         if self.begun is None and self.acknowledged >= self.count * WARM:
             self.begun = self.now()
         if self.acknowledged >= self.count and self.ended is None:
@@ -69,8 +91,14 @@ class Stopwatch:
             "cpu_us": (own + children) / count * 1e6,
             "own_us": own / count * 1e6,
             "rss_mb": usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2),
-            **({"p99": delays[int(len(delays) * 0.99)]} if delays else {}),
+            **{f"p{part}": delays[len(delays) * part // 100] for part in (50, 99) if delays},
         }
+
+
+def shared(progress: Path) -> mmap.mmap:
+    """Give the eight bytes of a file, as another process writes or reads them."""
+    with progress.open("r+b") as file:
+        return mmap.mmap(file.fileno(), 8)
 
 
 def _children() -> list[int]:
@@ -153,12 +181,13 @@ async def by_collector(
 
 def main() -> None:
     """Take the messages and say how fast."""
-    side, port, prefix, count, store, processes = sys.argv[1:]
+    side, port, prefix, count, store, processes = sys.argv[1:7]
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(30),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    watch = Stopwatch(int(count))
+    watch = Stopwatch(int(count), *map(Path, sys.argv[7:8]))
+    watch.made = {"foreign-delays": made_foreign, "signed-delays": made_signed}.get(side)
     address = Address("127.0.0.1", int(port))
     few_collections()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

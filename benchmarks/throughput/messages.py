@@ -3,8 +3,10 @@
 Signatures leave out the prefix of a topic, so one set of payloads serves every side.
 """
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
+from itertools import count, islice
 
 from anchor.growing import GrowingLog
 from anchor.key_entry import enrol
@@ -29,12 +31,16 @@ def topic(machine: int, prefix: str) -> MachineTopic:
     return MachineTopic(prefix, "acme", "site", "hall", "line", f"press-{machine}", "telemetry")
 
 
-def signed(count: int, readings: int) -> list[tuple[int, bytes]]:
-    """Make this many messages, machine by machine in turn: machine and payload."""
+def later(seq: int) -> int:
+    """Give the time of a message where it does not matter: one a second."""
+    return TIME + seq * 1_000_000
+
+
+def signing(readings: int, time_of: Callable[[int], int] = later) -> Iterator[tuple[int, bytes]]:
+    """Make messages without end, machine by machine in turn: machine and payload."""
     prevs: list[bytes | None] = [None] * MACHINES
     values = {f"m{n}": 61.25 + n for n in range(readings)}
-    messages = []
-    for number in range(count):
+    for number in count():
         machine, seq = number % MACHINES, number // MACHINES
         body = compose(
             kind="telemetry",
@@ -43,22 +49,29 @@ def signed(count: int, readings: int) -> list[tuple[int, bytes]]:
             seq=seq,
             prev=prevs[machine],
             anchor=None,
-            time=TIME + seq * 1_000_000,
+            time=time_of(seq),
             key=KEYS[machine].key_id,
             readings=values,
         )
         prevs[machine] = body_hash(body)
-        messages.append((machine, seal(KEYS[machine], topic(machine, ""), body)))
-    return messages
+        yield machine, seal(KEYS[machine], topic(machine, ""), body)
 
 
-def foreign(count: int, size: int = 200) -> list[tuple[int, bytes]]:
-    """Make messages of no format of ours."""
-    found = []
-    for number in range(count):
+def signed(number: int, readings: int) -> list[tuple[int, bytes]]:
+    """Make this many of them."""
+    return list(islice(signing(readings), number))
+
+
+def unsigned(size: int = 200) -> Iterator[tuple[int, bytes]]:
+    """Make messages of no format of ours, without end."""
+    for number in count():
         start = b'{"station":%d,"count":%d,"note":"' % (number % MACHINES, number)
-        found.append((number % MACHINES, start + b"x" * (size - len(start) - 2) + b'"}'))
-    return found
+        yield number % MACHINES, start + b"x" * (size - len(start) - 2) + b'"}'
+
+
+def foreign(number: int, size: int = 200) -> list[tuple[int, bytes]]:
+    """Make this many of them."""
+    return list(islice(unsigned(size), number))
 
 
 def placed(messages: list[tuple[int, bytes]], prefix: str) -> list[Message]:
