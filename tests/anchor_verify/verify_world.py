@@ -418,7 +418,7 @@ def to_store(ledger: MemoryLedger, url: str) -> LedgerReader:
     """A store in the real schema, that attacks may edit."""
     with ExitStack() as stack:
         store = stack.enter_context(open_store(url, create=True))
-        store.make_room(max(row.position for row in ledger.message_rows))
+        store.make_room(max((row.position for row in ledger.message_rows), default=0))
         connection = stack.enter_context(store.writing())
 
         def put(table: Table, rows: Iterable[dict[str, object]]) -> None:
