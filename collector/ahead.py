@@ -68,4 +68,4 @@ class Ahead:
 def _arrived(arrival: Arrival, received: int) -> Arrived:
     properties = arrival.properties
     text = None if properties is NO_PROPERTIES else properties.to_text()
-    return Arrived(arrival.topic, arrival.payload, text, received)
+    return Arrived(arrival.topic, arrival.payload, text, received, arrival.again)

@@ -123,7 +123,8 @@ def build_batch(
             assert owner is not None
             batch.duplicates += 1
             batch.receipted.append(_receipted(item, number, owner, again=True))
-        elif status in ONCE and sighting in seen:
+        elif (status in ONCE and sighting in seen) or (number is None and item.arrived.again):
+            # What came `again` is stored already, or refused, by this batch or one before.
             batch.duplicates += 1
         else:
             try:

@@ -51,7 +51,9 @@ def judge_all(
             if is_own(arrived.topic):
                 docket.own += 1
                 continue
-            if gate is not None and (reason := gate.refuses(arrived)) is not None:
+            # What MQTT brings once more has been through the gate.
+            bar = None if arrived.again else gate
+            if bar is not None and (reason := bar.refuses(arrived)) is not None:
                 docket.refuse(arrived, reason)
                 continue
             said = (arrived.topic, arrived.payload, arrived.properties)
@@ -64,7 +66,7 @@ def judge_all(
                 if keys.refresh():
                     verdict = decide(*said, keys.keyring, judge=judge)
             status = verdict.status
-            if gate is not None and (reason := gate.refuses_status(status)) is not None:
+            if bar is not None and (reason := bar.refuses_status(status)) is not None:
                 docket.refuse(arrived, reason)
             else:
                 docket.judged.append(Judged(arrived, verdict))

@@ -53,7 +53,8 @@ class Arrival(msgspec.Struct, eq=False, gc=False):
     """One PUBLISH as it came: compared by identity, since two may be equal and not the same.
 
     `packet_id` is None at QoS 0; it means something only on the connection `epoch`. `marked`
-    is the session's: that the caller has acknowledged it.
+    is the session's: that the caller has acknowledged it. `again`: it came on the connection
+    before, too, and was not acknowledged there.
     """
 
     topic: str
@@ -65,6 +66,7 @@ class Arrival(msgspec.Struct, eq=False, gc=False):
     packet_id: int | None
     epoch: int
     marked: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ connection, so none can ever be used on another. Source: OASIS MQTT 5.0.
 """
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Final, Generic
 
 import mqtt5
@@ -22,6 +22,7 @@ from telemetry.mqtt_packets import (
     arrival,
     words,
 )
+from telemetry.redelivery import Redelivery
 from telemetry.unacknowledged import Unacknowledged
 from telemetry.unsettled import HIGHEST_ID, ROOM, Unsettled
 
@@ -42,15 +43,19 @@ class MqttSession(Generic[Token]):
     """One connection's rules. After any call, `outgoing` gives bytes and `events` what happened.
 
     `post` keeps messages waiting, in order, while the broker's Receive Maximum is used up or
-    the transport is held; `token` comes back in `Settled`.
+    the transport is held; `token` comes back in `Settled`. `before` is what the connection
+    before has left `unacknowledged`: where the broker kept the session it comes `again`.
     """
 
     __slots__ = (
-        "_alive", "_arrivals", "_asked", "_events", "_framer", "_introduced", "_outgoing",
-        "_unacknowledged", "_unsettled", "epoch", "opening", "state",
+        "_alive", "_arrivals", "_asked", "_before", "_events", "_framer", "_introduced",
+        "_outgoing", "_redelivery", "_refused", "_unacknowledged", "_unsettled", "epoch",
+        "opening", "state",
     )  # fmt: skip
 
-    def __init__(self, opening: Opening, *, epoch: int, now: float) -> None:
+    def __init__(
+        self, opening: Opening, *, epoch: int, now: float, before: Sequence[Arrival] = ()
+    ) -> None:
         self.opening = opening
         self.epoch = epoch
         self.state = State.OPENING
@@ -62,6 +67,9 @@ class MqttSession(Generic[Token]):
         self._arrivals: list[Arrival] = []
         self._unsettled: Unsettled[Token] = Unsettled()
         self._unacknowledged = Unacknowledged()
+        self._before = before
+        self._refused = False
+        self._redelivery: Redelivery | None = None  # while it lasts
         self._asked = opening.subscriptions  # until SUBACK answers, which it does once
 
     def outgoing(self, now: float) -> bytes:
@@ -101,6 +109,16 @@ class MqttSession(Generic[Token]):
     def unsettled(self) -> list[Token]:
         """Tokens of what is in flight or waits: lost, once the connection is."""
         return self._unsettled.tokens
+
+    @property
+    def unacknowledged(self) -> Sequence[Arrival]:
+        """What the next connection may bring again, once this one is lost.
+
+        Nothing where CONNECT went out and had no answer: who knows what came of the session.
+        """
+        if self._introduced and not self._refused:
+            return self._unacknowledged.arrivals
+        return self._before
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the broker, chopped anywhere."""
@@ -220,10 +238,14 @@ class MqttSession(Generic[Token]):
     def _hear_connack(self, packet: mqtt5.ConnAckPacket) -> None:
         code = int(packet.reason_code)
         if code >= _FAILED:
+            self._refused = True  # so the session is as it was
             said = words(packet.reason_code, packet.reason_str)
             self._close(Closed(f"the broker refused the connection, {said}", code, refused=True))
             return
         self.state = State.OPEN
+        if packet.session_present and self._before:
+            self._redelivery = Redelivery(self._before)
+        self._before = ()
         self._unsettled.limit(packet)
         if packet.server_keep_alive is not None:
             self._alive.interval = packet.server_keep_alive
@@ -248,6 +270,10 @@ class MqttSession(Generic[Token]):
 
     def _hear_publish(self, packet: mqtt5.PublishPacket) -> None:
         one = arrival(packet, self.epoch)
+        if self._redelivery is not None:
+            one.again = self._redelivery.knows(one)
+            if self._redelivery.over:
+                self._redelivery = None
         self._unacknowledged.add(one)
         self._arrivals.append(one)
 

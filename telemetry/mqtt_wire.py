@@ -5,7 +5,7 @@ is written in one turn of the loop leaves in one piece.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -49,10 +49,11 @@ class MqttWire(asyncio.Protocol):
         epoch: int,
         where: str,
         ear: Ear,
+        before: Sequence[Arrival] = (),
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._session: MqttSession[Posted] = MqttSession(
-            opening, epoch=epoch, now=self._loop.time()
+            opening, epoch=epoch, now=self._loop.time(), before=before
         )
         self._where = where
         self._ear = ear
@@ -65,6 +66,11 @@ class MqttWire(asyncio.Protocol):
         self.open = False
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[Exception] = self._loop.create_future()
+
+    @property
+    def unacknowledged(self) -> Sequence[Arrival]:
+        """What the next connection may bring again, once this one has ended."""
+        return self._session.unacknowledged
 
     def post(self, message: Outgoing) -> Posted:
         """Send as soon as it may go; the errors are those of `MqttSession.post`."""

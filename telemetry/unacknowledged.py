@@ -23,6 +23,11 @@ class Unacknowledged:
     def __len__(self) -> int:
         return len(self._arrivals)
 
+    @property
+    def arrivals(self) -> list[Arrival]:
+        """Those whose acknowledgement has not gone out, in order."""
+        return list(self._arrivals.values())
+
     def add(self, arrival: Arrival) -> None:
         """Take a new arrival; QoS 0 has nothing to acknowledge and is passed over.
 

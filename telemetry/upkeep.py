@@ -96,11 +96,13 @@ class Upkeep:
 
     async def _connect(self) -> MqttWire:
         """Make one connection, subscriptions included."""
+        before = () if self.wire is None else self.wire.unacknowledged
         wire = self.wire = MqttWire(
             replace(self._opening, clean_start=False) if self.epoch else self._opening,
             epoch=self.epoch + 1,
             where=str(self.address),
             ear=Ear(self._opened, self.ready.set, self._arrived, self._closed),
+            before=before,
         )
         try:
             async with asyncio.timeout(self._connect_timeout) as self._patience:
