@@ -31,7 +31,8 @@ class KeepingBroker(LocalBroker):
         command = super()._command()
         path = self.directory / "mosquitto.conf"
         text = path.read_text().replace("persistence false\n", "persistence true\n")
-        path.write_text(f"{text}persistence_location {self.directory}/\n")
+        # Started by root it becomes another user, which may not write here.
+        path.write_text(f"{text}persistence_location {self.directory}/\nuser root\n")
         return command
 
 
@@ -96,7 +97,7 @@ def numbered():
 
 
 def once(payloads):
-    return Counter({payload: 1 for payload in payloads})
+    return Counter(dict.fromkeys(payloads, 1))
 
 
 def test_what_was_committed_and_not_acknowledged_is_stored_once(works, broker, topic_prefix):

@@ -244,6 +244,37 @@ class Subscriber:
         self.session = connected(self.session, present=present)
 
 
+class World:
+    """The two ends, and what may happen between them, step by step."""
+
+    def __init__(self):
+        self.broker, self.us = Broker(), Subscriber()
+        self.publish, self.send = self.broker.publish, self.broker.send
+        self.expire, self.up = self.broker.expire, self.broker.hear
+
+    def publish_expiring(self):
+        self.broker.publish(expiring=True)
+
+    def down(self, count):
+        if not self.us.session.closed:
+            self.us.take(self.broker.down[:count])
+        del self.broker.down[:count]
+
+    def acknowledge(self, count):
+        self.broker.up += self.us.acknowledge(count)
+
+    def lost_try(self):
+        self.us.try_in_vain()
+        self.broker.reconnected(forget=False)
+
+    def cut(self, *, forget=False):
+        self.us.reconnect(self.broker, present=not forget)
+        self.broker.reconnected(forget=forget)
+
+    def forget(self):
+        self.cut(forget=True)
+
+
 STEPS = st.one_of(
     st.tuples(st.sampled_from(["publish", "send", "cut", "lost try", "forget", "expire"])),
     st.tuples(st.just("publish expiring")),
@@ -254,29 +285,8 @@ STEPS = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(STEPS, max_size=60))
 def test_no_new_message_is_ever_taken_for_an_old_one_and_none_of_the_last_is_missed(steps):
-    broker, us = Broker(), Subscriber()
+    world = World()
     for name, *count in steps:
-        match name:
-            case "publish" | "publish expiring":
-                broker.publish(expiring=name != "publish")
-            case "send":
-                broker.send()
-            case "expire":
-                broker.expire()
-            case "down":
-                if not us.session.closed:
-                    us.take(broker.down[: count[0]])
-                del broker.down[: count[0]]
-            case "acknowledge":
-                broker.up += us.acknowledge(count[0])
-            case "up":
-                broker.hear(count[0])
-            case "lost try":
-                us.try_in_vain()
-                broker.reconnected(forget=False)
-            case "cut" | "forget":
-                forget = name == "forget"
-                us.reconnect(broker, present=not forget)
-                broker.reconnected(forget=forget)
-    assert us.wrong == []
-    assert us.missed == []
+        getattr(world, name.replace(" ", "_"))(*count)
+    assert world.us.wrong == []
+    assert world.us.missed == []
