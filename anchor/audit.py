@@ -14,6 +14,7 @@ from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
 from anchor.audit_collector import Across, CollectorPass
 from anchor.audit_copies import Copies
+from anchor.audit_crew import Crew
 from anchor.audit_decoded import DecodedCheck
 from anchor.audit_findings import KINDS, Audit, Counts, Finding
 from anchor.audit_inquiry import Inquiry
@@ -25,7 +26,7 @@ from anchor.ports import Census, Ledger, stores_of
 from anchor.row_record import shown
 from telemetry.rows import CollectorRow, MessageRow
 
-__all__ = ["KINDS", "Audit", "Counts", "Finding", "Progress", "audit"]
+__all__ = ["KINDS", "Audit", "Counts", "Crew", "Finding", "Progress", "audit"]
 
 Progress = Callable[[str, int], None]
 """Called now and then with what is being read and how much of it has been."""
@@ -39,6 +40,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     progress: Progress | None = None,
     remembered: Sequence[bytes] = (),
     published: int = 0,
+    crew: Crew | None = None,
 ) -> Audit:
     """Audit a ledger, in one store or several.
 
@@ -47,6 +49,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     `remembered` are cosigned checkpoints known from before (an earlier audit, a proof, a
     witness): the log must still continue each of them. `published` is the size that somebody
     says was published (the anchor's own database, read before the log): it must be there.
+    `crew` are processes that help; what is found is the same without them, in the same order.
     """
     if policy.operator is None:
         raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
@@ -66,18 +69,20 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     for store in stores_of(ledger):
         one = replace(inquiry, ledger=store)
         across = Across(chains, ClaimsCheck(one), citations, copies, DecodedCheck(one))
-        known |= _audit_store(one, across, progress)
+        known |= _audit_store(one, across, progress, crew)
         copies.passed(store, across.claims.ends)
     _find_unknown(inquiry, known)
     _find_forks(inquiry, chains)
     return found
 
 
-def _audit_store(inquiry: Inquiry, across: Across, progress: Progress | None) -> set[object]:
+def _audit_store(
+    inquiry: Inquiry, across: Across, progress: Progress | None, crew: Crew | None
+) -> set[object]:
     """Audit one store; gives its collectors."""
     rows = inquiry.ledger.collectors()
     for row in rows:
-        CollectorPass(inquiry, row, across, progress).run()
+        CollectorPass(inquiry, row, across, progress, crew).run()
         inquiry.audit.counts.collectors += 1
     _find_strangers(inquiry)
     across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims.ends))

@@ -5,7 +5,7 @@ stored tiles tell the truth, and only then is anything of that batch blamed. A c
 go on committing meanwhile: batches and keys are asked for again where rows go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from anchor.audit_batches import BatchTrail, Head
@@ -13,10 +13,13 @@ from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
 from anchor.audit_copies import Copies
+from anchor.audit_crew import Crew
 from anchor.audit_decoded import DecodedCheck
+from anchor.audit_examine import Examined, Good
 from anchor.audit_findings import STORE, Kind
 from anchor.audit_inquiry import Inquiry
 from anchor.audit_keys import KeyTrail
+from anchor.audit_reading import examined_rows
 from anchor.audit_rows import Checked, Fault, RowCheck
 from anchor.audit_tree import MOST, LeafTrail, Window
 from anchor.collector_keys import CollectorKeys
@@ -60,6 +63,7 @@ class CollectorPass:
     row: CollectorRow
     across: Across
     progress: Progress | None = None
+    crew: Crew | None = None
     keys: KeyTrail = field(init=False)
     batches: BatchTrail = field(init=False)
     check: RowCheck = field(init=False)
@@ -89,11 +93,13 @@ class CollectorPass:
     def run(self) -> None:
         """Read everything of this collector once."""
         self._head = self.batches.next()
-        for row in self.inquiry.ledger.messages(self.row.id, -(2**63)):
+        for examined in self._rows():
+            good = examined if isinstance(examined, Good) else None
+            row = MessageRow(*(good.row if good else examined))
             if type(row.position) is not int or row.position < self.trail.position:
                 self._insert(row, "its position is none that a collector gives")
             elif self._reach(row.position):
-                self._take(row)
+                self._take(row, good)
             else:
                 self._insert(row, "no signed checkpoint covers its position")
             if self.progress and self.trail.position % 4096 == 0:
@@ -103,6 +109,9 @@ class CollectorPass:
             self._close()
         self._settle()
         self.across.claims.ends[self.row.id] = self.trail.position
+
+    def _rows(self) -> Iterator[Examined]:
+        return examined_rows(self.inquiry.ledger, self.row.id, self.keys, self.crew)
 
     def _reach(self, position: int) -> bool:
         """Come to a row's position, past whatever is missing; False beyond every batch."""
@@ -132,11 +141,11 @@ class CollectorPass:
         if self._beyond <= MOST:
             self._differing.append(_Differs(row, "inserted", detail, leaf_of(row), None))
 
-    def _take(self, row: MessageRow) -> None:
+    def _take(self, row: MessageRow, good: Good | None) -> None:
         """The row of the position that is due."""
         counts = self.inquiry.audit.counts
         counts.messages += 1
-        checked = self.check.check(row)
+        checked = self.check.accept(row, good) if good else self.check.check(row)
         agrees = self.trail.add(checked.leaf)
         status = row.status if type(row.status) is str else shown(row.status)
         counts.statuses[status] = counts.statuses.get(status, 0) + 1
@@ -155,13 +164,13 @@ class CollectorPass:
         self.across.decoded.note(row)
         if checked.fault is not None or checked.leaf is None:
             return
-        message = checked.judgement.message if checked.judgement else None
-        copied = self.across.copies.is_one(row, message, self.inquiry)
+        said = checked.said
+        copied = self.across.copies.is_one(row, said, self.inquiry)
         if row.body_hash is not None and not copied:
-            prev = message.prev if message else None
-            self.across.chains.add(row, row.body_hash, prev, known=message is not None)
-        if message and message.anchor:
-            self.across.citations.check(row, message.anchor)
+            prev = said.prev if said else None
+            self.across.chains.add(row, row.body_hash, prev, known=said is not None)
+        if said and said.anchor:
+            self.across.citations.check(row, said.anchor)
 
     def _close(self) -> None:
         """A root is reached: whatever of this batch is wrong can now be blamed."""

@@ -8,10 +8,10 @@ store the claims see to it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anchor.audit_examine import Said
 from anchor.audit_inquiry import Inquiry
 from anchor.ports import Ledger
 from anchor.row_record import named_message
-from telemetry.message import Message
 from telemetry.rows import MessageRow
 
 
@@ -25,14 +25,14 @@ class Copies:
         """A store was read, each of its collectors up to this position."""
         self._read.append((ledger, dict(ends)))
 
-    def is_one(self, row: MessageRow, message: Message | None, inquiry: Inquiry) -> bool:
+    def is_one(self, row: MessageRow, said: Said | None, inquiry: Inquiry) -> bool:
         """Whether a row's number was accepted by a store before; another body is a finding."""
         first = self._first(row)
         if first is None:
             return False
         inquiry.audit.counts.copies += 1
         if first.body_hash != row.body_hash:
-            _find(inquiry, row, message, first)
+            _find(inquiry, row, said, first)
         return True
 
     def _first(self, row: MessageRow) -> MessageRow | None:
@@ -51,7 +51,7 @@ def _within(row: MessageRow, ends: Mapping[str, int]) -> bool:
     return type(row.position) is int and row.position < end and row.status == "accepted"
 
 
-def _find(inquiry: Inquiry, row: MessageRow, message: Message | None, first: MessageRow) -> None:
+def _find(inquiry: Inquiry, row: MessageRow, message: Said | None, first: MessageRow) -> None:
     other = named_message(first)
     cloned = message is not None and other is not None and message.prev == other.prev
     said = "of the same number and prev" if cloned else "of the same number"

@@ -4,7 +4,7 @@ Every entry must carry the operator's signature, hash to what its row says and f
 before it. A damaged row's entry is taken from the anchor log where that still has it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,6 +49,11 @@ class KeyTrail:
         self._short = False
         self._logged = 0
         self._read()
+
+    @property
+    def statements(self) -> Sequence[KeyStatement]:
+        """All that is known of them."""
+        return self._statements
 
     def __len__(self) -> int:
         return len(self._statements)

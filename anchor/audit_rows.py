@@ -7,6 +7,7 @@ it stands (`anchor.audit_collector`).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from anchor.audit_examine import Good, Said, said_by
 from anchor.audit_findings import Kind
 from anchor.audit_inquiry import Inquiry
 from anchor.audit_keys import Erasure, KeyTrail
@@ -34,11 +35,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A row's leaf hash (None where its columns make no record), its fault, its judgement."""
+    """A row's leaf hash (None where its columns make no record), its fault, what it says."""
 
     leaf: bytes | None
     fault: Fault | None = None
-    judgement: Judgement | None = None
+    said: Said | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +74,11 @@ class RowCheck:
         else:
             judgement = self._judge(row, row.payload)
             found = (judgement and self._compare(row, judgement)) or found
-        return Checked(leaf, found, judgement)
+        return Checked(leaf, found, said_by(judgement))
+
+    def accept(self, row: MessageRow, good: Good) -> Checked:
+        """Check of a row that holds in itself what only the rows before it can tell."""
+        return Checked(good.leaf, self._order(row), good.said)
 
     def _order(self, row: MessageRow) -> Fault | None:
         if row.received_at < self.received:

@@ -4,7 +4,7 @@ The anchor and the auditor read the collector's store through these, and never i
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from telemetry.rows import BatchRow, CollectorRow, DecodedRow, KeyRow, MessageRow
 
@@ -63,6 +63,19 @@ def stores_of(ledger: Ledger) -> "Sequence[Ledger]":
 def store_of(ledger: Ledger, collector: str) -> Ledger:
     """The store that knows this collector."""
     return ledger.holding(collector) if isinstance(ledger, Several) else ledger
+
+
+@runtime_checkable
+class Paged(Protocol):
+    """What `audit` asks of a ledger whose rows it may read in any process, and many at once."""
+
+    def message_pages(
+        self, collector: str, start: int, stop: int | None = None
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Rows by position as plain columns, in the order of `MessageRow`; page by page."""
+
+    def count(self, collector: str) -> int:
+        """How many messages of this collector there are."""
 
 
 @runtime_checkable

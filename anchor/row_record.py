@@ -3,7 +3,11 @@
 A row may hold anything: SQLite keeps any value in any column, and an attacker chose it.
 """
 
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
 from anchor.errors import Refused
 from anchor.merkle import leaf_hash
@@ -90,6 +94,24 @@ def named_message(row: MessageRow) -> Message | None:
         return parse(row.payload, place.kind)
     except MalformedMessage:
         return None
+
+
+def types_fit(raw: Sequence[Any]) -> bool:
+    """Whether a row's columns, in order, hold values of types that the collector writes."""
+    return _fit(tuple(map(type, raw)))
+
+
+@lru_cache(maxsize=1024)
+def _fit(types: tuple[type, ...]) -> bool:
+    due = dict.fromkeys(_INTEGERS + _INTEGERS_OR_NULL, int)
+    due |= dict.fromkeys(_TEXTS + _TEXTS_OR_NULL, str)
+    due |= dict.fromkeys(_BYTES + _BYTES_OR_NULL, bytes)
+    nullable = {*_INTEGERS_OR_NULL, *_TEXTS_OR_NULL, *_BYTES_OR_NULL}
+    names = [column.name for column in fields(MessageRow)]
+    return len(types) == len(names) and all(
+        kind is due[name] or (kind is type(None) and name in nullable)
+        for name, kind in zip(names, types, strict=True)
+    )
 
 
 def wrong_type(row: MessageRow) -> str | None:

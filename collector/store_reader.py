@@ -28,6 +28,7 @@ _COLLECTORS = "SELECT id, origin, vkey FROM collectors ORDER BY ordinal, id"
 _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number = ?"
 _COUNTERS = "SELECT name, CAST(sum(value) AS BIGINT) AS total FROM counters GROUP BY name"
 _STORED = "SELECT count(*) FROM messages"
+_COUNT = "SELECT count(*) FROM messages WHERE collector = ?"
 _BATCHES = "SELECT count(*) FROM batches"
 _CLAIMED = "SELECT count(*) FROM claims WHERE CAST(seq AS BIGINT) = seq"
 _HIGHEST = (
@@ -118,8 +119,19 @@ class LedgerReader:
         self, collector: str, start: int = 0, stop: int | None = None
     ) -> Iterator[MessageRow]:
         """Rows by position, start inclusive, stop exclusive; streamed."""
-        for row in self._paged(tables.messages, "position", collector, start, stop):
-            yield MessageRow(*row)
+        for page in self.message_pages(collector, start, stop):
+            for row in page:
+                yield MessageRow(*row)
+
+    def message_pages(
+        self, collector: str, start: int, stop: int | None = None
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """The same rows as plain columns, page by page."""
+        return self._pages(tables.messages, "position", collector, start, stop)
+
+    def count(self, collector: str) -> int:
+        """How many messages of this collector there are."""
+        return int(self._page(_COUNT, (collector,))[0][0])
 
     def find(self, device: str, session: str, seq: int) -> MessageRow | None:
         """The row that claimed this number, or None."""
@@ -219,6 +231,12 @@ class LedgerReader:
     def _paged(
         self, table: Table, key: str, collector: str, first: int, stop: int | None = None
     ) -> Iterator[Sequence[Any]]:
+        for page in self._pages(table, key, collector, first, stop):
+            yield from page
+
+    def _pages(
+        self, table: Table, key: str, collector: str, first: int, stop: int | None = None
+    ) -> Iterator[Sequence[Sequence[Any]]]:
         """Give rows of one collector in order of `key`, whatever type a key has become."""
         query = f"SELECT {_columns(table)} FROM {table.name} WHERE collector = ? AND {key} "  # noqa: S608 - constants
         order = f" ORDER BY {key} LIMIT ?"
@@ -226,7 +244,7 @@ class LedgerReader:
         place = list(table.columns.keys()).index(key)
         page = self._page(query + ">= ?" + until + order, (collector, first, *bound, _PAGE))
         while page:
-            yield from page
+            yield page
             after = (collector, page[-1][place], *bound, _PAGE)
             page = self._page(query + "> ?" + until + order, after)
 
