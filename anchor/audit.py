@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from anchor.audit_anchor import audit_anchor, check_published
+from anchor.audit_anchor import ANCHOR_LOG, audit_anchor, check_published
 from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
@@ -26,7 +26,7 @@ from anchor.ports import Census, Ledger, stores_of
 from anchor.row_record import shown
 from telemetry.rows import CollectorRow, MessageRow
 
-__all__ = ["KINDS", "Audit", "Counts", "Crew", "Finding", "Progress", "audit"]
+__all__ = ["ANCHOR_LOG", "KINDS", "Audit", "Counts", "Crew", "Finding", "Progress", "audit"]
 
 Progress = Callable[[str, int], None]
 """Called now and then with what is being read and how much of it has been."""

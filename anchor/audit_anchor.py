@@ -14,6 +14,8 @@ from anchor.note import Note
 from anchor.policy import Policy
 
 Progress = Callable[[str, int], None]
+ANCHOR_LOG = "anchor log"
+"""What is being read, when it is no collector's rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def audit_anchor(
     audit.counts.log_size = view.size
     _check_quorum(note, policy, audit)
     _check_remembered(log, view, remembered, audit)
-    whole = audit_log(log, progress and (lambda done, _: progress("anchor log", done)))
+    whole = audit_log(log, progress and (lambda done, _: progress(ANCHOR_LOG, done)))
     for found in whole.findings:
         audit.add(Finding(found.kind, found.detail, policy.log.name))
     index = _index(view, policy, audit)

@@ -13,7 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from typing import Final
 
 from anchor.audit_examine import Examined, KeysInOrder, examine
@@ -47,7 +48,7 @@ class Crew:
         """
         pool = ProcessPoolExecutor(
             self.processes,
-            mp_context=get_context("spawn"),
+            mp_context=_context(),
             initializer=_begin,
             initargs=(self.open_ledger, collector, list(statements)),
         )
@@ -70,6 +71,15 @@ class Crew:
                 at = end
             end, answer = asked.popleft()
             yield end, answer.result()
+
+
+def _context() -> BaseContext:
+    """Processes that begin clean: of one that has loaded what they need, where there is fork."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 @dataclass(slots=True)

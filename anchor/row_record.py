@@ -103,7 +103,7 @@ def types_fit(raw: Sequence[Any]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _fit(types: tuple[type, ...]) -> bool:
-    due = dict.fromkeys(_INTEGERS + _INTEGERS_OR_NULL, int)
+    due: dict[str, type] = dict.fromkeys(_INTEGERS + _INTEGERS_OR_NULL, int)
     due |= dict.fromkeys(_TEXTS + _TEXTS_OR_NULL, str)
     due |= dict.fromkeys(_BYTES + _BYTES_OR_NULL, bytes)
     nullable = {*_INTEGERS_OR_NULL, *_TEXTS_OR_NULL, *_BYTES_OR_NULL}

@@ -1,10 +1,16 @@
 """An audit of what the settings name, and its outcome in sentences."""
 
+from dataclasses import dataclass, field
+from functools import partial
+
 from anchor.anchor_db import read_state
-from anchor.audit import Audit, Finding, audit
+from anchor.audit import ANCHOR_LOG, Audit, Crew, Finding, audit
 from anchor.errors import Missing
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
+from factoryledger.progress import Advance, bar
+from factoryledger.running import helpers
+from factoryledger.stores import Stores, open_stores
 
 
 def run_audit(place: Installation) -> Audit:
@@ -14,14 +20,37 @@ def run_audit(place: Installation) -> Audit:
     """
     if place.settings.log is not None and not place.log.is_dir():
         raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
+    urls = list(place.database_urls())
     # Read before the log: a running anchor publishes first and notes it then.
     published = _published(place)
-    return audit(
-        ledger=place.ledger,
-        log=place.log_reader,
-        policy=place.policy,
-        published=published,
-    )
+    with bar("messages") as show:
+        return audit(
+            ledger=place.ledger,
+            log=place.log_reader,
+            policy=place.policy,
+            published=published,
+            progress=_Steps(place.ledger, show),
+            crew=Crew(helpers(place.settings.processes), partial(open_stores, urls)),
+        )
+
+
+@dataclass(slots=True)
+class _Steps:
+    """How far all collectors are, of how far each one is."""
+
+    ledger: Stores
+    show: Advance
+    _done: dict[str, int] = field(default_factory=dict)
+    _total: int | None = None
+
+    def __call__(self, what: str, done: int) -> None:
+        if what == ANCHOR_LOG:
+            return
+        if self._total is None:
+            rows = self.ledger.collectors()
+            self._total = sum(self.ledger.holding(row.id).count(row.id) for row in rows)
+        self._done[what] = done
+        self.show(sum(self._done.values()), self._total)
 
 
 def _published(place: Installation) -> int:

@@ -15,15 +15,25 @@ def bar(what: str) -> Iterator[Advance]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+
+    class RateColumn(ProgressColumn):
+        """How much is done a second."""
+
+        def render(self, task: Task) -> str:
+            """Spell the rate, once there is one."""
+            return f"{task.speed:,.0f}/s" if task.speed else ""
 
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     shown = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

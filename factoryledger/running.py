@@ -67,6 +67,20 @@ async def _with_signals(
         raise KeyboardInterrupt from error
 
 
+def helpers(asked: int | None) -> int:
+    """How many processes help: as asked, else one for each core that this one may use.
+
+    0 where there is one core and nothing is gained.
+    """
+    if asked is not None:
+        return asked
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:  # macOS
+        cores = os.cpu_count() or 1
+    return cores if cores > 1 else 0
+
+
 def few_collections() -> None:
     """Look for cyclic garbage seldom: messages come by the thousand and hold no cycles."""
     gc.freeze()  # what was imported is there to stay

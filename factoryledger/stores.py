@@ -153,6 +153,11 @@ class _Ends:
         )
 
 
+def open_stores(urls: Sequence[str]) -> Stores:
+    """These stores, opened: by name, so that another process can be told to."""
+    return Stores(lambda: urls)
+
+
 class Tailed:
     """Stores as the anchor follows them: one that cannot be read holds up no other.
 

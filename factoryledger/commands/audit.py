@@ -1,18 +1,29 @@
 """`factoryledger audit`: the whole store against the log and the witnesses."""
 
 import json
+from typing import Annotated
 
 import typer
 
 from factoryledger import options
 
 
-def audit(
+def audit(  # noqa: PLR0913 - a command's options
     *,
     data: options.Data = None,
     database: options.Databases = None,
     log: options.Log = None,
     policy: options.PolicyFile = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            help="How many processes check signatures and hashes of a large store; 0 checks "
+            "them in this one. [default: one for each core, 0 where there is one]",
+            show_default=False,
+        ),
+    ] = None,
     json_: options.Json = False,
 ) -> None:
     """Check every row, batch, claim and key entry of the store, and the anchor log.
@@ -23,7 +34,9 @@ def audit(
     from factoryledger.auditing import lines, run_audit  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
-    with installation(data=data, database=database, log=log, policy=policy) as place:
+    with installation(
+        data=data, database=database, log=log, policy=policy, processes=processes
+    ) as place:
         audited = run_audit(place)
     if json_:
         typer.echo(json.dumps(audited.to_json()))

@@ -1,7 +1,6 @@
 """`factoryledger collect`: every message stored once, hashed, receipted."""
 
 import asyncio
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -211,7 +210,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     from factoryledger.erasing import keeping  # noqa: PLC0415 - on demand
     from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
-    from factoryledger.running import few_collections, ready  # noqa: PLC0415 - on demand
+    from factoryledger.running import few_collections, helpers, ready  # noqa: PLC0415 - on demand
     from telemetry.link import Link  # noqa: PLC0415 - on demand
     from telemetry.sparkplug_topic import sparkplug_filters  # noqa: PLC0415 - on demand
     from telemetry.topic import factory_filters, shared  # noqa: PLC0415 - on demand
@@ -241,22 +240,13 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             anchored_within=settings.anchored_within,
             limits=_limits(settings),
             rebirth=settings.rebirth,
-            processes=_cores() if settings.processes is None else settings.processes,
+            processes=helpers(settings.processes),
             anchored_size=partial(anchored_size, place),
             holds=place.holds_collector,
             keeping=keeping(place),
             on_ready=ready(f"collect from {place.broker}"),
             account=account,
         )
-
-
-def _cores() -> int:
-    """Count the cores that this process may use; 0 for one, where nothing is gained."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:  # macOS
-        cores = os.cpu_count() or 1
-    return cores if cores > 1 else 0
 
 
 def _probe(account: "Account") -> "CollectorProbe":

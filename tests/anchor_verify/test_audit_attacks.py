@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from verify_logs import publish, write
 from verify_world import ORIGIN, World, foreign, large_world, record_bytes, seed, to_store
 
-from anchor.audit import KINDS, audit
+from anchor.audit import KINDS, Crew, audit
 from anchor.audit_findings import Audit, Finding
 from anchor.checkpoint import sign_checkpoint
 from anchor.growing import GrowingLog
@@ -105,12 +106,14 @@ class Case:
         data[place] ^= 1
         file.write_bytes(bytes(data))
 
-    def audit(self) -> Audit:
+    def audit(self, processes: int = 0) -> Audit:
         self.db.close()
-        reader = LedgerReader(self.url)
+        opened = partial(LedgerReader, self.url)
+        reader = opened()
         try:
             log = LogReader(FolderSource(self.log), self.world.anchor.verifier)
-            return audit(ledger=reader, log=log, policy=self.world.policy)
+            crew = Crew(processes, opened, worth=100)
+            return audit(ledger=reader, log=log, policy=self.world.policy, crew=crew)
         finally:
             reader.close()
 
@@ -646,6 +649,22 @@ def test_the_untouched_store_is_clean(case: Case) -> None:
     assert counts.batches == counts.anchored_batches + 1
     assert (counts.gaps, counts.breaks, counts.unjudged, counts.citations_missing) == (0, 0, 0, 0)
     assert counts.citations == 6
+    assert case.audit(processes=2).to_json() == found.to_json()
+
+
+def nowhere() -> LedgerReader:
+    """Another process cannot open the store."""
+    raise OSError("no")
+
+
+def test_processes_that_die_change_nothing(case: Case) -> None:
+    payload_edited(case)
+    alone = case.audit()
+    with LedgerReader(case.url) as reader:
+        log = LogReader(FolderSource(case.log), case.world.anchor.verifier)
+        crew = Crew(2, nowhere, worth=1)
+        helped = audit(ledger=reader, log=log, policy=case.world.policy, crew=crew)
+    assert helped.to_json() == alone.to_json()
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -653,6 +672,8 @@ def test_an_attack_is_found_and_named(case: Case, name: str) -> None:
     expected = ATTACKS[name](case)
     found = case.audit()
     report(name, found)
+    helped = case.audit(processes=2)
+    assert helped.to_json() == found.to_json()
     findings = found.findings
     assert {f.kind for f in findings} == expected.kinds, findings
     assert any(f.blame == expected.blame for f in findings), findings
