@@ -672,8 +672,8 @@ def test_an_attack_is_found_and_named(case: Case, name: str) -> None:
     expected = ATTACKS[name](case)
     found = case.audit()
     report(name, found)
-    helped = case.audit(processes=2)
-    assert helped.to_json() == found.to_json()
+    if case.url.startswith("sqlite"):
+        assert case.audit(processes=2).to_json() == found.to_json()
     findings = found.findings
     assert {f.kind for f in findings} == expected.kinds, findings
     assert any(f.blame == expected.blame for f in findings), findings

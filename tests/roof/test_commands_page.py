@@ -18,7 +18,8 @@ def test_every_command_of_the_design_is_there():
         "record", "replay", "watch", "stats", "prove", "verify", "audit",
         "tlog verify", "tlog audit",
         "device enrol", "device rotate", "device revoke", "device list",
-        "keys list", "keys erase-messages", "keys protect", "keys unprotect", "keys rotate collector",
+        "keys list", "keys erase-messages", "keys protect", "keys unprotect",
+        "keys rotate collector",
     }  # fmt: skip
 
 
