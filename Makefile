@@ -59,6 +59,7 @@ docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
 	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
 	$(VENV)/bin/python tests/simulator/machines_page.py
+	$(VENV)/bin/python benchmarks/scale_page.py
 
 format: $(DEV) ## Put every file into its one format
 	$(VENV)/bin/ruff format
@@ -90,6 +91,7 @@ libfaketime: ## libfaketime, for the tests that move a process's clock; without 
 bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
 	@.ci/get-mosquitto --clients
 	@set -e; for file in benchmarks/*.py; do \
+		case $$file in *_page.py) continue; esac; \
 		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
 		echo "== $$file"; $(VENV)/bin/python "$$file"; done
 
