@@ -80,6 +80,11 @@ def consistency_from_tiles(old: int, size: int, tile: TileReader) -> tuple[bytes
     return _consistency(old, size, _TileTree(size, tile).root)
 
 
+def subtrees_from_tiles(size: int, tile: TileReader) -> Callable[[int, int], bytes]:
+    """Give what tells the root over leaves `start` to `stop`, where RFC 9162 divides the tree."""
+    return _TileTree(size, tile).root
+
+
 def check_inclusion(
     *, leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
 ) -> None:
@@ -174,7 +179,7 @@ def _check_lengths(hashes: Sequence[bytes]) -> None:
             raise Refused(f"a hash of {len(value)} bytes where 32 were due")
 
 
-def _split(count: int) -> int:
+def split(count: int) -> int:
     """The largest power of two below `count`, where RFC 9162 divides a tree."""
     return 1 << ((count - 1).bit_length() - 1)
 
@@ -184,7 +189,7 @@ def _inclusion(index: int, size: int, subtree: _Subtree) -> tuple[bytes, ...]:
         raise ValueError(f"index {index} is outside a tree of size {size}")
     start, stop, path = 0, size, list[bytes]()
     while stop - start > 1:
-        middle = start + _split(stop - start)
+        middle = start + split(stop - start)
         if index < middle:
             path.append(subtree(middle, stop))
             stop = middle
@@ -199,7 +204,7 @@ def _consistency(old: int, size: int, subtree: _Subtree) -> tuple[bytes, ...]:
         raise ValueError(f"no consistency path from size {old} to size {size}")
     start, stop, path = 0, size, list[bytes]()
     while stop != old:
-        middle = start + _split(stop - start)
+        middle = start + split(stop - start)
         if old <= middle:
             path.append(subtree(middle, stop))
             stop = middle

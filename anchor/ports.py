@@ -40,6 +40,13 @@ class Ledger(Batches, Protocol):
         """Rows of `claims`: device, session, seq, collector, position, body hash."""
 
 
+class Ranged(Ledger, Protocol):
+    """What `prove` asks for a time."""
+
+    def between(self, device: str, start: int, stop: int) -> Iterator[MessageRow]:
+        """A machine's accepted messages made in that time, start inclusive, stop exclusive."""
+
+
 @runtime_checkable
 class Several(Protocol):
     """Several stores, of collectors under one anchor, read as one ledger.

@@ -59,11 +59,11 @@ class ProofFile:
             quote("proof"),
             str(VERSION),
             "null" if self.payload is None else f'"{b64(self.payload)}"',
-            _text(self.record),
-            _text(self.message_proof.to_bytes()),
-            _text(self.checkpoint_proof.to_bytes()),
-            f"[{','.join(map(_entry, self.keys))}]",
-            "null" if self.cited is None else _text(self.cited),
+            verbatim(self.record),
+            verbatim(self.message_proof.to_bytes()),
+            verbatim(self.checkpoint_proof.to_bytes()),
+            f"[{','.join(map(entry_text, self.keys))}]",
+            "null" if self.cited is None else verbatim(self.cited),
         )
         members = (f'"{name}":{value}' for name, value in zip(_MEMBERS, values, strict=True))
         return f"{{{','.join(members)}}}\n".encode()
@@ -90,7 +90,7 @@ class ProofFile:
             record=members["record"].encode(),
             message_proof=TlogProof.from_bytes(members["message_proof"].encode()),
             checkpoint_proof=TlogProof.from_bytes(members["checkpoint_proof"].encode()),
-            keys=tuple(map(_included, members["keys"])),
+            keys=tuple(map(included_entry, members["keys"])),
             cited=None if cited is None else cited.encode(),
         )
 
@@ -107,7 +107,8 @@ def _parse(data: bytes) -> dict[str, Any]:
     return members
 
 
-def _included(member: dict[str, Any]) -> IncludedEntry:
+def included_entry(member: dict[str, Any]) -> IncludedEntry:
+    """Read a key entry with its path; Malformed or KeyError for another form."""
     index = member["index"]
     if type(index) is not int or index < 0:
         raise Malformed(f"index {index!r} of a key entry is not a number from 0")
@@ -115,10 +116,12 @@ def _included(member: dict[str, Any]) -> IncludedEntry:
     return IncludedEntry(member["entry"].encode(), index, path)
 
 
-def _entry(included: IncludedEntry) -> str:
+def entry_text(included: IncludedEntry) -> str:
+    """A key entry with its path, as JSON."""
     path = ",".join(f'"{b64(step)}"' for step in included.path)
-    return f'{{"entry":{_text(included.entry)},"index":{included.index},"path":[{path}]}}'
+    return f'{{"entry":{verbatim(included.entry)},"index":{included.index},"path":[{path}]}}'
 
 
-def _text(data: bytes) -> str:
+def verbatim(data: bytes) -> str:
+    """Text inside JSON, as it is; Malformed where it is no text."""
     return quote(decoded(data, "a part of a proof file"))

@@ -57,7 +57,7 @@ def prove(
     Missing when the row is not anchored yet; Refused when the row is not what was anchored,
     or the log does not hold. `proving` saves the scan of the log from one call to the next.
     """
-    record = _untampered(row)
+    record = untampered(row)
     known = proving or ProvingLog.scan(log, policy)
     anchored = known.index.containing(row.collector, row.position)
     cosigned = known.kept.earliest(anchored.index)
@@ -71,13 +71,14 @@ def prove(
             cosigned.bytes,
         ),
         keys=tuple(_keys(known, row, anchored.note, cosigned)),
-        cited=_cited(row, log),
+        cited=cited_by(row, log),
     )
     verify(proof.to_bytes(), policy)
     return proof
 
 
-def _untampered(row: MessageRow) -> bytes:
+def untampered(row: MessageRow) -> bytes:
+    """The record that a row says; Refused where it cannot be what was recorded."""
     try:
         record = record_of(row)
     except Refused as error:
@@ -108,7 +109,7 @@ def _keys(
     known: ProvingLog, row: MessageRow, note: bytes, cosigned: Cosigned
 ) -> list[IncludedEntry]:
     """The collector's entry, then what the judgement rests on and what that one ended."""
-    places = [_certifying(known, row.collector, note)]
+    places = [certifying(known, row.collector, note)]
     if row.entry is not None:
         places += _judged_by(known, row.entry)
     view, size = known.index.view, cosigned.checkpoint.size
@@ -117,7 +118,7 @@ def _keys(
     return [IncludedEntry(view.entry(p), p, view.inclusion(p, size)) for p in places]
 
 
-def _certifying(known: ProvingLog, collector: str, note: bytes) -> int:
+def certifying(known: ProvingLog, collector: str, note: bytes) -> int:
     """The entry that brought the key under which a collector's checkpoint is signed."""
     places = known.index.certified(collector)
     if not places:
@@ -137,19 +138,20 @@ def _statement(known: ProvingLog, place: int) -> KeyStatement:
 
 
 def _judged_by(known: ProvingLog, entry: bytes) -> list[int]:
-    place = _place(known, entry)
+    place = key_place(known, entry)
     statement = _statement(known, place)
-    return [place] if statement.prior is None else [place, _place(known, statement.prior)]
+    return [place] if statement.prior is None else [place, key_place(known, statement.prior)]
 
 
-def _place(known: ProvingLog, entry: bytes) -> int:
+def key_place(known: ProvingLog, entry: bytes) -> int:
+    """Where in the log a key entry stands, by its hash."""
     place = known.index.keys.get(entry)
     if place is None:
         raise Refused(f"key entry {entry.hex()} is not in the anchor log")
     return place
 
 
-def _cited(row: MessageRow, log: LogReader) -> bytes | None:
+def cited_by(row: MessageRow, log: LogReader) -> bytes | None:
     """The checkpoint that the message names, where the log still has it."""
     message = named_message(row)
     if message is None or message.anchor is None:

@@ -6,22 +6,17 @@ which hop it was and under whose key.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from anchor.checkpoint import open_checkpoint
-from anchor.errors import AnchorError, Malformed, Refused
+from anchor.errors import Malformed, Refused
+from anchor.hops import Certified, certified_collector, check_included, hop, microseconds, read_keys
 from anchor.key_entry import OperatorAuthority
-from anchor.merkle import check_inclusion, leaf_hash
-from anchor.note import ED25519, VerifierKey
 from anchor.policy import Cosigned, Policy
-from anchor.proof_file import IncludedEntry, ProofFile
+from anchor.proof_file import ProofFile
 from anchor.tlog_proof import TlogProof
-from anchor.tree_head import Checkpoint
-from anchor.verified import SECOND, Verified
-from telemetry.canonical import END_OF_TIME, is_segment
-from telemetry.errors import TelemetryError
+from anchor.verified import Verified
 from telemetry.judgement import Judgement, judge
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.message import Message
@@ -32,20 +27,12 @@ _REJUDGED = frozenset({"accepted", "conflict", "revoked", "unsigned", "malformed
 
 
 @dataclass(frozen=True, slots=True)
-class _Certified:
-    """A collector whose key the operator certified in the anchor log."""
-
-    collector: str
-    key: VerifierKey
-
-
-@dataclass(frozen=True, slots=True)
 class _Hops:
     """What each hop gave, once it held."""
 
     file: ProofFile
     record: Record
-    certified: _Certified
+    certified: Certified
     judgement: Judgement | None
     anchored: Cosigned
     cited: Cosigned | None
@@ -64,27 +51,32 @@ def verify(proof: bytes, policy: Policy) -> Verified:
     operator, log = policy.operator, policy.log
     if operator is None:
         raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
-    with _hop("The proof file", "whoever wrote it"):
+    with hop("The proof file", "whoever wrote it"):
         file = ProofFile.from_bytes(proof)
-    with _hop("The anchor log's checkpoint", f"log key {log.name} or a witness"):
+    with hop("The anchor log's checkpoint", f"log key {log.name} or a witness"):
         anchored = policy.open(file.checkpoint_proof.checkpoint)
-    with _hop("The collector's checkpoint in the anchor log", f"log key {log.name}"):
-        _check_included(file.checkpoint_proof, file.message_proof.checkpoint, anchored.checkpoint)
-    with _hop("The key entries", f"operator key {operator.name}"):
-        statements = _statements(file, anchored.checkpoint, OperatorAuthority(operator))
-        certified = _collector(file, log, statements)
-    with _hop("The record in the collector's log", f"collector key {certified.key.name}"):
+    with hop("The collector's checkpoint in the anchor log", f"log key {log.name}"):
+        check_included(file.checkpoint_proof, file.message_proof.checkpoint, anchored.checkpoint)
+    with hop("The key entries", f"operator key {operator.name}"):
+        statements = read_keys(
+            file.keys,
+            anchored=anchored.checkpoint,
+            before=file.checkpoint_proof.index,
+            authority=OperatorAuthority(operator),
+        )
+        certified = certified_collector(file.message_proof.checkpoint, log, statements)
+    with hop("The record in the collector's log", f"collector key {certified.key.name}"):
         checkpoint = open_checkpoint(file.message_proof.checkpoint, certified.key)
-        _check_included(file.message_proof, file.record, checkpoint)
+        check_included(file.message_proof, file.record, checkpoint)
         record = Record.from_bytes(file.record)
-    with _hop("The payload", f"collector key {certified.key.name}"):
+    with hop("The payload", f"collector key {certified.key.name}"):
         judgement = _judged(file, record, statements[1:])
-    with _hop("The checkpoint that the message cites", f"log key {log.name} or a witness"):
+    with hop("The checkpoint that the message cites", f"log key {log.name} or a witness"):
         cited = _cited(file, judgement, policy)
     hops = _Hops(file, record, certified, judgement, anchored, cited)
-    with _hop("The witnesses' times", "a witness"):
-        not_before = _time(policy.not_before(cited)) if cited else None
-        not_after = _time(policy.not_after(anchored))
+    with hop("The witnesses' times", "a witness"):
+        not_before = microseconds(policy.not_before(cited)) if cited else None
+        not_after = microseconds(policy.not_after(anchored))
     return _verified(hops, policy, not_before, not_after)
 
 
@@ -95,65 +87,8 @@ def verify_tlog(proof: bytes, entry: bytes, policy: Policy) -> Cosigned:
     """
     opened = TlogProof.from_bytes(proof)
     cosigned = policy.open(opened.checkpoint)
-    _check_included(opened, entry, cosigned.checkpoint)
+    check_included(opened, entry, cosigned.checkpoint)
     return cosigned
-
-
-@contextmanager
-def _hop(what: str, blame: str) -> Iterator[None]:
-    """Turn whatever fails inside into one sentence that names the hop and the key."""
-    try:
-        yield
-    except (AnchorError, TelemetryError) as error:
-        reason = " ".join(str(error).split())
-        raise Refused(f"{what} does not hold ({blame}): {reason}") from error
-
-
-def _check_included(proof: TlogProof, entry: bytes, checkpoint: Checkpoint) -> None:
-    check_inclusion(
-        leaf=leaf_hash(entry),
-        index=proof.index,
-        size=checkpoint.size,
-        path=proof.path,
-        root=checkpoint.root,
-    )
-
-
-def _statements(
-    file: ProofFile, anchored: Checkpoint, authority: OperatorAuthority
-) -> list[KeyStatement]:
-    return [_statement(file, key, anchored, authority) for key in file.keys]
-
-
-def _statement(
-    file: ProofFile, key: IncludedEntry, anchored: Checkpoint, authority: OperatorAuthority
-) -> KeyStatement:
-    """A key entry that the operator signed, in the log before the checkpoint relying on it."""
-    statement = authority.read(key.entry)
-    check_inclusion(
-        leaf=leaf_hash(key.entry),
-        index=key.index,
-        size=anchored.size,
-        path=key.path,
-        root=anchored.root,
-    )
-    if key.index >= file.checkpoint_proof.index:
-        raise Refused(f"key entry {key.index} stands after the checkpoint that relies on it")
-    return statement
-
-
-def _collector(file: ProofFile, log: VerifierKey, statements: Sequence[KeyStatement]) -> _Certified:
-    if not statements:
-        raise Refused("the proof holds no key entry for the collector")
-    first = statements[0]
-    # A rotation certifies its key by itself: the operator signed it, and the key's holder.
-    if first.kind != "collector" or first.key is None:
-        raise Refused("the first key entry does not enrol a collector")
-    origin = file.message_proof.checkpoint.partition(b"\n")[0].decode(errors="replace")
-    prefix = f"{log.name}/collector/"
-    if origin != prefix + first.name or not is_segment(first.name):
-        raise Refused(f"the key entry enrols collector {first.name}, the record is of {origin!r}")
-    return _Certified(first.name, VerifierKey(origin, ED25519, first.key))
 
 
 def _judged(
@@ -216,12 +151,6 @@ def _cited(file: ProofFile, judgement: Judgement | None, policy: Policy) -> Cosi
     if cited.checkpoint.size > file.checkpoint_proof.index:
         raise Refused("the message cites a log that already had the entry that anchors it")
     return cited
-
-
-def _time(seconds: int | None) -> int | None:
-    if seconds is not None and seconds * SECOND >= END_OF_TIME:
-        raise Refused(f"{seconds} seconds is after the year 9999")
-    return None if seconds is None else seconds * SECOND
 
 
 def _verified(

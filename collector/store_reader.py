@@ -52,6 +52,14 @@ _FIND = (
 )
 
 
+_BETWEEN = (
+    f"SELECT {_columns(tables.messages, 'm.')} FROM ("  # noqa: S608 - constants
+    "SELECT collector, position FROM messages "
+    "WHERE status = 'accepted' AND device = ? AND time >= ? AND time < ? "
+    "UNION SELECT collector, position FROM scans WHERE device = ? AND time >= ? AND time < ?"
+    ") AS p JOIN messages AS m ON m.collector = p.collector AND m.position = p.position "
+    "WHERE m.status = 'accepted' AND m.device = ? ORDER BY m.collector, m.position"
+)
 _DECODED = (
     f"SELECT {_columns(tables.decoded)} FROM decoded "  # noqa: S608 - constants
     "WHERE collector = ? AND (position, number) > (?, ?) AND position < ? "
@@ -138,6 +146,15 @@ class LedgerReader:
         with self._reading() as connection:
             row = connection.exec_driver_sql(_FIND, (device, session, seq)).first()
         return None if row is None else MessageRow(*row)
+
+    def between(self, device: str, start: int, stop: int) -> Iterator[MessageRow]:
+        """A machine's accepted messages made in that time, start inclusive, stop exclusive.
+
+        By its clock, of the message or of one of its scans; in order of position.
+        """
+        made = (device, start, stop)
+        for row in self._page(_BETWEEN, (*made, *made, device)):
+            yield MessageRow(*row)
 
     def tile(self, collector: str, level: int, number: int) -> bytes | None:
         """The stored tile's hashes, as stored."""

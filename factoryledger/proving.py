@@ -1,9 +1,14 @@
 """Which stored message a person means, and its proof as files: ours, and strangers' form."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from anchor.anchor_db import read_state
 from anchor.note import ED25519, VerifierKey
@@ -15,6 +20,7 @@ from telemetry.canonical import unb64
 from telemetry.rows import MessageRow
 
 if TYPE_CHECKING:
+    from anchor.range_verified import VerifiedRange
     from factoryledger.stores import Stores
 
 _PLACE = re.compile(r"([a-z0-9_-]{1,64}):([0-9]{1,18})")
@@ -76,6 +82,72 @@ def file_name(row: MessageRow) -> str:
     if row.device is not None:
         return f"{row.device}-{row.session}-{row.seq}.proof"
     return f"{row.collector}-{row.position}.proof"
+
+
+@dataclass(frozen=True, slots=True)
+class RangeAsked:
+    """A machine's time that is to be proved, in microseconds by its clock."""
+
+    device: str
+    start: int
+    stop: int
+    metric: str | None
+
+
+def parse_range(
+    device: str | None, since: str | None, until: str | None, metric: str | None
+) -> RangeAsked:
+    """Read what `prove --from` is asked for; WrongUsage when something is missing or no time."""
+    if device is None or since is None or until is None:
+        raise WrongUsage("a range is named by --device, --from and --to together")
+    return RangeAsked(device, _time(since, "--from"), _time(until, "--to"), metric)
+
+
+def write_range(
+    place: Installation, asked: RangeAsked, out: Path | None
+) -> tuple[Path, "VerifiedRange"]:
+    """Write the proof of a range; where it is, and what it proves."""
+    from anchor.prove import ProvingLog  # noqa: PLC0415 - on demand
+    from anchor.range_prove import prove_range  # noqa: PLC0415 - on demand
+    from anchor.range_verify import verify_range  # noqa: PLC0415 - on demand
+
+    data = prove_range(
+        ledger=place.ledger,
+        known=ProvingLog.scan(place.log_reader, place.policy),
+        device=asked.device,
+        start=asked.start,
+        stop=asked.stop,
+        metric=asked.metric,
+    ).to_bytes()
+    name = f"{asked.device}-{asked.start}-{asked.stop}.proof"
+    path = out or place.settings.data / "proofs" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, data)
+    return path, verify_range(data, place.policy)
+
+
+def report_range(path: Path, found: "VerifiedRange", *, json_: bool) -> None:
+    """Say what was written."""
+    messages, readings = len(found.within), len(found.readings)
+    missing = [list(gap) for gap in found.missing]
+    if json_:
+        said = {"proof": str(path), "device": found.device, "messages": messages}
+        typer.echo(json.dumps({**said, "readings": readings, "missing": missing}))
+        return
+    gaps = f", {len(missing)} gaps in the machine's numbers" if missing else ""
+    typer.echo(f"{path}: {messages} messages of {found.device}, {readings} readings{gaps}")
+
+
+def _time(text: str, option: str) -> int:
+    """Read an ISO 8601 time with a zone, to the microsecond."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise WrongUsage(f"{option} {text!r}: write a time like 2026-11-25T08:00:00Z") from error
+    if given.tzinfo is None:
+        raise WrongUsage(f"{option} {text!r}: say the zone, as in 2026-11-25T08:00:00Z")
+    since = given - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def write_tlog_proofs(proof: ProofFile, policy: bytes, folder: Path) -> None:

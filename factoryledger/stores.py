@@ -81,6 +81,11 @@ class Stores:
         rows = (store.find(device, session, seq) for store in self.stores)
         return next((row for row in rows if row is not None), None)
 
+    def between(self, device: str, start: int, stop: int) -> Iterator[MessageRow]:
+        """A machine's accepted messages made in that time, store by store."""
+        for store in self.stores:
+            yield from store.between(device, start, stop)
+
     def claims(self) -> Iterator[tuple[str, str, int, str, int, bytes]]:
         """The claims of each store, store by store."""
         for store in self.stores:

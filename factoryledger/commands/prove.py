@@ -36,6 +36,26 @@ def prove(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="T",
+            help="With --device: all that it made from this time on, by its clock "
+            "(2026-11-25T08:00:00Z).",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--to", metavar="T", help="And before this one.", show_default=False),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric", metavar="M", help="Which readings of that time.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -63,14 +83,24 @@ def prove(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Write the proof of a message; without options, of the newest anchored one.
 
+    With --device, --from and --to one proof of all that a machine made in that time: the
+    messages share what proves them, and the ones before and after show that none is missing.
+
     The proof is verified before it is written, so what was tampered with is exit code 1.
     """
     from anchor.prove import prove as build  # noqa: PLC0415 - on demand
     from factoryledger import proving  # noqa: PLC0415 - on demand
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     with installation(data=data, database=database, log=log, policy=policy) as place:
+        if since is not None or until is not None or metric is not None:
+            if (session, seq, message, tlog_proofs) != (None, None, None, None):
+                raise WrongUsage("--from and --to go with --device, --metric and -o alone")
+            asked = proving.parse_range(device, since, until, metric)
+            proving.report_range(*proving.write_range(place, asked, out), json_=json_)
+            return
         row = _row(place, device, session, seq, message)
         proof = build(ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row)
     path = out or place.settings.data / "proofs" / proving.file_name(row)

@@ -11,7 +11,11 @@ import typer
 from factoryledger import options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anchor.policy import Policy
+    from anchor.range_verified import VerifiedRange
+    from anchor.verified import Verified
 
 
 def verify(  # noqa: PLR0913 - a command's options
@@ -71,9 +75,17 @@ def verify(  # noqa: PLR0913 - a command's options
 
 def _verify_file(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
     from anchor.evidence_file import is_evidence  # noqa: PLC0415 - on demand
+    from anchor.range_file import is_range_file  # noqa: PLC0415 - on demand
 
-    check = _verify_evidence if is_evidence(data) else _verify_proof
+    kinds = ((is_evidence, _verify_evidence), (is_range_file, _verify_range))
+    check = next((check for is_one, check in kinds if is_one(data)), _verify_proof)
     return check(file, data, pinned, json_)
+
+
+def _verify_range(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
+    from anchor.range_verify import verify_range  # noqa: PLC0415 - on demand
+
+    return _say_verified(file, lambda: verify_range(data, pinned), json_=json_)
 
 
 def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
@@ -98,12 +110,19 @@ def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> 
 
 
 def _verify_proof(file: Path, proof: bytes, pinned: "Policy", json_: bool) -> bool:
-    from anchor.errors import Refused  # noqa: PLC0415 - on demand
     from anchor.verify import verify as check  # noqa: PLC0415 - on demand
+
+    return _say_verified(file, lambda: check(proof, pinned), json_=json_)
+
+
+def _say_verified(
+    file: Path, check: "Callable[[], Verified | VerifiedRange]", *, json_: bool
+) -> bool:
+    from anchor.errors import Refused  # noqa: PLC0415 - on demand
     from factoryledger.running import say  # noqa: PLC0415 - on demand
 
     try:
-        verified = check(proof, pinned)
+        verified = check()
     except Refused as error:
         if json_:
             typer.echo(json.dumps({"file": str(file), "verified": False, "reason": str(error)}))

@@ -343,3 +343,39 @@ def test_keys_lists_who_is_trusted_and_what_is_here(command):
     assert set(listed["trusted"]) == {"log", "operator"}
     assert listed["private"]["anchor"] == listed["trusted"]["log"]
     assert "PRIVATE" not in command("keys", "list", "--data", "d").out
+
+
+def test_a_machine_s_time_is_proved_in_one_file(command, ledger):
+    rows = LedgerReader(f"sqlite:///{ledger.database}")
+    with rows:
+        [collector] = rows.collectors()
+        found = [row for row in rows.messages(collector.id) if row.device == "mill-01"]
+    device = found[0].device
+    place = ["--data", ledger.path]
+    asked = ["--device", device, "--from", "1971-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"]
+
+    made = as_json(command("prove", *asked, "-o", "range.proof", "--json", *place))
+    assert (made["messages"], made["missing"]) == (len(found), [])
+    said = as_json(command("verify", "range.proof", "--json", *place))
+    assert (said["verified"], said["messages"]) == (True, len(found))
+    assert command("verify", "range.proof", *place).out.count("Not proven") > 2
+
+    data = Path("range.proof").read_bytes()
+    Path("range.proof").write_bytes(data.replace(b'"from":"1971', b'"from":"1972', 1))
+    assert command("verify", "range.proof", *place).code == 0  # it claims no more than before
+    Path("range.proof").write_bytes(data.replace(b"mill-01", b"mill-02"))
+    assert command("verify", "range.proof", *place).code == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z"],
+        ["--device", "d", "--from", "2026-01-01T00:00:00Z"],
+        ["--device", "d", "--from", "2026-01-01", "--to", "2026-01-02T00:00:00Z"],
+        ["--device", "d", "--from", "now", "--to", "2026-01-02T00:00:00Z"],
+        ["--device", "d", "--seq", "1", "--from", "2026-01-01T00:00:00Z", "--to", "x"],
+    ],
+)
+def test_a_time_is_said_whole(command, ledger, options):
+    assert command("prove", *options, "--data", ledger.path).code == 2

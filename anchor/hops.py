@@ -1,0 +1,101 @@
+"""The hops that every proof of ours takes from the pinned keys down, whatever it proves.
+
+Each turns bytes that the hop before vouches for into the keys that the next one needs, or
+ends it in one sentence that names the hop and the key to blame.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from anchor.errors import AnchorError, Refused
+from anchor.key_entry import OperatorAuthority
+from anchor.merkle import check_inclusion, leaf_hash
+from anchor.note import ED25519, VerifierKey
+from anchor.proof_file import IncludedEntry
+from anchor.tlog_proof import TlogProof
+from anchor.tree_head import Checkpoint
+from anchor.verified import SECOND
+from telemetry.canonical import END_OF_TIME, is_segment
+from telemetry.errors import TelemetryError
+from telemetry.keyring import KeyStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A collector whose key the operator certified in the anchor log."""
+
+    collector: str
+    key: VerifierKey
+
+
+@contextmanager
+def hop(what: str, blame: str) -> Iterator[None]:
+    """Turn whatever fails inside into one sentence that names the hop and the key."""
+    try:
+        yield
+    except (AnchorError, TelemetryError) as error:
+        reason = " ".join(str(error).split())
+        raise Refused(f"{what} does not hold ({blame}): {reason}") from error
+
+
+def check_included(proof: TlogProof, entry: bytes, checkpoint: Checkpoint) -> None:
+    """Refused unless an entry is where a tlog-proof says, in the tree of this checkpoint."""
+    check_inclusion(
+        leaf=leaf_hash(entry),
+        index=proof.index,
+        size=checkpoint.size,
+        path=proof.path,
+        root=checkpoint.root,
+    )
+
+
+def read_keys(
+    keys: Sequence[IncludedEntry],
+    *,
+    anchored: Checkpoint,
+    before: int,
+    authority: OperatorAuthority,
+) -> list[KeyStatement]:
+    """What key entries say that the operator signed, in the log before entry `before`."""
+    return [_read_key(key, anchored, before, authority) for key in keys]
+
+
+def _read_key(
+    key: IncludedEntry, anchored: Checkpoint, before: int, authority: OperatorAuthority
+) -> KeyStatement:
+    statement = authority.read(key.entry)
+    check_inclusion(
+        leaf=leaf_hash(key.entry),
+        index=key.index,
+        size=anchored.size,
+        path=key.path,
+        root=anchored.root,
+    )
+    if key.index >= before:
+        raise Refused(f"key entry {key.index} stands after the checkpoint that relies on it")
+    return statement
+
+
+def certified_collector(
+    checkpoint: bytes, log: VerifierKey, statements: Sequence[KeyStatement]
+) -> Certified:
+    """The collector that the first key entry certifies, if the checkpoint is of that one."""
+    if not statements:
+        raise Refused("the proof holds no key entry for the collector")
+    first = statements[0]
+    # A rotation certifies its key by itself: the operator signed it, and the key's holder.
+    if first.kind != "collector" or first.key is None:
+        raise Refused("the first key entry does not enrol a collector")
+    origin = checkpoint.partition(b"\n")[0].decode(errors="replace")
+    prefix = f"{log.name}/collector/"
+    if origin != prefix + first.name or not is_segment(first.name):
+        raise Refused(f"the key entry enrols collector {first.name}, the record is of {origin!r}")
+    return Certified(first.name, VerifierKey(origin, ED25519, first.key))
+
+
+def microseconds(seconds: int | None) -> int | None:
+    """A time in microseconds; Refused where no calendar of ours has it."""
+    if seconds is not None and seconds * SECOND >= END_OF_TIME:
+        raise Refused(f"{seconds} seconds is after the year 9999")
+    return None if seconds is None else seconds * SECOND
