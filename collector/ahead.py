@@ -60,9 +60,8 @@ class Ahead:
         return prepared
 
     async def _prepare(self, gathered: Gathered) -> Prepared:
-        arrived = [_arrived(arrival, received) for arrival, received in gathered.arrivals]
-        arrivals = [arrival for arrival, _ in gathered.arrivals]
-        return Prepared(arrivals, arrived, gathered.door, await self._judge(arrived))
+        arrived = list(map(_arrived, gathered.arrivals, gathered.received))
+        return Prepared(gathered.arrivals, arrived, gathered.door, await self._judge(arrived))
 
 
 def _arrived(arrival: Arrival, received: int) -> Arrived:

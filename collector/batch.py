@@ -15,7 +15,7 @@ import msgspec
 from collector.arrived import Arrived
 from collector.continuity import Link
 from collector.verdict import Number, Verdict
-from telemetry.record import Record
+from telemetry.record import Record, unsigned_record
 
 Sighting = tuple[bytes, str]
 """Body hash and status."""
@@ -28,6 +28,8 @@ FAILED: Final = "failed"
 """Why a message is refused that no limit keeps out: judging or storing it raised."""
 
 _NOBODY: Final = (None, None, None)  # device, session and seq of what names nobody
+# Device, session, seq, time, status, key, keys and entry of what nobody has signed.
+_UNSIGNED: Final = (None, None, None, None, "unsigned", None, 0, None)
 
 
 class Claim(NamedTuple):
@@ -110,10 +112,18 @@ def build_batch(
     before it: no record of this batch goes below.
     """
     batch = Batch(start, floor)
-    claimed = dict(taken.numbers(_numbers(judged)))
-    seen = set(taken.sightings(_sightings(judged, claimed)))
+    # What nobody has signed contests nothing, and most of a foreign batch is that.
+    signed = [item for item in judged if item.verdict.body_hash is not None]
+    claimed = dict(taken.numbers(_numbers(signed)))
+    seen = set(taken.sightings(_sightings(signed, claimed)))
     for item in judged:
         status, number = item.verdict.status, item.verdict.number
+        if status == "unsigned" and not item.arrived.again:
+            try:
+                _store_unsigned(batch, item.arrived, item.verdict.payload_hash, collector)
+            except Exception as error:  # noqa: BLE001 - one message must not hold up the others
+                batch.refused.append(_failed(item, error))
+            continue
         owner = None if number is None else claimed.get(number)
         if owner is not None:
             status = _contested(item.verdict, owner)
@@ -130,7 +140,7 @@ def build_batch(
             try:
                 _store(batch, item, status, collector)
             except Exception as error:  # noqa: BLE001 - one message must not hold up the others
-                batch.refused.append(Refused(item.arrived, f"{type(error).__name__}: {error}"))
+                batch.refused.append(_failed(item, error))
                 continue
             # Only what is stored takes a number: nothing may be receipted on its account else.
             if status == "accepted":
@@ -172,6 +182,28 @@ def _sightings(judged: Sequence[Judged], claimed: Mapping[Number, Claim]) -> set
 
 def _receipted(item: Judged, number: Number, owner: Claim, *, again: bool = False) -> Receipted:
     return Receipted(item.arrived.topic, number, owner.body_hash, owner.collector, again)
+
+
+def _failed(item: Judged, error: Exception) -> Refused:
+    return Refused(item.arrived, f"{type(error).__name__}: {error}")
+
+
+def _store_unsigned(batch: Batch, arrived: Arrived, hashed: bytes, collector: str) -> None:
+    """As `_store`, for a message that names and claims nothing."""
+    received, original = arrived.received, None
+    if received < batch.floor:
+        received, original = batch.floor, received
+    topic, properties = arrived.topic, arrived.properties
+    if not topic.isascii() or "\0" in topic:
+        _check_storable(topic)
+    record = unsigned_record(received, original, topic, properties, hashed)
+    # Nothing below fails: a message is stored whole or refused whole.
+    position = batch.start + len(batch.records)
+    batch.records.append(record)
+    batch.floor = received
+    sent = (collector, position, received, original, topic, arrived.payload, properties)
+    batch.messages.append((*sent, *_UNSIGNED, hashed, None))
+    batch.statuses["unsigned"] += 1
 
 
 def _store(batch: Batch, item: Judged, status: str, collector: str) -> None:

@@ -7,7 +7,7 @@ publish data in the name of a node that is not there.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,8 +41,10 @@ class Births:
 
     _nodes: OrderedDict[tuple[str, str, str], _Node] = field(default_factory=OrderedDict)
 
-    def hear(self, topics: Iterable[str], now: float) -> None:
+    def hear(self, topics: Sequence[str], now: float) -> None:
         """Take note of messages by their topics; `now` by a monotonic clock, in seconds."""
+        if _IN_A_TOPIC not in "\n".join(topics):
+            return
         for topic in topics:
             if _IN_A_TOPIC not in topic:
                 continue

@@ -86,7 +86,7 @@ class Decoding:
     def note(self, topics: Iterable[str]) -> None:
         """Take note of messages that are committed."""
         if not self._behind:
-            self._behind = any(_IN_A_TOPIC in topic for topic in topics)
+            self._behind = _IN_A_TOPIC in "\n".join(topics)
 
     def catch_up(self, size: int, *, everything: bool, mark: bool) -> None:
         """Decode what is committed below `size`, or some of it; all with `everything`.

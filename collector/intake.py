@@ -19,10 +19,20 @@ _HELD_BATCHES = 4  # of messages or of bytes, before the link is asked to stop r
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A batch's arrivals, each with its receive time (microseconds), and the door behind them."""
+    """A batch's arrivals, the receive time of each (microseconds), and the door behind them."""
 
-    arrivals: Sequence[tuple[Arrival, int]]
+    arrivals: Sequence[Arrival]
+    received: Sequence[int]
     door: Door
+
+
+@dataclass(slots=True)
+class _Read:
+    """What came in one read, at one moment, and of what weight."""
+
+    arrivals: list[Arrival]
+    received: int
+    weight: int
 
 
 class Intake:
@@ -46,7 +56,9 @@ class Intake:
         self._now = now
         self._pause = pause
         self._resume = resume
-        self._waiting: deque[tuple[Arrival, int]] = deque()
+        # Read by read, since thousands come in one: what is looked at is then not each message.
+        self._waiting: deque[_Read] = deque()
+        self._messages = 0
         self._bytes = 0
         self._received = 0
         self._since = 0.0  # when the oldest of the waiting came, by the loop's clock
@@ -57,7 +69,7 @@ class Intake:
     @property
     def door(self) -> Door:
         """What has come in since the start, and what of it waits."""
-        return Door(self._received, len(self._waiting))
+        return Door(self._received, self._messages)
 
     @property
     def waiting_bytes(self) -> int:
@@ -71,14 +83,15 @@ class Intake:
 
     def arrived(self, arrivals: Sequence[Arrival]) -> None:
         """Take what came in one read. After `close` it is left to the broker, unacknowledged."""
-        if self._closed:
+        if self._closed or not arrivals:
             return
         if not self._waiting:
             self._since = asyncio.get_running_loop().time()
             self._changed.set()
-        received = self._now()
-        self._waiting.extend((arrival, received) for arrival in arrivals)
-        self._bytes += sum(map(_weight, arrivals))
+        read = _Read(list(arrivals), self._now(), _weight_of(arrivals))
+        self._waiting.append(read)
+        self._messages += len(arrivals)
+        self._bytes += read.weight
         self._received += len(arrivals)
         if self._full():
             self._changed.set()
@@ -112,22 +125,42 @@ class Intake:
         await self._changed.wait()
 
     def _full(self) -> bool:
-        return len(self._waiting) >= self._count or self._bytes >= _BATCH_BYTES
+        return self._messages >= self._count or self._bytes >= _BATCH_BYTES
 
     def _taken(self) -> Gathered:
-        taken: list[tuple[Arrival, int]] = []
+        arrivals: list[Arrival] = []
+        received: list[int] = []
         size = 0
-        while self._waiting and len(taken) < self._count and size < _BATCH_BYTES:
-            item = self._waiting.popleft()
-            size += _weight(item[0])
-            taken.append(item)
+        while self._waiting and len(arrivals) < self._count and size < _BATCH_BYTES:
+            read = self._next(self._count - len(arrivals), _BATCH_BYTES - size)
+            arrivals += read.arrivals
+            received += [read.received] * len(read.arrivals)
+            size += read.weight
+        self._messages -= len(arrivals)
         self._bytes -= size
         self._since = asyncio.get_running_loop().time()
         self._regulate()
-        return Gathered(taken, self.door)
+        return Gathered(arrivals, received, self.door)
+
+    def _next(self, most: int, room: int) -> _Read:
+        """Take the oldest read out, or as much of it as a batch has room for."""
+        read = self._waiting[0]
+        if len(read.arrivals) <= most and read.weight <= room:
+            return self._waiting.popleft()
+        # The message that fills it goes with it: so a batch takes one, however large.
+        count, weight = 0, 0
+        while count < min(most, len(read.arrivals)) and weight < room:
+            weight += _weight_of(read.arrivals[count : count + 1])
+            count += 1
+        first = _Read(read.arrivals[:count], read.received, weight)
+        read.arrivals = read.arrivals[count:]
+        read.weight -= weight
+        if not read.arrivals:
+            self._waiting.popleft()
+        return first
 
     def _regulate(self) -> None:
-        held = max(len(self._waiting) / self._count, self._bytes / _BATCH_BYTES)
+        held = max(self._messages / self._count, self._bytes / _BATCH_BYTES)
         if not self._paused and held >= _HELD_BATCHES:
             self._paused = True
             self._pause()
@@ -136,8 +169,8 @@ class Intake:
             self._resume()
 
 
-def _weight(arrival: Arrival) -> int:
-    """Give its bytes; a sender may put as much into properties as into a payload."""
-    said = len(arrival.topic) + len(arrival.payload)
-    properties = arrival.properties
-    return said if properties is NO_PROPERTIES else said + properties.weight
+def _weight_of(arrivals: Sequence[Arrival]) -> int:
+    """Give their bytes; a sender may put as much into properties as into a payload."""
+    said = sum([len(one.topic) + len(one.payload) for one in arrivals])
+    kept = [one.properties for one in arrivals if one.properties is not NO_PROPERTIES]
+    return said + sum([properties.weight for properties in kept])

@@ -11,7 +11,7 @@ from collector.batch import Judged, Refused
 from collector.keys import Keys
 from collector.limits import Gate
 from collector.verdict import Judge, Verdict, decide
-from telemetry.topic import is_own
+from telemetry.topic import any_own, is_own
 
 _log = structlog.get_logger(__name__)
 
@@ -46,9 +46,12 @@ def judge_all(
     """
     docket = Docket()
     asked = False
+    if gate is not None and gate.admits(arrivals):
+        gate = None
+    suspicious = any_own([arrived.topic for arrived in arrivals])
     for arrived, found in zip(arrivals, chain(ahead, repeat(None)), strict=False):
         try:
-            if is_own(arrived.topic):
+            if suspicious and is_own(arrived.topic):
                 docket.own += 1
                 continue
             # What MQTT brings once more has been through the gate.
@@ -56,17 +59,17 @@ def judge_all(
             if bar is not None and (reason := bar.refuses(arrived)) is not None:
                 docket.refuse(arrived, reason)
                 continue
-            said = (arrived.topic, arrived.payload, arrived.properties)
             if found is not None and found.holds(keys.keyring):
                 verdict = found
             else:
+                said = arrived.topic, arrived.payload, arrived.properties
                 verdict = decide(*said, keys.keyring, judge=judge)
             if verdict.status == "unknown-device" and not asked:
                 asked = True
                 if keys.refresh():
+                    said = arrived.topic, arrived.payload, arrived.properties
                     verdict = decide(*said, keys.keyring, judge=judge)
-            status = verdict.status
-            if bar is not None and (reason := bar.refuses_status(status)) is not None:
+            if bar is not None and (reason := bar.refuses_status(verdict.status)) is not None:
                 docket.refuse(arrived, reason)
             else:
                 docket.judged.append(Judged(arrived, verdict))

@@ -166,7 +166,7 @@ class Ledger:
         # Committed: only from here on may the process rely on it, or tell anyone.
         self._advance(put)
         self._continuity.note(batch.links, self._monotonic())
-        self._decoding.note(row[4] for row in batch.messages)
+        self._decoding.note([row[4] for row in batch.messages])
         if anchored_by is not None:
             self._pending.stored(len(batch.records))
             now = self._monotonic()

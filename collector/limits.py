@@ -6,7 +6,7 @@ broker's ACL forbids it; what no enrolled key has signed has a limit for all tog
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,6 +62,17 @@ class Gate:
     _rates: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
     _bytes: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
     _unproven: _Bucket | None = None
+
+    def admits(self, arrivals: Sequence[Arrived]) -> bool:
+        """Whether it lets in all of these, whatever their status: said at once, if it can be."""
+        limits = self.limits
+        if not (limits.rate is limits.bytes is limits.unproven is None):
+            return False
+        largest = max((len(one.payload) for one in arrivals), default=0)
+        kept = [len(one.properties) for one in arrivals if one.properties is not None]
+        return (limits.payload is None or largest <= limits.payload) and (
+            limits.properties is None or max(kept, default=0) <= limits.properties
+        )
 
     def refuses(self, arrived: Arrived) -> str | None:
         """Look at a message before it is judged; None lets it in."""

@@ -241,7 +241,7 @@ class _Service:
             self._account.settle(taken, seconds=time.monotonic() - begun, now=self._now())
             await self._tell(self._ledger.receipts)
             if self._births is not None:
-                self._births.hear((one.topic for one in batch.arrived), time.monotonic())
+                self._births.hear([one.topic for one in batch.arrived], time.monotonic())
             if taken.refused:
                 _log.error("messages refused: `stats --refused` shows why", count=taken.refused)
 

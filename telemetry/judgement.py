@@ -53,7 +53,7 @@ def judge(topic: str, payload: bytes, keyring: Keyring, properties: str | None =
     """
     parts = split(payload)
     if parts is None:
-        header = find_header(properties)
+        header = None if properties is None else find_header(properties)
         return _UNSIGNED if header is None else _judge_header(topic, payload, header, keyring)
     hashed = body_hash(parts[0])
     place = MachineTopic.parse(topic)

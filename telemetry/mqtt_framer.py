@@ -29,8 +29,11 @@ class Framer:
     _kept: list[bytes] = field(default_factory=list)
     _missing: int = 0
 
-    def packets(self, data: bytes) -> Iterator[mqtt5.Packet]:
-        """Give every whole packet; PacketBroken at the first that is none."""
+    def packets(self, data: bytes) -> Iterator[tuple[mqtt5.Packet, int, int]]:
+        """Give every whole packet, its first byte and its length in bytes.
+
+        PacketBroken at the first that is none.
+        """
         if self._kept:
             self._kept.append(data)
             self._missing -= len(data)
@@ -39,11 +42,11 @@ class Framer:
                 return
             data = b"".join(self._kept)
             self._kept.clear()
-        view = memoryview(data)
+        view, read, limit = memoryview(data), mqtt5.read, self.limit
         start, end = 0, len(view)
         while start < end:
             try:
-                packet, length = mqtt5.read(view[start:])
+                packet, length = read(view[start:])
             except IndexError:
                 self._keep(data[start:])
                 return
@@ -53,9 +56,10 @@ class Framer:
                 raise
             except BaseException as panic:  # the codec panics on text that is not UTF-8
                 raise PacketBroken("a packet whose text is not UTF-8") from panic
-            self._check(length)
+            if limit is not None:
+                self._check(length)
+            yield packet, view[start], length
             start += length
-            yield packet
 
     def _keep(self, rest: bytes) -> None:
         """Keep the start of a packet; the codec says the same of one that is too short inside."""

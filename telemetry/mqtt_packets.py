@@ -159,18 +159,17 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         ).write()
 
 
-def arrival(packet: mqtt5.PublishPacket, epoch: int) -> Arrival:
-    """Take what the caller wants to know out of a PUBLISH."""
-    return Arrival(
-        packet.topic,
-        packet.payload,
-        int(packet.qos),
-        packet.retain,
-        packet.duplicate,
-        _properties(packet),
-        packet.packet_id,
-        epoch,
-    )
+def arrival(packet: mqtt5.PublishPacket, head: int, length: int, epoch: int) -> Arrival:
+    """Take what the caller wants to know out of a PUBLISH.
+
+    `head` is its first byte, `length` that of the whole: asking the codec for all that a
+    message usually has not would take most of the time that a message takes here.
+    """
+    topic, payload, packet_id = packet.topic, packet.payload, packet.packet_id
+    room = length - len(topic) - len(payload)
+    bare = room <= (_BARE if packet_id is None else _BARE_WITH_ID)
+    properties = NO_PROPERTIES if bare else _properties(packet)
+    return Arrival(topic, payload, *_FLAGS[head & 0xF], properties, packet_id, epoch)
 
 
 def words(code: object, reason: str | None = None) -> str:
@@ -199,3 +198,11 @@ def _properties(packet: mqtt5.PublishPacket) -> Properties:
 
 
 _NOTHING = (0, None, None, None, (), None, ())
+# QoS, retain and DUP by the low half of a PUBLISH's first byte, section 3.3.1.
+_FLAGS: Final = [(bits >> 1 & 3, bool(bits & 1), bool(bits & 8)) for bits in range(16)]
+# What a PUBLISH has beside topic and payload where it has no properties: its first byte, at
+# most two bytes of length, two of the topic's length, one that says 0 (and a packet id). A
+# property adds two bytes at the least, and a longer packet, or a topic that is not ASCII, one
+# byte: then the codec is asked.
+_BARE: Final = 6
+_BARE_WITH_ID: Final = 8

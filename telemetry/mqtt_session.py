@@ -126,10 +126,14 @@ class MqttSession(Generic[Token]):
             return
         self._alive.heard = now
         try:
-            for packet in self._framer.packets(data):
+            for packet, head, length in self._framer.packets(data):
                 # By far the most, and nothing that ends the connection: no look-up.
                 if type(packet) is mqtt5.PublishPacket and self.state is State.OPEN:
-                    self._hear_publish(packet)
+                    one = arrival(packet, head, length, self.epoch)
+                    if self._redelivery is not None:
+                        self._recognise(one, self._redelivery)
+                    self._unacknowledged.add(one)
+                    self._arrivals.append(one)
                 elif not self._hear(packet):
                     break
         except PacketBroken as error:
@@ -268,14 +272,10 @@ class MqttSession(Generic[Token]):
                 return
         self._events.append(Subscribed())
 
-    def _hear_publish(self, packet: mqtt5.PublishPacket) -> None:
-        one = arrival(packet, self.epoch)
-        if self._redelivery is not None:
-            one.again = self._redelivery.knows(one)
-            if self._redelivery.over:
-                self._redelivery = None
-        self._unacknowledged.add(one)
-        self._arrivals.append(one)
+    def _recognise(self, one: Arrival, redelivery: Redelivery) -> None:
+        one.again = redelivery.knows(one)
+        if redelivery.over:
+            self._redelivery = None
 
     def _hear_puback(self, packet: mqtt5.PubAckPacket | mqtt5.PubCompPacket) -> None:
         self._settle(packet.packet_id, int(packet.reason_code))
@@ -302,7 +302,6 @@ class MqttSession(Generic[Token]):
             mqtt5.DisconnectPacket: _hear_disconnect,
         },
         State.OPEN: {
-            mqtt5.PublishPacket: _hear_publish,
             mqtt5.PubAckPacket: _hear_puback,
             mqtt5.PubRecPacket: _hear_pubrec,
             mqtt5.PubRelPacket: _hear_pubrel,

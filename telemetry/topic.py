@@ -3,6 +3,7 @@
 A machine's topic is its last six levels, whatever stands before them. Pure.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -14,6 +15,9 @@ KINDS: Final = ("telemetry", "birth", "state", "death", "event", "receipt")
 SIGNED_KINDS: Final = ("telemetry", "birth", "state", "event")
 
 _LEVELS: Final = 6
+# The ledger's own topics end so, or hold this.
+_RECEIPT: Final = "receipt"
+_LEDGER: Final = "ledger/"
 _MAX_LENGTH: Final = 65_535
 # Longer topics are parsed each time, so that strangers cannot fill memory with them.
 _CACHED_LENGTH: Final = 512
@@ -65,9 +69,15 @@ def check_name(topic: str) -> None:
         raise NotCanonical(f"a topic holds no wildcard and no U+0000: {topic[:40]!r}")
 
 
+def any_own(topics: Iterable[str]) -> bool:
+    """Whether `is_own` of one of these may be true; quicker by far than asking for each."""
+    joined = "\n".join(topics)
+    return _RECEIPT in joined or _LEDGER in joined
+
+
 def is_own(topic: str) -> bool:
     """Whether the topic is one that the ledger itself writes, which no collector stores."""
-    if not topic.endswith("receipt") and "ledger/" not in topic:
+    if not topic.endswith(_RECEIPT) and _LEDGER not in topic:
         return False
     levels = topic.rsplit("/", 3)
     if levels[-2:] == ["ledger", "checkpoint"]:

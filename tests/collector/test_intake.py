@@ -2,6 +2,9 @@
 
 import asyncio
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from collector.counting import Door
 from collector.intake import Intake
 from telemetry.link import Arrival
@@ -60,7 +63,7 @@ def test_a_full_batch_leaves_at_once_and_the_door_knows_the_rest():
         gathered = await waiting
         assert len(gathered.arrivals) == 10
         assert gathered.door == Door(13, 3)
-        assert {received for _, received in gathered.arrivals} == {42}
+        assert list(gathered.received) == [42] * 10
         made.close()
         assert (await made.gather()).door == Door(13, 0)
         assert await made.gather() is None
@@ -151,3 +154,44 @@ def test_closing_wakes_a_waiting_gather():
         assert await waiting is None
 
     within(scenario())
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 3 * 2**20), max_size=25), min_size=1, max_size=6),
+    st.integers(1, 12),
+)
+@settings(deadline=None, max_examples=60)
+def test_batches_hold_all_in_order_and_each_its_own_time(reads, count):
+    """However reads and batches fall: a batch ends with the message that fills it."""
+
+    async def scenario():
+        clock = iter(range(1000))
+        made = Intake(
+            count=count,
+            seconds=0.0,
+            now=lambda: next(clock),
+            pause=lambda: None,
+            resume=lambda: None,
+        )
+        sent = []
+        for sizes in reads:
+            read = [one for size in sizes for one in arrivals(1, size=size)]
+            made.arrived(read)
+            sent.append(read)
+        made.close()
+        batches = []
+        while (gathered := await made.gather()) is not None:
+            batches.append(gathered)
+        return sent, batches, made
+
+    sent, batches, made = within(scenario())
+    given_ = [pair for one in batches for pair in zip(one.arrivals, one.received, strict=True)]
+    whole = [read for read in sent if read]
+    expected = [(one, at) for at, read in enumerate(whole) for one in read]
+    assert [(id(one), at) for one, at in given_] == [(id(one), at) for one, at in expected]
+    assert made.waiting_bytes == 0
+    assert made.door == Door(len(expected), 0)
+    for one in batches[:-1]:
+        sizes = [len(arrival.topic) + len(arrival.payload) for arrival in one.arrivals]
+        assert len(sizes) == count or sum(sizes) >= 8 * 2**20
+        assert sum(sizes[:-1]) < 8 * 2**20

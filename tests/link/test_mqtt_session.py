@@ -9,7 +9,7 @@ from telemetry.errors import LinkLost, NotOffered, PacketTooLarge
 from telemetry.mqtt_events import Arrived, Closed, Opened, Settled, Subscribed
 from telemetry.mqtt_packets import Opening, Outgoing, Subscription
 from telemetry.mqtt_session import MqttSession
-from telemetry.properties import Properties
+from telemetry.properties import NO_PROPERTIES, Properties
 
 # On text that is not UTF-8 the codec panics, and leaves an exception that nobody can catch.
 CODEC_PANICS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -165,6 +165,52 @@ class TestArrivals:
             subscription_identifiers=(3,),
         )
         assert (one.payload, one.retain, one.qos, one.duplicate) == (b"\x00\xff", True, 0, False)
+
+    @given(
+        topic=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=9)
+        | st.sampled_from(["t" * 118, "t" * 119, "t" * 120, "é" * 60]),
+        size=st.integers(0, 12) | st.sampled_from([16_250, 16_260, 16_270, 16_380, 2_097_140]),
+        number=st.none() | st.integers(1, 65_535),
+        flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+        rest=st.fixed_dictionaries(
+            {},
+            optional={
+                "payload_format_indicator": st.just(1),
+                "content_type": st.sampled_from(["", "x"]),
+                "correlation_data": st.sampled_from([b"", b"x"]),
+                "subscription_ids": st.just([1]),
+                "message_expiry_interval": st.just(0),
+                "user_properties": st.just([("", "")]),
+            },
+        ),
+    )
+    @settings(deadline=None)
+    def test_an_arrival_is_what_the_codec_reads(self, topic, size, number, flags, rest):
+        """What has no properties is known by its length, and the flags by the first byte."""
+        twice, retain, duplicate = flags
+        qos = 0 if number is None else 1 + twice
+        data = publish(
+            number, topic, bytes(size), qos=qos, retain=retain, duplicate=duplicate, **rest
+        )
+        packet, _ = mqtt5.read(data)
+        session = opened()
+        session.receive(data, 0.0)
+        (one,) = arrivals(session.events())
+        assert (one.topic, one.payload, one.packet_id) == (topic, bytes(size), number)
+        assert (one.qos, one.retain, one.duplicate) == (
+            int(packet.qos),
+            packet.retain,
+            packet.duplicate,
+        )
+        assert one.properties == Properties(
+            payload_format_indicator=packet.payload_format_indicator,
+            content_type=packet.content_type,
+            correlation_data=packet.correlation_data,
+            user_properties=tuple(packet.user_properties),
+            message_expiry_interval=packet.message_expiry_interval,
+            subscription_identifiers=tuple(packet.subscription_ids),
+        )
+        assert (one.properties is NO_PROPERTIES) == (one.properties == Properties())
 
     def test_acknowledgements_go_out_in_order_of_arrival(self):
         session = opened()

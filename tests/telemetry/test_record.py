@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from telemetry.canonical import END_OF_TIME
 from telemetry.errors import NotCanonical
 from telemetry.properties import Properties
-from telemetry.record import KEYLESS_STATUSES, NAMED_STATUSES, STATUSES, Record
+from telemetry.record import KEYLESS_STATUSES, NAMED_STATUSES, STATUSES, Record, unsigned_record
 
 SEGMENTS = st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True)
 HASHES = st.binary(min_size=32, max_size=32)
@@ -45,6 +45,29 @@ def test_records_come_back(record):
     data = record.to_bytes()
     assert Record.from_bytes(data) == record
     assert json.dumps(json.loads(data), separators=(",", ":")).encode() == data
+
+
+@given(
+    st.integers(-1, 5) | st.integers(END_OF_TIME - 2, END_OF_TIME),
+    st.none() | st.integers(-1, 5),
+    st.text(max_size=20) | st.text("a\u00e9\\", min_size=505, max_size=520),
+    st.none() | st.text(max_size=20),
+    st.binary(min_size=31, max_size=33) | HASHES,
+)
+def test_an_unsigned_record_is_written_as_every_record_is(
+    received, original, topic, properties, payload
+):
+    nobody = (None,) * 4
+    record = Record(
+        received, original, topic, properties, "unsigned", *nobody, 0, None, payload, None
+    )
+    try:
+        expected = record.to_bytes()
+    except NotCanonical:
+        with pytest.raises(NotCanonical):
+            unsigned_record(received, original, topic, properties, payload)
+    else:
+        assert unsigned_record(received, original, topic, properties, payload) == expected
 
 
 @given(records(), st.floats(0, 1), st.binary(min_size=1, max_size=1))
