@@ -122,7 +122,8 @@ def _accepted(
 def _find_forks(inquiry: Inquiry, chains: Chains) -> None:
     for fork in chains.forks(stores_of(inquiry.ledger)):
         link = fork.link
-        detail = f"it names the same message before it as {fork.other} does: the machine or its "
+        other = f"{fork.against[0]}:{fork.against[1]}"
+        detail = f"it names the same message before it as {other} does: the machine or its "
         inquiry.audit.add(
             Finding(
                 "fork",
@@ -133,6 +134,7 @@ def _find_forks(inquiry: Inquiry, chains: Chains) -> None:
                 device=fork.device,
                 session=link.session,
                 seq=link.seq,
+                against=fork.against,
             )
         )
     counts = inquiry.audit.counts

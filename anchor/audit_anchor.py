@@ -70,7 +70,7 @@ def check_published(log: LogReader, published: int, audit: Audit) -> None:
             f"the log has {audit.counts.log_size} entries, and {published} were published by "
             "what anchor.db says: it was cut short, or an older copy was put back"
         )
-        audit.add(Finding("log-truncated", detail, log.key.name))
+        audit.add(Finding("log-truncated", detail, log.key.name, certainty="likely"))
 
 
 def _check_never_published(log: LogReader, audit: Audit) -> None:

@@ -31,7 +31,8 @@ class Fork:
 
     device: str
     link: Link
-    other: str
+    against: tuple[str, int]
+    """Collector and position of the other message."""
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ class Chains:
         for device, link in self._starts():
             first = seen.setdefault((device, link.prev), link)
             if first is not link:
-                yield Fork(device, link, f"{first.collector}:{first.position}")
+                yield Fork(device, link, (first.collector, first.position))
             if (device, link.prev) not in tails:
                 loose = True
                 self.breaks += link.seq == 0
@@ -153,7 +154,7 @@ class Chains:
             successor = _found(stores, device, session, _next(seq))
             message = named_message(successor) if successor else None
             if successor and message and message.prev == link.prev:
-                yield Fork(device, link, f"{successor.collector}:{successor.position}")
+                yield Fork(device, link, (successor.collector, successor.position))
 
 
 def _found(stores: Sequence[Ledger], device: str, session: str, seq: int) -> MessageRow | None:

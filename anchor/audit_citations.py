@@ -6,6 +6,7 @@ fewer entries than they cite was cut short, one with another root was rewritten.
 
 from dataclasses import dataclass, field
 
+from anchor.audit_findings import Certainty
 from anchor.audit_inquiry import Inquiry
 from anchor.errors import AnchorError
 from anchor.log_audit import LogKind, check_earlier
@@ -66,10 +67,13 @@ class Citations:
             f"the message cites the log at size {cited.size}, it has {self._size()} entries: it "
         )
         detail += f"was cut short or replaced by an older copy, unless machine key {row.key} lies"
-        self._add(row, "log-truncated", detail)
+        self._add(row, "log-truncated", detail, "likely")
 
     def _continues(self, newest: LogView) -> bool:
         return self.view is None or newest.root(self.view.size) == self.view.checkpoint.root
 
-    def _add(self, row: MessageRow, kind: LogKind, detail: str) -> None:
-        self.inquiry.find_row(kind, detail, row, blame=self.inquiry.log_name)
+    def _add(
+        self, row: MessageRow, kind: LogKind, detail: str, certainty: Certainty = "certain"
+    ) -> None:
+        blame = self.inquiry.log_name
+        self.inquiry.find_row(kind, detail, row, blame=blame, certainty=certainty)

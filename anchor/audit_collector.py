@@ -259,7 +259,13 @@ class CollectorPass:
                 detail = f"of the rows {first} to {stop}, one or more are not what was signed, and "
                 detail += "neither are their stored hashes"
                 where = first if first == stop else None
-                self.inquiry.find("altered", detail, collector=self.row.id, position=where)
+                self.inquiry.find(
+                    "altered",
+                    detail,
+                    collector=self.row.id,
+                    position=where,
+                    certainty="certain" if first == stop else "one-of",
+                )
         if not spans and window.certain and not self._any_named(window.start, window.stop - 1):
             detail = (
                 f"the root signed for positions {window.start} to {window.stop - 1} is another "

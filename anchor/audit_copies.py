@@ -61,4 +61,5 @@ def _find(inquiry: Inquiry, row: MessageRow, message: Said | None, first: Messag
         "store; the machine or its key was cloned",
         row,
         blame=f"device {row.device} key {row.key}",
+        against=(first.collector, first.position),
     )

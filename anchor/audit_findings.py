@@ -30,6 +30,11 @@ Kind = Literal[
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
+Certainty = Literal["certain", "likely", "one-of"]
+"""How sure a finding is. `certain`: it follows from hashes and signatures under the policy's
+keys. `likely`: from the word of a machine, or of a file beside the store, that may be false.
+`one-of`: some row among those named is not what was signed, and it is not known which."""
+
 STORE = "store"
 """Blamed where only somebody who can write to the database can have done it."""
 
@@ -54,6 +59,9 @@ class Finding:
     device: Any = None
     session: Any = None
     seq: Any = None
+    certainty: Certainty = "certain"
+    against: tuple[str, int] | None = None
+    """Of a fork: collector and position of the other message."""
 
     def to_json(self) -> dict[str, Any]:
         """All members; a column's bytes as hexadecimal text."""
@@ -66,6 +74,7 @@ class Finding:
             "seq": _plain(self.seq),
             "blame": self.blame,
             "detail": self.detail,
+            "certainty": self.certainty,
         }
 
 

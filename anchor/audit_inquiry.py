@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from anchor.audit_findings import STORE, Audit, Finding, Kind
+from anchor.audit_findings import STORE, Audit, Certainty, Finding, Kind
 from anchor.key_entry import OperatorAuthority
 from anchor.log_index import LogIndex
 from anchor.ports import Ledger
@@ -26,7 +26,7 @@ class Inquiry:
         """The origin of a collector's log, which is also the name of its key."""
         return f"{self.log_name}/collector/{collector}"
 
-    def find(
+    def find(  # noqa: PLR0913 - what a finding says, each by name
         self,
         kind: Kind,
         detail: str,
@@ -34,11 +34,30 @@ class Inquiry:
         collector: object = None,
         position: object = None,
         blame: str = STORE,
+        certainty: Certainty = "certain",
     ) -> None:
         """Find something about a collector, a place in its log, or (with neither) about a log."""
-        self.audit.add(Finding(kind, detail, blame, collector=collector, position=position))
+        self.audit.add(
+            Finding(
+                kind,
+                detail,
+                blame,
+                collector=collector,
+                position=position,
+                certainty=certainty,
+            )
+        )
 
-    def find_row(self, kind: Kind, detail: str, row: MessageRow, *, blame: str = STORE) -> None:
+    def find_row(  # noqa: PLR0913 - what a finding says, each by name
+        self,
+        kind: Kind,
+        detail: str,
+        row: MessageRow,
+        *,
+        blame: str = STORE,
+        certainty: Certainty = "certain",
+        against: tuple[str, int] | None = None,
+    ) -> None:
         """Find something about a row, named by its columns as they are."""
         self.audit.add(
             Finding(
@@ -50,5 +69,7 @@ class Inquiry:
                 device=row.device,
                 session=row.session,
                 seq=row.seq,
+                certainty=certainty,
+                against=against,
             )
         )

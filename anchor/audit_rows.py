@@ -145,5 +145,6 @@ class RowCheck:
                 f"{detail}:{claimed.position}; the machine or its key was cloned",
                 row,
                 blame=f"device {judged.device} key {judged.key}",
+                against=(claimed.collector, claimed.position),
             )
         return True

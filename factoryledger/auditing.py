@@ -2,15 +2,21 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 
 from anchor.anchor_db import read_state
 from anchor.audit import ANCHOR_LOG, Audit, Crew, Finding, audit
+from anchor.audit_evidence import evidence_of
 from anchor.errors import Missing
 from factoryledger.errors import WrongUsage
+from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
+
+_HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of these rows"}
 
 
 def run_audit(place: Installation) -> Audit:
@@ -51,6 +57,18 @@ class _Steps:
             self._total = sum(self.ledger.holding(row.id).count(row.id) for row in rows)
         self._done[what] = done
         self.show(sum(self._done.values()), self._total)
+
+
+def write_evidence(audited: Audit, place: Installation, folder: Path) -> list[Path]:
+    """Write a file of each fork that its two messages prove; gives which."""
+    written = []
+    for finding, data in evidence_of(audited, place.ledger, place.policy):
+        # By what is in it: a store's own words make no names of files.
+        file = folder / f"{finding.kind}-{sha256(data).hexdigest()[:16]}.evidence"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(file, data, 0o644)
+        written.append(file)
+    return written
 
 
 def _published(place: Installation) -> int:
@@ -101,4 +119,5 @@ def sentence(finding: Finding) -> str:
         parts.append(f"collector {finding.collector}{position}")
     if finding.device is not None:
         parts.append(f"device {finding.device} session {finding.session} seq {finding.seq}")
-    return f"{', '.join(parts)} (blame: {finding.blame}): {finding.detail}"
+    how = "" if finding.certainty == "certain" else f"; {_HOW_SURE[finding.certainty]}"
+    return f"{', '.join(parts)} (blame: {finding.blame}{how}): {finding.detail}"

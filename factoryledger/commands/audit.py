@@ -1,6 +1,7 @@
 """`factoryledger audit`: the whole store against the log and the witnesses."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,15 @@ def audit(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence",
+            metavar="DIR",
+            help="Write there a file of each fork that anybody can check with `verify`.",
+            show_default=False,
+        ),
+    ] = None,
     json_: options.Json = False,
 ) -> None:
     """Check every row, batch, claim and key entry of the store, and the anchor log.
@@ -31,16 +41,18 @@ def audit(  # noqa: PLR0913 - a command's options
     Exit code 1 with findings, each naming rows and whose key is to blame. Where nothing is
     anchored yet it checks the store alone, says so, and still exits with 0.
     """
-    from factoryledger.auditing import lines, run_audit  # noqa: PLC0415 - on demand
+    from factoryledger.auditing import lines, run_audit, write_evidence  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     with installation(
         data=data, database=database, log=log, policy=policy, processes=processes
     ) as place:
         audited = run_audit(place)
+        files = [] if evidence is None else write_evidence(audited, place, evidence)
     if json_:
-        typer.echo(json.dumps(audited.to_json()))
+        written = {} if evidence is None else {"evidence": [str(file) for file in files]}
+        typer.echo(json.dumps({**audited.to_json(), **written}))
     else:
-        typer.echo("\n".join(lines(audited)))
+        typer.echo("\n".join([*(f"evidence: {file}" for file in files), *lines(audited)]))
     if not audited.clean:
         raise typer.Exit(1)

@@ -339,6 +339,7 @@ def test_a_remembered_checkpoint_convicts_an_older_copy_of_the_log() -> None:
     assert finding.blame == ORIGIN
     finding = only(audit_of(world, log=older, published=21), "log-truncated")
     assert (finding.blame, "21 were published" in finding.detail) == (ORIGIN, True)
+    assert finding.certainty == "likely"
 
 
 def test_a_remembered_checkpoint_convicts_a_rewritten_log() -> None:
@@ -357,6 +358,7 @@ def test_a_citation_of_what_never_was_names_the_message() -> None:
     finding = only(audit_of(world), "log-truncated")
     assert (finding.position, finding.device) == (row.position, "mill-1")
     assert f"unless machine key {fleet[1].key.key_id} lies" in finding.detail
+    assert finding.certainty == "likely"
 
 
 # -- whatever a column holds -------------------------------------------------------------

@@ -3,13 +3,17 @@
 import json
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from verify_logs import MemorySource, publish
-from verify_world import ORIGIN, Machine, World, machines, seed, small_world
+from verify_world import ORIGIN, Machine, World, machines, seed, small_world, to_sqlite
 
+from anchor.audit import Audit, audit
+from anchor.audit_evidence import evidence_of
 from anchor.cosignature import cosign
 from anchor.errors import Malformed, Refused
 from anchor.evidence import check_evidence, contradiction
@@ -23,6 +27,7 @@ from anchor.evidence_file import (
 from anchor.log_reader import LogReader, LogView
 from anchor.note import Note, SignerKey
 from anchor.policy import Policy, write_policy
+from factoryledger.cli import run
 from telemetry.signature import SigningKey
 
 
@@ -30,7 +35,7 @@ def two_of(mill: Machine) -> tuple[Machine, Machine]:
     return replace(mill), replace(mill)
 
 
-def evidence_of(world: World, one: tuple, other: tuple, entry: bytes | None = None) -> bytes:
+def forked(world: World, one: tuple, other: tuple, entry: bytes | None = None) -> bytes:
     entry = world.requests[0] if entry is None else entry
     return ForkedMessages.of(SignedMessage(*one), SignedMessage(*other), entry).to_bytes()
 
@@ -47,7 +52,7 @@ def test_two_messages_with_one_prev_convict_the_machines_key() -> None:
     world, fleet = small_world()
     one, two = two_of(fleet[0])
     two.restart("s9")
-    data = evidence_of(world, one.message(world.time()), two.message(world.time()))
+    data = forked(world, one.message(world.time()), two.message(world.time()))
     assert is_evidence(data)
     found = check_evidence(data, world.policy)
     assert (found.kind, found.blame) == ("fork", (f"device mill-0 key {one.key.key_id}",))
@@ -59,14 +64,14 @@ def test_two_messages_with_one_prev_convict_the_machines_key() -> None:
     one, two = two_of(fleet[0])
     two.restart("s9")
     first, second = one.message(world.time() - 2_000_000), two.message(world.time() - 2_000_000)
-    assert evidence_of(world, first, second) == evidence_of(world, second, first)
+    assert forked(world, first, second) == forked(world, second, first)
 
 
 def test_two_messages_under_one_number_convict_the_machines_key() -> None:
     world, fleet = small_world()
     one, two = two_of(fleet[0])
     two.prev = bytes(32)
-    data = evidence_of(world, one.message(world.time()), two.message(world.time(), other=1.0))
+    data = forked(world, one.message(world.time()), two.message(world.time(), other=1.0))
     found = check_evidence(data, world.policy)
     assert "signed two messages under one number." in found.sentences[0]
 
@@ -74,7 +79,7 @@ def test_two_messages_under_one_number_convict_the_machines_key() -> None:
 def test_two_headers_with_one_prev_convict_too() -> None:
     world, fleet = small_world()
     one, two = two_of(fleet[0])
-    data = evidence_of(world, one.enclosed(world.time(), b"\x08"), two.enclosed(7, b"\x09"))
+    data = forked(world, one.enclosed(world.time(), b"\x08"), two.enclosed(7, b"\x09"))
     assert "under one number and one predecessor" in check_evidence(data, world.policy).lines()[0]
 
 
@@ -84,23 +89,23 @@ def test_a_key_that_a_rotation_brought_is_convicted() -> None:
     world.rotate_device(fleet[0], SigningKey.from_seed(seed(77)), prior)
     one, two = two_of(fleet[0])
     messages = one.message(world.time()), two.message(world.time(), other=1.0)
-    found = check_evidence(evidence_of(world, *messages, world.requests[-1]), world.policy)
+    found = check_evidence(forked(world, *messages, world.requests[-1]), world.policy)
     assert found.blame == (f"device mill-0 key {one.key.key_id}",)
-    refused(evidence_of(world, *messages), world.policy, "judges as unknown-device")
+    refused(forked(world, *messages), world.policy, "judges as unknown-device")
 
 
 def test_what_no_key_contradicted_convicts_nobody() -> None:
     world, fleet = small_world()
     mill, other = fleet
     first, second = mill.message(world.time()), mill.message(world.time())
-    refused(evidence_of(world, first, second), world.policy, "may follow on")
-    refused(evidence_of(world, first, first), world.policy, "came twice")
-    refused(evidence_of(world, first, other.message(world.time())), world.policy, "unknown-device")
+    refused(forked(world, first, second), world.policy, "may follow on")
+    refused(forked(world, first, first), world.policy, "came twice")
+    refused(forked(world, first, other.message(world.time())), world.policy, "unknown-device")
     lost, again = two_of(mill)
     lost.prev = again.prev = None
     again.restart("s9")
     nameless = lost.message(world.time()), again.message(world.time())
-    refused(evidence_of(world, *nameless), world.policy, "may follow on")
+    refused(forked(world, *nameless), world.policy, "may follow on")
 
 
 def test_a_forged_message_convicts_nobody() -> None:
@@ -108,15 +113,15 @@ def test_a_forged_message_convicts_nobody() -> None:
     one, two = two_of(fleet[0])
     topic, payload = two.message(world.time(), other=1.0)
     forged = topic, payload.replace(b"other", b"othes")
-    refused(evidence_of(world, one.message(7), forged), world.policy, "bad-signature")
+    refused(forked(world, one.message(7), forged), world.policy, "bad-signature")
     elsewhere = topic.replace("north", "south"), payload
-    refused(evidence_of(world, one.message(7), elsewhere), world.policy, "bad-signature")
+    refused(forked(world, one.message(7), elsewhere), world.policy, "bad-signature")
 
 
 def test_a_key_that_no_operator_enrolled_is_nobodys() -> None:
     world, fleet = small_world()
     one, two = two_of(fleet[0])
-    data = evidence_of(world, one.message(7), two.message(7, other=1.0))
+    data = forked(world, one.message(7), two.message(7, other=1.0))
     thief = SignerKey.from_seed(f"{ORIGIN}/operator", seed(66)).verifier
     refused(data, Policy.from_bytes(write_policy(world.anchor.verifier, thief, [], "none")), "sign")
     with pytest.raises(Malformed, match="names no operator"):
@@ -124,9 +129,7 @@ def test_a_key_that_no_operator_enrolled_is_nobodys() -> None:
             data, Policy.from_bytes(write_policy(world.anchor.verifier, None, [], "none"))
         )
     collector = next(e.entry for e in world.ledger.key_rows if b"enrol collector" in e.entry)
-    refused(
-        evidence_of(world, one.message(7), two.message(8), collector), world.policy, "no device"
-    )
+    refused(forked(world, one.message(7), two.message(8), collector), world.policy, "no device")
 
 
 # -- checkpoints -------------------------------------------------------------------------
@@ -235,13 +238,79 @@ def test_checkpoints_that_another_key_signed_convict_nobody() -> None:
     refused(mixed.to_bytes(), world.policy, "pins 0 logs")
 
 
+# -- from an audit -----------------------------------------------------------------------
+
+
+def cloned(how: str) -> World:
+    world, fleet = small_world()
+    one, two = two_of(fleet[0])
+    if how == "session":
+        two.restart("s9")
+    world.collect("c0", [one.message(world.time()), two.message(world.time(), other=1.0)])
+    if how == "middle":
+        third = replace(fleet[0], session="s8", seq=0)
+        world.collect("c0", [one.message(world.time()), third.message(world.time(), more=2.0)])
+    world.anchor_now()
+    return world
+
+
+def audited(world: World) -> tuple[LogReader, Audit]:
+    log = LogReader(MemorySource(world.published), world.anchor.verifier)
+    return log, audit(ledger=world.ledger, log=log, policy=world.policy)
+
+
+@pytest.mark.parametrize("how", ["number", "session", "middle"])
+def test_every_fork_that_audit_finds_gives_evidence_that_holds(how: str) -> None:
+    world = cloned(how)
+    _, found = audited(world)
+    forks = [finding for finding in found.findings if finding.kind == "fork"]
+    files = list(evidence_of(found, world.ledger, world.policy))
+    assert [finding for finding, _ in files] == forks != []
+    for finding, data in files:
+        assert check_evidence(data, world.policy).blame == (finding.blame,)
+
+
+def test_a_fork_that_the_store_made_up_gives_none() -> None:
+    world = cloned("number")
+    _, found = audited(world)
+    rows = world.ledger.message_rows
+    place = next(f.position for f in found.findings if f.kind == "fork")
+    forged = rows[place].payload.replace(b"other", b"othes")
+    rows[place] = replace(rows[place], payload=forged)
+    assert list(evidence_of(found, world.ledger, world.policy)) == []
+
+
+def test_the_command_writes_it_and_verify_checks_it(tmp_path: Path, capsys: Any) -> None:
+    world = cloned("session")
+    to_sqlite(world.ledger, tmp_path / "ledger.db").close()
+    world.write_log(tmp_path / "log")
+    (tmp_path / "policy").write_bytes(world.policy_bytes)
+    pinned = ["--policy", str(tmp_path / "policy")]
+    place = ["--database", f"sqlite:///{tmp_path}/ledger.db", "--log", str(tmp_path / "log")]
+    out = tmp_path / "out"
+    assert run(["audit", *place, *pinned, "--evidence", str(out), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    (file,) = out.iterdir()
+    assert said["evidence"] == [str(file)]
+    assert [finding["certainty"] for finding in said["findings"]] == ["certain"]
+    assert run(["audit", *place, *pinned, "--evidence", str(out)]) == 1
+    assert f"evidence: {file}" in capsys.readouterr().out
+    assert run(["verify", str(file), *pinned]) == 0
+    assert "To blame: device mill-0 key" in capsys.readouterr().out
+    file.write_bytes(file.read_bytes().replace(b'"topic":"acme', b'"topic":"acmf'))
+    assert run(["verify", str(file), *pinned]) == 1
+    assert "the evidence does not hold" in capsys.readouterr().err
+    assert run(["verify", str(file), *pinned, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["holds"] is False
+
+
 # -- the file ----------------------------------------------------------------------------
 
 
 def samples() -> list[tuple[World, bytes]]:
     world, fleet = small_world()
     one, two = two_of(fleet[0])
-    messages = evidence_of(world, one.message(world.time()), two.message(7, other=1.0))
+    messages = forked(world, one.message(world.time()), two.message(7, other=1.0))
     other, view = other_history(world)
     assert world.checkpoint is not None
     checkpoints = contradiction(world.checkpoint, other, view)
