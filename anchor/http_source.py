@@ -8,6 +8,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -149,8 +150,10 @@ class HttpSource:
 
 
 def _close(runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
-    runner.run(client.aclose())
-    runner.close()
+    # Forgotten, it may be collected while some other loop runs, and none runs within another.
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(lambda: runner.run(client.aclose())).result()
+        beside.submit(runner.close).result()
 
 
 async def _bounded(answer: httpx.Response, address: str, limit: int) -> bytes:

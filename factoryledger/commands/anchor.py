@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factoryledger import options
+from factoryledger.commands import anchor_monitor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from factoryledger.metrics.anchoring import AnchorProbe, Delays
 
 
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.command("monitor")(anchor_monitor.monitor)
+
+
+@app.callback()
 def anchor(  # noqa: PLR0913 - a command's options
+    context: typer.Context,
     *,
     broker: options.Broker = None,
     prefix: options.Prefix = None,
@@ -44,6 +51,8 @@ def anchor(  # noqa: PLR0913 - a command's options
 
     With `--once` it tells the broker of the new checkpoint only if `--broker` is given.
     """
+    if context.invoked_subcommand is not None:
+        return
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.running import run_until_stopped  # noqa: PLC0415 - on demand
 
