@@ -75,6 +75,14 @@ class Conflict(Answer):
         self.size = size
 
 
+class TooMany(Answer):
+    """Asked more often than is allowed; again after `seconds`."""
+
+    def __init__(self, seconds: int, who: str) -> None:
+        super().__init__(429, f"too many requests {who}; again in {seconds} s\n")
+        self.seconds = seconds
+
+
 def origin_hash(origin: str) -> str:
     """How a witness names a log in its monitoring path: lower-case hexadecimal SHA-256."""
     return sha256(origin.encode()).hexdigest()

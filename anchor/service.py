@@ -20,6 +20,7 @@ from anchor.account import AnchorAccount, WitnessAccount
 from anchor.anchor_db import AnchorDb
 from anchor.durable import Durable, held
 from anchor.errors import Malformed, Missing
+from anchor.impatient import SECONDS, impatient
 from anchor.key_entry import OperatorAuthority
 from anchor.log_folder import LogFolder
 from anchor.note import SignerKey, VerifierKey
@@ -27,13 +28,14 @@ from anchor.policy import Policy
 from anchor.ports import Batches
 from anchor.publisher import Announce, Clocks, Publisher
 from anchor.tail import Refusal, Requests, Tail
-from anchor.witness import create_app
+from anchor.witness import Limits, create_app
 from anchor.witness_client import WitnessClient
 from anchor.witness_db import WitnessState
 from anchor.writer import Writer
 from telemetry.backoff import Backoff
 
 _TRIES_ONCE = 4
+_MOST_CLIENTS = 1000
 _log = structlog.get_logger("anchor")
 
 
@@ -218,11 +220,14 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
     more_keys: Sequence[SignerKey] = (),
     sockets: Sequence[socket.socket] | None = None,
     account: WitnessAccount | None = None,
+    limits: Limits | None = None,
+    patience: float = SECONDS,
 ) -> None:
     """Serve a witness for `logs` (each key's name is its origin) until `stop` is set.
 
     `more_keys` (of ML-DSA-44, say) cosign beside `key`; `sockets` that listen already take
-    the place of host and port. Errors: Locked when another witness has this database,
+    the place of host and port. A request that takes longer than `patience` seconds to arrive is
+    cut off. Errors: Locked when another witness has this database,
     OSError when the address cannot be had.
     """
     origins: dict[str, list[VerifierKey]] = {}
@@ -239,6 +244,7 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
             state=state,
             clock=lambda: int(time.time()),
             account=kept,
+            limits=limits,
         )
         if sockets is None:
             sockets = [stack.enter_context(_listen(host, port))]
@@ -248,7 +254,7 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
             if on_ready is not None:
                 on_ready()
 
-        await _serve(app, list(sockets), stop, listening)
+        await _serve(app, list(sockets), stop, listening, patience)
 
 
 async def _serve(
@@ -256,8 +262,16 @@ async def _serve(
     sockets: list[socket.socket],
     stop: asyncio.Event,
     on_ready: Callable[[], None] | None,
+    patience: float,
 ) -> None:
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        app,
+        http=impatient(patience),  # type: ignore[arg-type]  # any factory of a protocol will do
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        limit_concurrency=_MOST_CLIENTS,
+    )
     server = _Server(config, on_ready)
     stopping = asyncio.create_task(stop.wait())
     serving = asyncio.create_task(server.serve(sockets))

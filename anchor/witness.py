@@ -6,6 +6,8 @@ it answers. State is keyed by the pinned origin, never by anything a request say
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from threading import Lock
 from typing import TypeVar
 
 from starlette.applications import Starlette
@@ -22,6 +24,7 @@ from anchor.add_checkpoint import (
     Answer,
     Conflict,
     Seen,
+    TooMany,
     check_growth,
     origin_hash,
     read_request,
@@ -29,16 +32,26 @@ from anchor.add_checkpoint import (
 from anchor.checkpoint import Checkpoint
 from anchor.cosignature import cosign
 from anchor.note import Note, Signature, SignerKey, VerifierKey
+from anchor.rate import Rate
 from anchor.witness_db import WitnessState
 
 T = TypeVar("T")
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often a witness answers each log and each client address; None: as often as asked."""
+
+    by_log: Rate | None = None
+    by_address: Rate | None = None
+
+
 class Witness:
     """Decides and cosigns; `logs` are the pinned keys of each origin, `clock` POSIX seconds.
 
-    Several keys (Ed25519, ML-DSA-44) cosign together.
+    Several keys (Ed25519, ML-DSA-44) cosign together. `rate` bounds what is answered for each
+    log: only requests that its own key signed count, so that nobody else can use it up.
     """
 
     def __init__(
@@ -48,7 +61,10 @@ class Witness:
         logs: Mapping[str, Sequence[VerifierKey]],
         state: WitnessState,
         clock: Callable[[], int],
+        rate: Rate | None = None,
     ) -> None:
+        self._rate = rate
+        self._rate_lock = Lock()
         self._keys = keys
         self._logs = logs
         self._state = state
@@ -58,6 +74,11 @@ class Witness:
     def add_checkpoint(self, body: bytes) -> bytes:
         """Answer one request with cosignature lines; Answer says with which status it refuses."""
         request, note, checkpoint = read_request(body, self._logs)
+        if self._rate is not None:
+            with self._rate_lock:
+                wait = self._rate.wait(checkpoint.origin)
+            if wait:
+                raise TooMany(wait, "for this log")
         seen = self._state.advance(
             checkpoint.origin, lambda last: self._cosign(request, note, checkpoint, last)
         )
@@ -94,15 +115,21 @@ def create_app(  # noqa: PLR0913 - the service and who watches it
     clock: Callable[[], int],
     lifespan: Lifespan | None = None,
     account: WitnessAccount | None = None,
+    limits: Limits | None = None,
 ) -> Starlette:
     """The witness's web application; submission and monitoring prefix are both its root."""
     counted = WitnessAccount() if account is None else account
-    witness = Witness(keys=keys, logs=logs, state=state, clock=clock)
+    within = Limits() if limits is None else limits
+    witness = Witness(keys=keys, logs=logs, state=state, clock=clock, rate=within.by_log)
 
     async def add_checkpoint(request: Request) -> Response:
-        body = await _read_body(request)
-        if body is None:
-            answer: Response = PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
+        address = request.client.host if request.client else ""
+        wait = within.by_address.wait(address) if within.by_address else 0
+        body = None if wait else await _read_body(request)
+        if wait:
+            answer: Response = _too_many(TooMany(wait, "from this address"))
+        elif body is None:
+            answer = PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
         else:
             answer = await _answer(witness.add_checkpoint, body)
         counted.answers[answer.status_code] += 1
@@ -130,8 +157,15 @@ async def _answer(decide: Callable[[T], bytes], value: T) -> Response:
     except Conflict as conflict:
         headers = {"content-type": SIZE_TYPE}
         return Response(conflict.reason, conflict.status, headers=headers)
+    except TooMany as refusal:
+        return _too_many(refusal)
     except Answer as refusal:
         return PlainTextResponse(refusal.reason, refusal.status)
+
+
+def _too_many(refusal: TooMany) -> Response:
+    headers = {"retry-after": str(refusal.seconds)}
+    return PlainTextResponse(refusal.reason, refusal.status, headers)
 
 
 async def _read_body(request: Request) -> bytes | None:

@@ -1,6 +1,7 @@
 """`factoryledger witness`: cosigns the anchor log's checkpoints, over HTTP."""
 
 import asyncio
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +37,21 @@ def witness(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    limit_log: Annotated[
+        float,
+        typer.Option(
+            "--limit-log", metavar="N", min=0, help="Checkpoints a second of each log; 0: any."
+        ),
+    ] = 10.0,
+    limit_address: Annotated[
+        float,
+        typer.Option(
+            "--limit-address",
+            metavar="N",
+            min=0,
+            help="Requests a second of each client address; 0: any (behind a proxy that limits).",
+        ),
+    ] = 50.0,
     metrics: options.Metrics = None,
 ) -> None:
     """Run a witness: it cosigns a checkpoint only if it continues the one before.
@@ -43,11 +59,17 @@ def witness(  # noqa: PLR0913 - a command's options
     It belongs on a machine that the ledger's operator does not control.
     """
     from anchor.account import WitnessAccount  # noqa: PLC0415 - on demand
+    from anchor.rate import Rate  # noqa: PLC0415 - on demand
     from anchor.service import run_witness  # noqa: PLC0415 - on demand
+    from anchor.witness import Limits  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand
 
+    limits = Limits(
+        Rate(limit_log, max(1.0, 4 * limit_log), time.monotonic),
+        Rate(limit_address, max(1.0, 4 * limit_address), time.monotonic),
+    )
     place = installation(data=data, policy=policy, metrics=metrics)
     account = WitnessAccount()
 
@@ -62,6 +84,7 @@ def witness(  # noqa: PLR0913 - a command's options
                 stop=stop,
                 on_ready=ready(f"witness {name} on http://{host}:{port}"),
                 account=account,
+                limits=limits,
             )
 
     run_until_stopped(serve, log_format=place.settings.log_format)

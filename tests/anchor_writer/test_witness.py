@@ -1,8 +1,11 @@
 """The witness: C2SP tlog-witness v1, by others' vectors and by its own rules."""
 
 import asyncio
+import contextlib
 import json
+import socket
 import threading
+from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,13 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from anchor.account import WitnessAccount
 from anchor.add_checkpoint import MAX_BODY, AddCheckpoint, origin_hash
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cosignature import check_cosignature
 from anchor.errors import Malformed
 from anchor.merkle import EMPTY_ROOT, consistency_path, leaf_hash, tree_root
 from anchor.note import ML_DSA_44, Note, VerifierKey, sign_note
-from anchor.witness import Witness, create_app
+from anchor.rate import Rate
+from anchor.service import run_witness
+from anchor.witness import Limits, Witness, create_app
 from anchor.witness_db import WitnessState
 
 LOG = key_of("example.org/log")
@@ -64,11 +70,11 @@ class Served:
 
 
 @contextmanager
-def serve(path, logs=None, keys=None):
+def serve(path, logs=None, keys=None, **options):
     keys = keys or [witness_key("w")]
     logs = logs or {LOG.name: [LOG.verifier]}
     with closing(WitnessState(path)) as state:
-        app = create_app(keys=keys, logs=logs, state=state, clock=lambda: NOW)
+        app = create_app(keys=keys, logs=logs, state=state, clock=lambda: NOW, **options)
         yield Served(app, keys, state)
 
 
@@ -82,22 +88,30 @@ def witness(tmp_path):
 
 
 @pytest.mark.vectors
-def test_vectors_of_torchwood(vectors, tmp_path):
+def test_vectors_of_torchwood(vectors, tmp_path, capsys):
     """add_checkpoint_sequences.json: FiloSottile/torchwood, statuses of tlog-witness v1.0.0."""
+    counts, sequences = Counter(), 0
     for number, case in enumerate(
         json.loads((vectors / "witness/add_checkpoint_sequences.json").read_text())
     ):
         log = VerifierKey.from_text(case["log_vkey"])
+        sequences += 1
         with serve(tmp_path / f"{number}.db", logs={case["origin"]: [log]}) as served:
             for step in case["sequence"]:
                 answer = served.add(step["body"].encode())
                 allowed = step["spec_status"]
+                counts[answer.status_code] += 1
                 assert answer.status_code in (allowed if isinstance(allowed, list) else [allowed])
                 if answer.status_code == 409:
                     assert answer.text == step["litewitness_assert"].split('"')[1].encode().decode(
                         "unicode_escape"
                     )
             assert served.latest(case["origin"]).status_code == 200
+    with capsys.disabled():
+        said = ", ".join(f"{status}: {count}" for status, count in sorted(counts.items()))
+        print(f"\nadd-checkpoint, {sequences} sequences, by the specification: {said}")  # noqa: T201
+    assert counts[200]
+    assert counts.keys() & {409, 422}
 
 
 @pytest.mark.vectors
@@ -264,6 +278,111 @@ def test_what_is_not_served(witness):
     assert witness.ask("GET", f"/{sha256(b'unknown').hexdigest()}/checkpoint").status_code == 404
     assert witness.ask("GET", f"/{origin_hash(LOG.name).upper()}/checkpoint").status_code == 404
     assert witness.latest().status_code == 404
+
+
+# -- who asks too often, or too slowly --------------------------------------------------------
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_log_is_answered_so_often_and_no_other_suffers(tmp_path):
+    two, clock = key_of("example.org/two"), Clock()
+    logs = {LOG.name: [LOG.verifier], two.name: [two.verifier]}
+    limits = Limits(by_log=Rate(0.5, 2, clock))
+    with serve(tmp_path / "w.db", logs=logs, limits=limits) as served:
+        # What the log did not sign takes nothing from it.
+        for _ in range(5):
+            assert served.add(other_signature(request(0, 3))).status_code == 403
+        assert [served.add(request(n, n + 1)).status_code for n in (0, 1, 2)] == [200, 200, 429]
+        late = served.add(request(2, 3))
+        assert (late.status_code, late.headers["retry-after"]) == (429, "2")
+        assert served.add(request(0, 2, note=head(2, two))).status_code == 200
+        assert open_checkpoint(served.latest().content, LOG.verifier).size == 2
+        clock.now = 2.0
+        assert served.add(request(2, 3)).status_code == 200
+
+
+def test_an_address_is_answered_so_often(tmp_path):
+    clock = Clock()
+    account = WitnessAccount()
+    limits = Limits(by_address=Rate(1, 3, clock))
+    with serve(tmp_path / "w.db", limits=limits, account=account) as served:
+        statuses = [served.add(b"").status_code for _ in range(5)]
+        assert statuses == [400, 400, 400, 429, 429]
+        clock.now = 1.0
+        assert served.add(request(0, 3)).status_code == 200
+        assert account.answers == {400: 3, 429: 2, 200: 1}
+        assert served.latest().status_code == 200, "reading is free"
+
+
+def test_a_flood_of_names_costs_bounded_memory():
+    rate = Rate(1, 1, Clock(), names=100)
+    assert [rate.wait("a"), rate.wait("a")] == [0, 1]
+    for n in range(1000):
+        assert rate.wait(str(n)) == 0
+    assert len(rate._buckets) == 100
+
+
+@given(st.lists(st.floats(0, 3), max_size=40), st.integers(1, 5))
+def test_no_more_pass_than_burst_and_rate_allow(pauses, burst):
+    clock = Clock()
+    rate, passed = Rate(2, burst, clock), 0
+    for pause in pauses:
+        clock.now += pause
+        waited = rate.wait("a")
+        passed += not waited
+        if waited:
+            clock.now += waited
+            assert rate.wait("a") == 0, "Retry-After keeps its word"
+            passed += 1
+        assert passed <= burst + 2 * clock.now + 1e-6
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /add-checkpoint HTT", b"half a body"])
+def test_a_client_that_does_not_finish_its_request_is_cut_off(tmp_path, begun):
+    """And one that does is answered meanwhile, on the same witness."""
+    if begun == b"half a body":
+        begun = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 100\r\n\r\nold 0"
+
+    async def go():
+        stop, ready = asyncio.Event(), asyncio.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            serving = asyncio.create_task(
+                run_witness(
+                    db=tmp_path / "w.db",
+                    key=witness_key("w"),
+                    logs=[LOG.verifier],
+                    host="",
+                    port=0,
+                    sockets=[listener],
+                    stop=stop,
+                    on_ready=ready.set,
+                    patience=0.3,
+                )
+            )
+            await ready.wait()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(begun)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+                for old in (0, 3):
+                    answer = await http.post("/add-checkpoint", content=request(old, 3))
+                    assert answer.status_code == 200
+                async with asyncio.timeout(30):
+                    with contextlib.suppress(ConnectionError):
+                        assert await reader.read() == b""
+                # A connection that was in time once has its time anew for each request.
+                assert (await http.post("/add-checkpoint", content=request(3, 4))).is_success
+            writer.close()
+            stop.set()
+            await serving
+
+    asyncio.run(go())
 
 
 # -- the race that tlog-witness names -------------------------------------------------------
