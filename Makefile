@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs format environment oracles peers examples example broker \
+.PHONY: help demo test check lint docs format environment oracles peers witness examples example broker \
 	postgresql libfaketime bench soak faults outage day lock clean
 
 ARGS ?=
@@ -13,6 +13,7 @@ PYTEST_ARGS ?=
 VENV ?= .venv
 VENV_ORACLES ?= .venv-oracles
 VENV_PEERS ?= .venv-peers
+VENV_WITNESS ?= .venv-witness
 VENV_EXAMPLES ?= .venv-examples
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
@@ -32,6 +33,12 @@ DEFAULT := $(VENV)/.default-$(call key,$(DEFAULT_FILES))
 DEV := $(VENV)/.dev-$(call key,requirements/dev.lock $(DEFAULT_FILES))
 ORACLES := $(VENV_ORACLES)/.oracles-$(call key,requirements/oracles.lock)
 PEERS := $(VENV_PEERS)/.peers-$(call key,requirements/peers.lock)
+# aics-witness wants a newer Python than the project does.
+PYTHON_WITNESS ?= $(shell for name in $(PYTHON) python3.13 python3.12 \
+	$(wildcard $(HOME)/.pyenv/versions/3.1[23].*/bin/python3); do \
+	if $$name -c 'import sys, pip; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null; then echo $$name; break; fi; done)
+WITNESS := $(VENV_WITNESS)/.witness-$(call key,requirements/witness.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 
 help: ## What there is to make
@@ -42,7 +49,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers examples broker postgresql libfaketime check ## Everything that must hold, from an empty machine
+test: environment oracles peers witness examples broker postgresql libfaketime check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -68,6 +75,10 @@ format: $(DEV) ## Put every file into its one format
 environment: $(DEV) ## .venv, with what the tests need
 
 oracles: $(ORACLES) ## .venv-oracles: strangers' verifiers, for tests
+
+witness: ## .venv-witness: a stranger's witness, for a test; it wants Python 3.12 or later
+	@test -n "$(PYTHON_WITNESS)" && $(MAKE) $(WITNESS) \
+		|| echo "No Python 3.12 or later: the test with aics-witness will be skipped" >&2
 
 examples: $(EXAMPLES) ## .venv-examples: what the examples use, scikit-learn
 
@@ -117,10 +128,12 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.lock
 	$(COMPILE) --upgrade requirements/oracles.in --output-file requirements/oracles.lock
 	$(COMPILE) --upgrade requirements/peers.in --output-file requirements/peers.lock
+	$(subst 3.11,3.12,$(COMPILE)) --upgrade requirements/witness.in \
+		--output-file requirements/witness.lock
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 
 clean: ## Remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_EXAMPLES) build dist \
+	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_EXAMPLES) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -164,6 +177,14 @@ $(EXAMPLES):
 	$(call environment_made,$(VENV_EXAMPLES))
 	@$(call INSTALL,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
 	@rm -f $(VENV_EXAMPLES)/.examples-* && touch $@
+
+$(WITNESS):
+	@echo "Making $(VENV_WITNESS)" >&2
+	@$(PYTHON_WITNESS) -m venv --clear --without-pip $(VENV_WITNESS)
+	@PIP_NO_COLOR=1 $(PYTHON_WITNESS) -m pip --disable-pip-version-check --python $(VENV_WITNESS) \
+		install --quiet --no-warn-script-location --no-deps --root-user-action ignore \
+		--require-hashes -r requirements/witness.lock
+	@touch $@
 
 $(PEERS):
 	$(python_needed)

@@ -37,7 +37,7 @@ def anchor(  # noqa: PLR0913 - a command's options
         typer.Option(
             "--every",
             metavar="S",
-            help="Look for new batches so often. [default: 5]",
+            help="Look for new batches so often. [default: 1]",
             show_default=False,
         ),
     ] = None,
