@@ -52,6 +52,37 @@ def test_a_scan_under_an_escaped_name_is_indexed_too(works, store, feed):
     assert [tuple(row) for row in rows] == [(0, 0, 1_764_000_000_000_000)]
 
 
+@pytest.mark.parametrize("name", ["device", "time", "readings", "scans"])
+@pytest.mark.parametrize("scans", [False, True])
+def test_a_member_counts_however_its_name_is_spelled(works, store, feed, name, scans):
+    """Every letter of it, everywhere, as an escape; and the next message reads as ever."""
+    machine = works.machine("press-1")
+    at = 1_764_000_000_000_000
+    several = [Scan(at, {"a": 1.0, "b": 2.0}), Scan(at + 1, {"a": 3.0})]
+    body = split(machine.message(scans=several if scans else None, value=1, time=at)[1])[0]
+    escaped = "".join(f"\\u{ord(letter):04X}" for letter in name)
+    body = body.replace(f'"{name}":'.encode(), f'"{escaped}":'.encode())
+    assert feed.take((str(machine.topic), seal(machine.key, machine.topic, body))).stored == 1
+    assert feed.take(machine.message(value=7, time=at + 9)).statuses == {"accepted": 1}
+    one = [(at, "temperature", 1.0)]
+    many = [(at, "a", 1.0), (at, "b", 2.0), (at + 1, "a", 3.0)]
+    expected = [*(many if scans else one), (at + 9, "temperature", 7.0)]
+    assert sorted(row[1:4] for row in readings(store)) == expected
+
+
+@pytest.mark.parametrize("scans", [False, True])
+def test_metrics_are_named_as_they_are_meant(works, store, feed, scans):
+    machine = works.machine("press-1")
+    at = 1_764_000_000_000_000
+    several = [Scan(at, {"AA": 1.5, "BB": 2.5}), Scan(at + 1, {"AA": 3.5})]
+    body = split(machine.message(scans=several if scans else several[:1], time=at)[1])[0]
+    body = body.replace(b"AA", b"temp\\u00e9rature").replace(b"BB", b"\\u0074emp")
+    feed.take((str(machine.topic), seal(machine.key, machine.topic, body)))
+    names = sorted((row[1] - at, row[2], row[3]) for row in readings(store))
+    first = [(0, "temp", 2.5), (0, "température", 1.5)]
+    assert names == (first + [(1, "température", 3.5)] if scans else first)
+
+
 def test_only_accepted_messages_are_read(works, store, feed):
     machine, stranger = works.machine("press-1"), works.machine("press-2", enrolled=False)
     feed.take(machine.message(), stranger.message(), machine.message(seq=0, value=7))
@@ -93,6 +124,9 @@ def test_metric_names_come_unescaped(works, store, feed):
         b'"text"',
         b"null",
         b'{"device":"press-1","time":7,"readings":7,"scans":7}',
+        b'{"device":"press-1","readings":"\\\\","scans":"\\\\","time":"{"}',
+        b'{"re\\u0061dings":"{","sc\\u0061ns":["{",{"readings":"["}]}',
+        b'{"re\\u0061dings":{"a":1},"sc\\u0061ns":[[1],{"readings":{"b":1}}]}',
         b'{"device":"press-1","time":"2025","readings":[1,2],"scans":[[1]]}',
         b'{"device":{"x":1},"time":null,"readings":{"a":"b","c":null,"d":{"e":1}}}',
         b"[" * 1500,
