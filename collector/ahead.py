@@ -20,6 +20,9 @@ _BATCHES: Final = 1  # waiting, beside the one that waits to wait and the one in
 
 JudgeAhead = Callable[[Sequence[Arrived]], Awaitable[Sequence[Verdict | None]]]
 
+Bars = Callable[[Sequence[Arrived]], Sequence[str | None]]
+"""Why each of these is kept out before it is judged; empty where none is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -28,17 +31,18 @@ class Prepared:
     arrivals: Sequence[Arrival]
     arrived: Sequence[Arrived]
     door: Door
-    ahead: Sequence[Verdict | None]
+    ahead: Sequence[Verdict | str | None]
 
 
 class Ahead:
     """Takes batches out of an intake and has them judged; `run` it while `next` is called."""
 
-    def __init__(self, intake: Intake, judge: JudgeAhead) -> None:
+    def __init__(self, intake: Intake, judge: JudgeAhead, bars: Bars = lambda _: ()) -> None:
         self.messages = 0
         """Of the batches that are taken out and not given yet."""
         self._intake = intake
         self._judge = judge
+        self._bars = bars
         self._batches: asyncio.Queue[asyncio.Task[Prepared] | None] = asyncio.Queue(_BATCHES)
 
     async def run(self) -> None:
@@ -61,7 +65,16 @@ class Ahead:
 
     async def _prepare(self, gathered: Gathered) -> Prepared:
         arrived = list(map(_arrived, gathered.arrivals, gathered.received))
-        return Prepared(gathered.arrivals, arrived, gathered.door, await self._judge(arrived))
+        # Before the judges: what is over a limit must not cost a signature check.
+        bars = self._bars(arrived)
+        inside = arrived
+        if bars:
+            inside = [one for one, bar in zip(arrived, bars, strict=True) if bar is None]
+        ahead: Sequence[Verdict | str | None] = await self._judge(inside)
+        if bars:
+            found = iter(ahead)
+            ahead = [next(found, None) if bar is None else bar for bar in bars]
+        return Prepared(gathered.arrivals, arrived, gathered.door, ahead)
 
 
 def _arrived(arrival: Arrival, received: int) -> Arrived:

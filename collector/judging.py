@@ -34,46 +34,65 @@ def judge_all(
     *,
     judge: Judge,
     keys: Keys,
-    ahead: Sequence[Verdict | None] = (),
+    ahead: Sequence[Verdict | str | None] | None = None,
     gate: Gate | None = None,
 ) -> Docket:
-    """Judge in order; on an unknown key, read the requests folder again before judging.
+    """Judge in order.
 
-    Once for a batch is enough: a machine publishes only after its enrolment is durable, and
-    everything in the batch has arrived by now. `ahead` are verdicts made before, one for each
-    arrival or none: each counts where it still holds, so that it changes nothing but the time.
-    The `gate` keeps out what is over a limit.
+    `ahead` has what was said of each arrival before, or none: a verdict, which counts where it
+    still holds, so that it changes nothing but the time; or why the `gate` keeps it out. The
+    gate is asked now where there is no `ahead`, and in any case about what was judged.
     """
     docket = Docket()
-    asked = False
-    if gate is not None and gate.admits(arrivals):
+    bench = _Bench(judge, keys)
+    if ahead is None:
+        ahead = () if gate is None else gate.bars(arrivals)
+    if gate is not None and not gate.weighs:
         gate = None
     suspicious = any_own([arrived.topic for arrived in arrivals])
-    for arrived, found in zip(arrivals, chain(ahead, repeat(None)), strict=False):
+    for arrived, said in zip(arrivals, chain(ahead, repeat(None)), strict=False):
         try:
             if suspicious and is_own(arrived.topic):
                 docket.own += 1
-                continue
-            # What MQTT brings once more has been through the gate.
-            bar = None if arrived.again else gate
-            if bar is not None and (reason := bar.refuses(arrived)) is not None:
-                docket.refuse(arrived, reason)
-                continue
-            if found is not None and found.holds(keys.keyring):
-                verdict = found
+            elif isinstance(said, str):
+                docket.refuse(arrived, said)
             else:
-                said = arrived.topic, arrived.payload, arrived.properties
-                verdict = decide(*said, keys.keyring, judge=judge)
-            if verdict.status == "unknown-device" and not asked:
-                asked = True
-                if keys.refresh():
-                    said = arrived.topic, arrived.payload, arrived.properties
-                    verdict = decide(*said, keys.keyring, judge=judge)
-            if bar is not None and (reason := bar.refuses_status(verdict.status)) is not None:
-                docket.refuse(arrived, reason)
-            else:
-                docket.judged.append(Judged(arrived, verdict))
+                verdict = bench.verdict(arrived, said)
+                # What MQTT brings once more has been through the gate.
+                reason = None
+                if gate is not None and not arrived.again:
+                    reason = gate.refuses_status(verdict.status, arrived.topic)
+                if reason is None:
+                    docket.judged.append(Judged(arrived, verdict))
+                else:
+                    docket.refuse(arrived, reason)
         except Exception as error:  # noqa: BLE001 - one message must not hold up the others
             _log.exception("message not judged", topic=arrived.topic)
             docket.refused.append(Refused(arrived, f"{type(error).__name__}: {error}"))
     return docket
+
+
+@dataclass(slots=True)
+class _Bench:
+    """Judges one batch; on an unknown key it reads the requests folder again, and then judges.
+
+    Once for a batch is enough: a machine publishes only after its enrolment is durable, and
+    everything in the batch has arrived by now.
+    """
+
+    judge: Judge
+    keys: Keys
+    asked: bool = False
+
+    def verdict(self, arrived: Arrived, found: Verdict | None) -> Verdict:
+        if found is None or not found.holds(self.keys.keyring):
+            found = self._decide(arrived)
+        if found.status == "unknown-device" and not self.asked:
+            self.asked = True
+            if self.keys.refresh():
+                found = self._decide(arrived)
+        return found
+
+    def _decide(self, arrived: Arrived) -> Verdict:
+        words = arrived.topic, arrived.payload, arrived.properties
+        return decide(*words, self.keys.keyring, judge=self.judge)

@@ -144,14 +144,14 @@ class Ledger:
         arrivals: Sequence[Arrived],
         door: Door,
         *,
-        ahead: Sequence[Verdict | None] = (),
+        ahead: Sequence[Verdict | str | None] | None = None,
         anchored_by: int | None = None,
         source_line: int | None = None,
     ) -> Taken:
         """Commit these arrivals as one batch, or only count them where none is new.
 
-        `ahead` are verdicts on them, made before. `anchored_by` (microseconds) is what their
-        receipts promise; without it there are none.
+        `ahead` are verdicts on them, or why the gate keeps them out, from before.
+        `anchored_by` (microseconds) is what their receipts promise; without it there are none.
         CommitFailed when they are not in the store and cannot be put there.
         """
         docket = judge_all(

@@ -92,7 +92,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
         opened = Resume(
             store, identity_for, authority, requests, patience=patience, holds=holds
         ).live(new_id=new_id, anchored_size=anchored_size)
-        opened.ledger.gate = Gate(limits, time.monotonic)
+        opened.ledger.gate = gate = Gate(limits, time.monotonic)
 
         def give_up() -> None:
             patience.lose()
@@ -104,6 +104,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
                 link,
                 worker,
                 panel,
+                gate,
                 filters=filters,
                 prefix=prefix,
                 flush_count=flush_count,
@@ -130,6 +131,7 @@ class _Service:
         link_for: LinkFor,
         worker: ThreadPoolExecutor,
         panel: Panel,
+        gate: Gate,
         *,
         filters: Sequence[str],
         prefix: str,
@@ -169,7 +171,7 @@ class _Service:
             pause=self._link.pause_reading,
             resume=self._link.resume_reading,
         )
-        self._ahead = Ahead(self._intake, panel.judge)
+        self._ahead = Ahead(self._intake, panel.judge, gate.bars)
         self._give_up = give_up
         self._last_tries = last_tries
         self._account = account

@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     limit_rate: float = Field(default=0.0, ge=0, le=1e9)
     limit_bytes: float = Field(default=0.0, ge=0, le=1e12)
     limit_unproven: float = Field(default=0.0, ge=0, le=1e9)
+    limit_unknown: float = Field(default=0.0, ge=0, le=1e9)
+    limit_checks: float = Field(default=0.0, ge=0, le=1e9)
     rebirth: bool = True
     processes: int | None = Field(default=None, ge=0, le=256)
     every: float = Field(default=1.0, gt=0, le=1e9)

@@ -156,6 +156,26 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    limit_unknown: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-unknown",
+            metavar="N",
+            help="Refuse signed messages of devices that nobody has enrolled, beyond so many a "
+            "second; they then count no more against --limit-unproven. [default: 0, no limit]",
+            show_default=False,
+        ),
+    ] = None,
+    limit_checks: Annotated[
+        float | None,
+        typer.Option(
+            "--limit-checks",
+            metavar="N",
+            help="Check at most so many signatures a second of senders of whom none was good "
+            "yet, all together; refuse the rest unchecked. [default: 0, no limit]",
+            show_default=False,
+        ),
+    ] = None,
     metrics: options.Metrics = None,
 ) -> None:
     """Run the collector: it acknowledges what is committed, and nothing before."""
@@ -181,6 +201,8 @@ def collect(  # noqa: PLR0913 - a command's options
         limit_rate=limit_rate,
         limit_bytes=limit_bytes,
         limit_unproven=limit_unproven,
+        limit_unknown=limit_unknown,
+        limit_checks=limit_checks,
         processes=processes,
         metrics=metrics,
     )
@@ -200,6 +222,8 @@ def _limits(settings: "Settings") -> "Limits":
         rate=settings.limit_rate or None,
         bytes=settings.limit_bytes or None,
         unproven=settings.limit_unproven or None,
+        unknown=settings.limit_unknown or None,
+        checks=settings.limit_checks or None,
     )
 
 

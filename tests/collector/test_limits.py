@@ -1,10 +1,16 @@
 """What is refused, why, and that nothing of it is lost from the count."""
 
+import asyncio
+
 import pytest
 
+from collector.ahead import Ahead
 from collector.arrived import Arrived
+from collector.intake import Intake
 from collector.limits import BURST, Gate, Limits
 from collector.refusing import SAMPLE_BYTES, SAMPLES
+from telemetry.link import Arrival
+from telemetry.properties import NO_PROPERTIES
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -64,11 +70,99 @@ def test_bytes_of_a_sender():
 def test_what_nobody_vouches_for_has_one_rate_for_all():
     found, clock = gate(unproven=1)
     strangers = ["unsigned", "malformed", "bad-signature", "unknown-device"] * 10
-    assert sum(found.refuses_status(status) is None for status in strangers) == BURST
-    assert found.refuses_status("accepted") is None
-    assert found.refuses_status("revoked") is None
+    assert sum(found.refuses_status(status, "t") is None for status in strangers) == BURST
+    assert found.refuses_status("accepted", "t") is None
+    assert found.refuses_status("revoked", "t") is None
     clock.now += 3
-    assert sum(found.refuses_status(status) is None for status in strangers) == 3
+    assert sum(found.refuses_status(status, "t") is None for status in strangers) == 3
+
+
+def test_devices_that_nobody_enrolled_have_a_rate_of_their_own():
+    """Whoever invents names does not use up what strangers without any may send."""
+    found, clock = gate(unproven=1, unknown=2)
+    invented = ["unknown-device"] * 50
+    assert sum(found.refuses_status(one, "t") is None for one in invented) == 2 * BURST
+    assert found.refuses_status("unknown-device", "t").startswith("unknown: more than 2 ")
+    assert sum(found.refuses_status("unsigned", "t") is None for _ in range(50)) == BURST
+    clock.now += 1
+    assert sum(found.refuses_status(one, "t") is None for one in invented) == 2
+
+
+def forged(count, sealed):
+    """One machine's message with another end, each from a topic of its own."""
+    topic, payload = sealed
+    return [(f"{n}/{topic}", payload[:-40] + b"A" * 20 + payload[-20:]) for n in range(count)]
+
+
+def test_signatures_of_the_unproven_are_checked_so_often_and_no_oftener():
+    found, clock = gate(checks=2)
+    signed = b'{"a":1,"sig":"' + b"A" * 86 + b'=="}'
+    many = [arrived(f"{n}/press-1/telemetry", signed) for n in range(100)]
+    assert sum(let_in(found, *many)) == 2 * BURST
+    assert found.refuses(many[0]).startswith("checks: more than 2/s")
+    # What is not signed costs no check, and who has signed well is checked for ever.
+    assert let_in(found, arrived("x/y", b"unsigned")) == [True]
+    proven = arrived("0/press-1/telemetry", signed)
+    assert found.refuses_status("bad-signature", proven.topic) is None
+    assert let_in(found, proven) == [False]
+    assert found.refuses_status("accepted", proven.topic) is None
+    assert let_in(found, *[proven] * 100) == [True] * 100
+    assert let_in(found, many[1]) == [False]
+    clock.now += 1
+    assert sum(let_in(found, *many[1:])) == 2
+
+
+def test_a_forger_costs_no_check_beyond_the_limit_and_keeps_no_machine_out(works, feed):
+    limited(feed, checks=1)
+    machine = works.machine("press-1")
+    first = feed.take(machine.message())
+    noise = forged(50, machine.message())
+    taken = feed.take(*noise, machine.message())
+    assert first.statuses == {"accepted": 1}
+    # One of the burst was the machine's own.
+    assert taken.statuses == {"bad-signature": BURST - 1, "accepted": 1}
+    assert taken.causes == {"checks": 50 - (BURST - 1)}
+    reasons = {one.reason for one in works.reader().refusals()}
+    assert reasons == {"checks: more than 1/s of senders that no signature has proven"}
+    assert works.reader().stats().conserved
+
+
+def test_what_is_kept_out_reaches_no_judge_and_each_verdict_its_message():
+    """Judged ahead or not: the gate stands before the judges."""
+    asked = []
+
+    async def judge(arrivals):
+        asked.extend(one.payload for one in arrivals)
+        return [b"verdict on " + one.payload for one in arrivals]
+
+    async def run():
+        intake = Intake(count=4, seconds=60, now=lambda: 1, pause=list, resume=list)
+        found, _ = gate(payload=1)
+        ahead = Ahead(intake, judge, found.bars)
+        running = asyncio.create_task(ahead.run())
+        for payload in (b"a", b"large", b"b", b"larger"):
+            flags = (0, False, False, NO_PROPERTIES, None, 1)
+            intake.arrived([Arrival("t", payload, *flags)])
+        intake.close()
+        async with asyncio.timeout(30):
+            prepared = await ahead.next()
+            await running
+        return prepared
+
+    prepared = asyncio.run(run())
+    assert asked == [b"a", b"b"]
+    assert prepared.ahead[::2] == [b"verdict on a", b"verdict on b"]
+    assert [bar.partition(":")[0] for bar in prepared.ahead[1::2]] == ["payload", "payload"]
+    assert [one.payload for one in prepared.arrived] == [b"a", b"large", b"b", b"larger"]
+
+
+def test_own_words_and_what_comes_again_are_not_counted_at_the_gate():
+    found, _ = gate(rate=0.1)
+    one = arrived()
+    again = Arrived(one.topic, one.payload, None, 1, again=True)
+    own = arrived("ledger/checkpoint")
+    assert found.bars([one, again, own]) == ()
+    assert [bar is None for bar in found.bars([one, again, own])] == [False, True, True]
 
 
 def limited(feed, **limits):

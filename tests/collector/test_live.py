@@ -12,6 +12,7 @@ import collector as collector_package
 from anchor.receipts import ReceiptVerifier
 from collector.account import Account
 from collector.errors import CommitFailed
+from collector.limits import Limits
 from collector.service import collect
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Address, Link, Subscription
@@ -415,6 +416,35 @@ def test_a_real_session_over_the_wire_is_stored_byte_for_byte(works, broker, top
     assert [(row.topic, row.payload) for row in messages(works)] == [
         (f"{topic_prefix}/{line.topic}", line.payload) for line in lines
     ]
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_forger_is_kept_out_before_anything_is_checked(works, broker, topic_prefix, processes):
+    """Whoever checks: the machine that has signed well comes in, and most of the noise does not."""
+
+    async def scenario():
+        machine = works.machine("press-1", prefix=topic_prefix)
+        how = {"processes": processes, "limits": Limits(checks=1e-6)}
+        async with (
+            Live(works, broker, topic_prefix, flush_count=64, **how) as live,
+            listener(broker, f"{topic_prefix}/none") as (_, link),
+        ):
+            topic, payload = machine.message()
+            link.post(topic, payload)
+            await live.until(lambda stats: stats.stored == 1)
+            bad = payload[:-40] + b"A" * 20 + payload[-20:]
+            unprefixed = topic.removeprefix(topic_prefix)
+            for n in range(200):
+                link.post(f"{topic_prefix}/{n}{unprefixed}", bad)
+            for _ in range(5):
+                link.post(*machine.message())
+            await live.until(lambda stats: stats.received == 206)
+        return live.stats
+
+    stats = run(scenario())
+    assert stats.causes == {"checks": 200}
+    assert (stats.statuses["accepted"], stats.stored, stats.refused) == (6, 6, 200)
+    assert stats.conserved
 
 
 def test_a_live_collectors_sum_holds_at_every_turn_of_its_loop(works, broker, topic_prefix):

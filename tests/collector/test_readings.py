@@ -80,7 +80,7 @@ def test_metrics_are_named_as_they_are_meant(works, store, feed, scans):
     feed.take((str(machine.topic), seal(machine.key, machine.topic, body)))
     names = sorted((row[1] - at, row[2], row[3]) for row in readings(store))
     first = [(0, "temp", 2.5), (0, "température", 1.5)]
-    assert names == (first + [(1, "température", 3.5)] if scans else first)
+    assert names == ([*first, (1, "température", 3.5)] if scans else first)
 
 
 def test_only_accepted_messages_are_read(works, store, feed):
