@@ -33,6 +33,7 @@ from telemetry.link import Address, Link
 HERE = Path(__file__).parent / "throughput"
 PEERS = Path(__file__).parents[1] / ".venv-peers" / "bin" / "python"
 CORES = os.cpu_count() or 1
+LEAST = 9_000  # messages
 SLOW = 3_000  # messages for a program that commits each
 MARK = "<!-- benchmarks/collect.py -->"
 
@@ -262,6 +263,8 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--write", type=Path)
     chosen = arguments.parse_args()
+    if chosen.messages < LEAST:
+        arguments.error(f"a third of --messages must be more than a batch: at least {LEAST}")
     if shutil.which("mosquitto_sub") is None:
         sys.exit("mosquitto_sub is not there: apt-get install mosquitto-clients")
     with (
