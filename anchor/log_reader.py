@@ -4,14 +4,14 @@ A checkpoint counts once the pinned key's signature on it holds; whatever else t
 counts once it leads to that checkpoint's root (`anchor.log_view`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from anchor.checkpoint import open_checkpoint
 from anchor.http_source import HttpSource, open_source
 from anchor.log_files import C2SP, Layout, LogFiles
 from anchor.log_source import FolderSource, LogSource
 from anchor.log_view import LogView
 from anchor.note import VerifierKey
+from anchor.policy_text import FormerLog, open_by_log
 from anchor.tree_head import Checkpoint
 
 __all__ = [
@@ -29,7 +29,8 @@ __all__ = [
 class LogReader:
     """A tiled log whose key is known.
 
-    `origin` is what its checkpoints must say, by default the key's name. Raises what
+    `origin` is what its checkpoints must say, by default the key's name; `former` are keys that
+    it was signed with before. Raises what
     `LogView` raises.
     """
 
@@ -40,11 +41,13 @@ class LogReader:
         *,
         layout: Layout = C2SP,
         origin: str | None = None,
+        former: Sequence[FormerLog] = (),
     ) -> None:
         self.source = source
         self.key = key
         self.files = LogFiles(source, layout)
         self._origin = origin
+        self._former = former
         self._head: tuple[bytes, LogView] | None = None
 
     def checkpoint(self) -> tuple[bytes, Checkpoint]:
@@ -56,8 +59,8 @@ class LogReader:
         return note, self.open(note)
 
     def open(self, note: bytes) -> Checkpoint:
-        """Check a checkpoint's signature by this log's key."""
-        return open_checkpoint(note, self.key, origin=self._origin)
+        """Check a checkpoint's signature by this log's key, or a former one up to its size."""
+        return open_by_log(note, self.key, self._former, self._origin)
 
     def at(self, checkpoint: Checkpoint) -> LogView:
         """The log's tree at a checkpoint that was opened."""

@@ -13,10 +13,27 @@ from anchor.checkpoint import Checkpoint, check_log_signature
 from anchor.cosignature import check_cosignature
 from anchor.errors import Malformed, Refused
 from anchor.note import Note, VerifierKey
-from anchor.policy_text import NONE, OPERATOR_COMMENT, Group, Witness, read_policy
+from anchor.policy_text import (
+    FORMER_COMMENT,
+    NONE,
+    OPERATOR_COMMENT,
+    FormerLog,
+    Group,
+    Witness,
+    read_policy,
+)
 from telemetry.message import Cited
 
-__all__ = ["CheckpointVerifier", "Cosigned", "Group", "Policy", "Witness", "write_policy"]
+__all__ = [
+    "CheckpointVerifier",
+    "Cosigned",
+    "FormerLog",
+    "Group",
+    "Policy",
+    "Witness",
+    "rotate_in_policy",
+    "write_policy",
+]
 
 _Octets: TypeAlias = bytes
 
@@ -41,13 +58,17 @@ class Cosigned:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Logs, witnesses by name, groups in order of definition, the quorum's name, the operator."""
+    """Logs, witnesses by name, groups in order of definition, the quorum's name, the operator.
+
+    `former` are keys that signed a log before, each up to a size.
+    """
 
     logs: tuple[VerifierKey, ...]
     witnesses: dict[str, Witness] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
     quorum: str = NONE
     operator: VerifierKey | None = None
+    former: tuple[FormerLog, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -59,6 +80,7 @@ class Policy:
             groups=tuple(lines.groups),
             quorum=lines.required_quorum(),
             operator=lines.operator,
+            former=tuple(lines.former),
         )
 
     @property
@@ -129,7 +151,10 @@ class Policy:
         candidates = [key for key in self.logs if key.name == origin]
         if not candidates:
             raise Refused(f"the policy names no log of origin {origin!r}")
-        signing = [key for key in candidates if note.line_of(key)] or candidates
+        signing = [key for key in candidates if note.line_of(key)]
+        if not signing and any(one.open(note.to_bytes()) for one in self.former):
+            return
+        signing = signing or candidates
         for key in signing:
             check_log_signature(note, key)
 
@@ -172,3 +197,21 @@ def write_policy(
         # A name or URL with a newline in it would have written lines of its own.
         raise Malformed("a witness's name or URL cannot stand in a policy")
     return data
+
+
+def rotate_in_policy(data: bytes, key: VerifierKey, size: int) -> bytes:
+    """A policy in which `key` is its log's; the one before counts up to `size`. The rest stands."""
+    before = Policy.from_bytes(data).log
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    changed = list[str]()
+    for line in lines:
+        words = line.split()
+        if words[:2] == ["log", str(before)]:
+            changed.append(f"# {FORMER_COMMENT} {before} {size}")
+            changed.append(" ".join(["log", str(key), *words[2:]]))
+        else:
+            changed.append(line)
+    found = "\n".join(changed).encode("utf-8", "surrogateescape")
+    if Policy.from_bytes(found).log != key or key.name != before.name:
+        raise Malformed(f"key {key.name} cannot take the place of the log {before.name}")
+    return found

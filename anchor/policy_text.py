@@ -5,13 +5,17 @@ maps every octet string to a text of its own and back.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from anchor.errors import Malformed
-from anchor.note import COSIGNATURE, ECDSA, ED25519, ML_DSA_44, VerifierKey
+from anchor.checkpoint import Checkpoint, open_checkpoint
+from anchor.errors import Malformed, Refused
+from anchor.note import COSIGNATURE, ECDSA, ED25519, ML_DSA_44, Note, VerifierKey
+from anchor.spelling import number as decimal
 
 NONE = "none"
 OPERATOR_COMMENT = "factoryledger-operator"
+FORMER_COMMENT = "factoryledger-former-log"
 MAX_POLICY = 1 << 20
 
 _ALLOWED = re.compile(rb"[\t\n\x20-\x7e\x80-\xff]*")
@@ -27,6 +31,37 @@ class Witness:
     name: str
     key: VerifierKey
     url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormerLog:
+    """A key that signed the log until it was rotated: checkpoints up to this size alone."""
+
+    key: VerifierKey
+    size: int
+
+    def open(self, note: bytes, origin: str | None = None) -> Checkpoint | None:
+        """What this key signed; None where it did not sign, Refused beyond its size."""
+        if Note.from_bytes(note).line_of(self.key) is None:
+            return None
+        checkpoint = open_checkpoint(note, self.key, origin=origin)
+        if checkpoint.size > self.size:
+            raise Refused(
+                f"the checkpoint of size {checkpoint.size} is signed by key {self.key.id.hex()}, "
+                f"which counts up to size {self.size}: the log's key was rotated there"
+            )
+        return checkpoint
+
+
+def open_by_log(
+    note: bytes, key: VerifierKey, former: Iterable[FormerLog], origin: str | None = None
+) -> Checkpoint:
+    """Open a checkpoint by a log's key, or by one that it had before, up to its size."""
+    for each in former:
+        checkpoint = each.open(note, origin)
+        if checkpoint is not None:
+            return checkpoint
+    return open_checkpoint(note, key, origin=origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +82,7 @@ class PolicyLines:
     groups: list[Group] = field(default_factory=list)
     quorum: str | None = None
     operator: VerifierKey | None = None
+    former: list[FormerLog] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _members: set[str] = field(default_factory=set)
 
@@ -82,17 +118,31 @@ class PolicyLines:
         or after what it equals, so this waits for the whole file.
         """
         own = [*self.logs, *([self.operator] if self.operator else [])]
+        for each in self.former:
+            if each.key.name not in {log.name for log in self.logs}:
+                raise Malformed(f"{each.key.name} is a former log, and no log line names it now")
+            own.append(each.key)
+        if len({key.public_key for key in own}) < len(own):
+            raise Malformed("a log's, a former log's and the operator's key are not all different")
         for witness in self.witnesses.values():
             for key in own:
                 if witness.key.public_key == key.public_key or witness.key.name == key.name:
                     raise Malformed(f"witness {witness.name!r} is {key.name}, not independent")
 
     def _comment(self, items: list[str]) -> None:
+        if items[:2] == ["#", FORMER_COMMENT]:
+            self._former(items[2:])
         if items[:2] != ["#", OPERATOR_COMMENT]:
             return
         if len(items) != 3 or self.operator:  # noqa: PLR2004  # hash sign, word, vkey
             raise Malformed(f"a policy has at most one line '# {OPERATOR_COMMENT} <vkey>'")
         self.operator = _key(items[2], {ED25519}, "an operator's")
+
+    def _former(self, items: list[str]) -> None:
+        if len(items) != 2:  # noqa: PLR2004  # vkey, size
+            raise Malformed(f"a former log's line is '# {FORMER_COMMENT} <vkey> <size>'")
+        size = decimal(items[1], "size that a former log's key counts up to")
+        self.former.append(FormerLog(_key(items[0], {ED25519}, "a log's"), size))
 
     def _log(self, items: list[str]) -> None:
         if len(items) not in {1, 2}:

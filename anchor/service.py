@@ -74,9 +74,11 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
         stack.callback(database.close)
         if http is None:
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0))
-        writer = Writer(log, database, key)
+        writer = Writer(log, database, key, policy.former)
         clients = [
-            WitnessClient(witness=witness, log=key.verifier, tree=writer, http=http)
+            WitnessClient(
+                witness=witness, log=key.verifier, tree=writer, http=http, former=policy.former
+            )
             for witness in policy.witnesses.values()
             if witness.url is not None
         ]

@@ -16,7 +16,8 @@ from anchor.checkpoint import Checkpoint, open_checkpoint
 from anchor.cosignature import check_cosignature
 from anchor.errors import AnchorError, Diverged, Malformed, Missing, Refused
 from anchor.note import Note, Signature, VerifierKey
-from anchor.policy import Witness
+from anchor.policy import FormerLog, Witness
+from anchor.policy_text import open_by_log
 from anchor.spelling import number
 
 _MAX_ANSWER = 1 << 20
@@ -52,7 +53,13 @@ class WitnessClient:
     """
 
     def __init__(
-        self, *, witness: Witness, log: VerifierKey, tree: Tree, http: httpx.AsyncClient
+        self,
+        *,
+        witness: Witness,
+        log: VerifierKey,
+        tree: Tree,
+        http: httpx.AsyncClient,
+        former: Sequence[FormerLog] = (),
     ) -> None:
         if witness.url is None:
             raise ValueError(f"the policy gives no URL for witness {witness.name}")
@@ -60,6 +67,7 @@ class WitnessClient:
         self.heard = False
         self._url = witness.url.rstrip("/")
         self._log = log
+        self._former = former
         self._tree = tree
         self._http = http
         self._size = 0
@@ -82,7 +90,7 @@ class WitnessClient:
         elif status != _OK:
             raise Missing(f"witness {self.name} at {self._url} answers with status {status}")
         else:
-            head = open_checkpoint(body, self._log)
+            head = open_by_log(body, self._log, self._former)
             self._check_head(head)
             self._size = head.size
         self.heard = True

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from anchor.anchor_db import AnchorDb, Head, IndexRow
-from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.contents import Contents, End, KeyAuthority, describe
 from anchor.disk_tree import RESTORE, DiskTree
 from anchor.errors import Diverged, Malformed, Missing, Refused
 from anchor.log_folder import LogFolder
 from anchor.merkle import TILE_WIDTH, leaf_hash, root_from_tiles
 from anchor.note import SignerKey
-from anchor.policy import Policy
+from anchor.policy import FormerLog, Policy
+from anchor.policy_text import open_by_log
 from anchor.right_edge import grow
 from anchor.tile import entries_path, pack_entries
 
@@ -37,14 +38,22 @@ class Published:
 class Writer:
     """Appends, signs and publishes; call `recover` first, and again after any error.
 
-    Hold `folder.lock()` all the while. The key's name is the log's origin.
+    Hold `folder.lock()` all the while. The key's name is the log's origin; `former` are the keys
+    that may have signed what is published.
     """
 
-    def __init__(self, folder: LogFolder, db: AnchorDb, key: SignerKey) -> None:
+    def __init__(
+        self,
+        folder: LogFolder,
+        db: AnchorDb,
+        key: SignerKey,
+        former: Sequence[FormerLog] = (),
+    ) -> None:
         self._folder = folder
         self._tree = DiskTree(folder)
         self._db = db
         self._key = key
+        self._former = former
         self._head = Head()
         self._ends: dict[str, int] = {}
         self._clean = False
@@ -82,6 +91,7 @@ class Writer:
         while entries := self._beyond():
             self._admit_all(entries, contents)
             self._commit(entries)
+        self._check_log_key(contents)
         self.published = self._check_published()
         if self.published is not None:
             note, size = self.published.note, self.published.checkpoint.size
@@ -99,7 +109,6 @@ class Writer:
             if sha256(entry).digest() != row.hash:
                 raise self._tree.changed(f"entry {row.position} is not what anchor.db knows")
             contents.admit_key(entry)
-        self._check_log_key(contents)
         self._find_signers(contents)
         return contents
 
@@ -168,7 +177,7 @@ class Writer:
             return None
         where = self._folder.path / "checkpoint"
         try:
-            checkpoint = open_checkpoint(note, self._key.verifier)
+            checkpoint = open_by_log(note, self._key.verifier, self._former)
         except (Malformed, Refused) as error:
             raise Diverged(f"{where} is not signed by this log's key: {error}") from error
         if checkpoint.size > self._head.size:

@@ -7,13 +7,15 @@ names is never made a second time: a lost key is an error, not a new ledger.
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from anchor.errors import Malformed
 from anchor.note import COSIGNATURE, ED25519, SignerKey, VerifierKey
-from anchor.policy import Policy, Witness, write_policy
+from anchor.policy import Policy, Witness, rotate_in_policy, write_policy
+from anchor.policy_overlap import overlap, settle
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.files import locked, write_whole
 from factoryledger.key_files import KeyFiles
@@ -142,9 +144,79 @@ class DataDir:
         """The anchor log's key; its name is the log's origin."""
         return self._needed("anchor")
 
+    def rotate_log(self, log: Path) -> tuple[VerifierKey, int]:
+        """Put a new key in the place of the anchor log's; that key, and where its entry stands.
+
+        The key is kept, its entry appended to the log, the policy changed, and then the key put
+        in the old one's place: a call that was cut short is gone on with by the next.
+        """
+        from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - writes the log
+        from anchor.log_rotation import append_rotation  # noqa: PLC0415
+
+        former = self._needed("anchor")
+        key = self.keys.next("anchor")
+        if key is None:
+            key = SignerKey.generate(former.name)
+            self.keys.prepare("anchor", key)
+        place = append_rotation(
+            folder=log,
+            db=self.anchor_db,
+            former=former,
+            key=key,
+            operator=self.operator,
+            authority=OperatorAuthority(self.operator.verifier),
+            time=time.time_ns() // 1000,
+        )
+        with locked(self.path / ".lock"):
+            policy = self.policy_file.read_bytes()
+            if Policy.from_bytes(policy).log != key.verifier:
+                write_whole(self.policy_file, rotate_in_policy(policy, key.verifier, place))
+            self.keys.settle("anchor")
+        return key.verifier, place
+
+    def rotate_witness(self, name: str, key: VerifierKey | None) -> VerifierKey:
+        """Let another key of a witness count beside the one that the policy has, for a while.
+
+        It is made here unless it is given, as one of a witness elsewhere.
+        """
+        stem = f"witness-{name}"
+        if key is None:
+            there = self._needed(stem)
+            made = self.keys.next(stem)
+            if made is None:
+                made = SignerKey.generate(there.name, there.verifier.algorithm)
+                self.keys.prepare(stem, made)
+            key = made.verifier
+        self._change_policy(lambda policy: overlap(policy, name, key))
+        return key
+
+    def settle_witness(self, name: str) -> None:
+        """Let the new key of a witness count alone from now on."""
+        stem = f"witness-{name}"
+        following = self.policy().witnesses.get(f"{name}-next")
+        if following is not None:
+            self._change_policy(lambda policy: settle(policy, name))
+        # A call that was cut short between the two is gone on with by the next.
+        made = self.keys.next(stem)
+        if made is not None and self.policy().witnesses[name].key == made.verifier:
+            self.keys.settle(stem)
+        elif following is None:
+            raise WrongUsage(f"the key of witness {name} is not being rotated")
+
+    def _change_policy(self, change: Callable[[bytes], bytes]) -> None:
+        with locked(self.path / ".lock"):
+            try:
+                write_whole(self.policy_file, change(self.policy_file.read_bytes()))
+            except Malformed as error:
+                raise WrongUsage(f"{self.policy_file}: {error}") from error
+
     def witness(self, name: str) -> SignerKey:
         """A witness's cosigning key."""
         return self._needed(f"witness-{name}")
+
+    def next_witness(self, name: str) -> SignerKey | None:
+        """The key that a witness cosigns with beside its own, while that is being rotated."""
+        return self.keys.next(f"witness-{name}")
 
     def collector(self, identity: str) -> SignerKey:
         """The key of a collector's log, made if it is not there; its name is the log's origin."""

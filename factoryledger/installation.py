@@ -93,7 +93,7 @@ class Installation:
         """The anchor log as it is now, every hash checked against its signed checkpoint."""
         from anchor.log_reader import FolderSource, LogReader  # noqa: PLC0415 - on demand
 
-        return LogReader(FolderSource(self.log), self.policy.log)
+        return LogReader(FolderSource(self.log), self.policy.log, former=self.policy.former)
 
     @property
     def has_log(self) -> bool:

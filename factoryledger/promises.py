@@ -72,4 +72,6 @@ def _log(place: Installation, log: str | None) -> "ProvingLog | None":
     if log is None and not place.has_log:
         return None
     source = open_source(log if log is not None else str(place.log))
-    return ProvingLog.scan(LogReader(source, place.policy.log), place.policy)
+    return ProvingLog.scan(
+        LogReader(source, place.policy.log, former=place.policy.former), place.policy
+    )

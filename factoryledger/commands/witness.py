@@ -82,6 +82,7 @@ def witness(  # noqa: PLR0913 - a command's options
                 host=host,
                 port=port,
                 stop=stop,
+                more_keys=[key for key in [place.data.next_witness(name)] if key is not None],
                 on_ready=ready(f"witness {name} on http://{host}:{port}"),
                 account=account,
                 limits=limits,

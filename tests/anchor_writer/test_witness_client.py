@@ -291,3 +291,28 @@ def test_no_witness_is_nothing_gathered(rig):
 
     found = rig.run(nobody, LeafTree(1))
     assert (found.signatures, found.failures) == ({}, {})
+
+
+def test_a_head_that_a_former_key_signed_fits_up_to_where_it_was_rotated(rig):
+    """The witness remembers what the old key signed; the log has another key by now."""
+    rig.cosign(LeafTree(3))
+    old, new = rig.key, rig.key.from_seed(rig.key.name, bytes(32))
+
+    def compare(size):
+        async def go():
+            async with rig.net.client() as http:
+                client = WitnessClient(
+                    witness=rig.policy.witnesses["w1"],
+                    log=new.verifier,
+                    tree=LeafTree(5),
+                    http=http,
+                    former=[policy.FormerLog(old.verifier, size)],
+                )
+                await client.compare()
+                return client.heard
+
+        return asyncio.run(go())
+
+    assert compare(3)
+    with pytest.raises(Refused, match="counts up to size 2"):
+        compare(2)

@@ -4,6 +4,11 @@ import json
 
 import pytest
 
+from anchor.checkpoint import Checkpoint, sign_checkpoint
+from anchor.cosignature import cosign
+from anchor.errors import Malformed, Refused
+from anchor.note import COSIGNATURE, Note, SignerKey
+from anchor.policy import Policy
 from collector.store_reader import LedgerReader
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
@@ -99,3 +104,184 @@ def test_which_collector_has_to_be_said_where_none_or_several_are(command, tmp_p
     assert (said.code, "one, two" in said.err) == (2, True)
     assert command("keys", "rotate", "collector", "two", *place).code == 0
     assert command("keys", "rotate", "collector", "three", *place).code == 2
+
+
+# -- the anchor log's key -----------------------------------------------------------------------
+
+
+def enrol_and_anchor(command, place, device):
+    assert command("device", "enrol", device, *place).code == 0
+    assert command("anchor", "--once", *place).code == 0
+
+
+def head(data):
+    """The published checkpoint's size and its log's key id, which comes first."""
+    note = Note.from_bytes((data / "log" / "checkpoint").read_bytes())
+    return int(note.text.split("\n")[1]), note.signatures[0].id
+
+
+def test_the_log_s_key_is_rotated_and_old_proofs_stand(command, ledger, tmp_path):
+    place = ["--data", ledger.path]
+    assert command("prove", "-o", "old.proof", *place).code == 0
+    before = DataDir(ledger.path)
+    old_policy = tmp_path / "old.policy"
+    old_policy.write_bytes(before.policy_file.read_bytes())
+    size, old_id = head(ledger.path)
+    assert old_id == before.anchor.verifier.id
+
+    said = command("keys", "rotate", "log", *place)
+    assert (said.code, f"entry {size} brings key" in said.out) == (0, True), said.err
+    after = DataDir(ledger.path)
+    assert after.policy().log == after.anchor.verifier != before.anchor.verifier
+    [former] = after.policy().former
+    assert (former.key, former.size) == (before.anchor.verifier, size)
+    assert command("audit", *place).code == 0  # before the anchor has published again
+    assert command("verify", "old.proof", *place).code == 0
+
+    enrol_and_anchor(command, place, "mill-09")
+    assert head(ledger.path) == (size + 2, after.anchor.verifier.id)
+    audited = as_json(command("audit", *place, "--json"))
+    assert audited["findings"] == []
+    assert command("prove", "-o", "new.proof", *place).code == 0
+    assert command("verify", "old.proof", "new.proof", *place).code == 0
+    trusted = ["--policy", old_policy]
+    assert command("verify", "old.proof", *trusted).code == 0
+    assert command("anchor", "--once", *place, *trusted).code == 2
+
+
+def test_the_former_key_counts_no_further_than_its_rotation(command, ledger):
+    """Stolen later, it signs a larger tree: refused under the policy, as is the folder."""
+    place = ["--data", ledger.path]
+    old = DataDir(ledger.path).anchor
+    assert command("keys", "rotate", "log", *place).code == 0
+    enrol_and_anchor(command, place, "mill-09")
+    file = ledger.path / "log" / "checkpoint"
+    checkpoint = Checkpoint.from_text(Note.from_bytes(file.read_bytes()).text)
+    forged = sign_checkpoint(checkpoint, old)
+    with pytest.raises(Refused, match="counts up to size"):
+        DataDir(ledger.path).policy().open(forged)
+    file.write_bytes(forged)
+    assert command("audit", *place).code == 1
+    assert command("anchor", "--once", *place).code == 1
+
+
+def test_the_log_s_key_is_rotated_again_and_again(command, ledger):
+    place = ["--data", ledger.path]
+    assert command("prove", "-o", "first.proof", *place).code == 0
+    for number in range(3):
+        assert command("keys", "rotate", "log", *place).code == 0
+        enrol_and_anchor(command, place, f"mill-1{number}")
+    policy = DataDir(ledger.path).policy()
+    assert [former.size for former in policy.former] == sorted(f.size for f in policy.former)
+    assert len({policy.log, *(former.key for former in policy.former)}) == 4
+    assert as_json(command("audit", *place, "--json"))["findings"] == []
+    assert command("verify", "first.proof", *place).code == 0
+
+
+@pytest.mark.parametrize("step", ["appended", "policy"])
+def test_a_rotation_of_the_log_that_was_cut_short_signs_nothing(command, ledger, step, monkeypatch):
+    """Between the entry and the key's change no anchor signs; the command completes it."""
+    place = ["--data", ledger.path]
+    before = head(ledger.path)
+
+    class CutError(Exception):
+        pass
+
+    def cut(*_, **__):
+        raise CutError
+
+    folder = DataDir(ledger.path)
+    with monkeypatch.context() as patch:
+        if step == "appended":
+            patch.setattr("factoryledger.data_dir.rotate_in_policy", cut)
+        else:
+            patch.setattr(type(folder.keys), "settle", cut)
+        with pytest.raises(CutError):
+            folder.rotate_log(folder.log)
+    command("device", "enrol", "mill-09", *place)
+    stopped = command("anchor", "--once", *place)
+    assert stopped.code in {1, 2}
+    assert head(ledger.path) == before
+    assert command("keys", "rotate", "log", *place).code == 0
+    assert len(DataDir(ledger.path).policy().former) == 1
+    assert command("anchor", "--once", *place).code == 0
+    assert as_json(command("audit", *place, "--json"))["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# factoryledger-former-log",
+        "# factoryledger-former-log {other} 3",
+        "# factoryledger-former-log {former} -1",
+        "# factoryledger-former-log {former} 03",
+        "# factoryledger-former-log {former} 3 4",
+        "# factoryledger-former-log {log} 3",
+        "# factoryledger-former-log {former} 3\n# factoryledger-former-log {former} 4",
+    ],
+)
+def test_a_policy_with_a_false_former_log_is_refused(line):
+    log, former, other = (
+        SignerKey.from_seed(name, bytes([n]) * 32).verifier
+        for n, name in enumerate(("a.example/log", "a.example/log", "b.example/log"))
+    )
+    said = line.format(log=log, former=former, other=other)
+    with pytest.raises(Malformed):
+        Policy.from_bytes(f"{said}\nlog {log}\nquorum none\n".encode())
+    good = f"# factoryledger-former-log {former} 3\nlog {log}\nquorum none\n".encode()
+    assert Policy.from_bytes(good).former[0].size == 3
+
+
+# -- a witness's key ----------------------------------------------------------------------------
+
+
+def cosigned(data, names):
+    """A checkpoint of the data folder's log, cosigned by these keys."""
+    folder = DataDir(data)
+    head = Checkpoint(folder.origin, 3, bytes(32))
+    note = Note.from_bytes(sign_checkpoint(head, folder.anchor))
+    return note.with_signatures(*(cosign(key, note.text, 1_764_000_000) for key in names))
+
+
+@pytest.mark.parametrize("others", [[], ["two"], ["two", "three"]])
+def test_either_key_of_a_witness_counts_until_the_rotation_is_ended(command, tmp_path, others):
+    data = tmp_path / "d"
+    place = ["--data", data]
+    named = [part for name in ["one", *others] for part in ("--witness", f"{name} http://[::1]:1")]
+    assert command("init", *place, *named).code == 0
+    folder = DataDir(data)
+    rest = [folder.witness(name) for name in others]
+    old = folder.witness("one")
+
+    assert command("keys", "rotate", "witness", "one", *place).code == 0
+    new = DataDir(data).next_witness("one")
+    assert new.verifier != old.verifier
+    for mine in ([old], [new], [old, new]):
+        DataDir(data).policy().open(cosigned(data, [*mine, *rest]).to_bytes())
+    with pytest.raises(Refused, match="quorum"):
+        DataDir(data).policy().open(cosigned(data, rest).to_bytes())
+    for missing in range(len(rest)):
+        some = [*rest[:missing], *rest[missing + 1 :]]
+        with pytest.raises(Refused, match="quorum"):
+            DataDir(data).policy().open(cosigned(data, [old, new, *some]).to_bytes())
+    assert command("keys", "rotate", "witness", "one", *place).code == 2  # one at a time
+
+    assert command("keys", "rotate", "witness", "one", "--finish", *place).code == 0
+    assert DataDir(data).witness("one").verifier == new.verifier
+    DataDir(data).policy().open(cosigned(data, [new, *rest]).to_bytes())
+    with pytest.raises(Refused, match="quorum"):
+        DataDir(data).policy().open(cosigned(data, [old, *rest]).to_bytes())
+    assert b"-next" not in DataDir(data).policy_file.read_bytes()
+    assert command("keys", "rotate", "witness", "one", "--finish", *place).code == 2
+
+
+def test_a_witness_elsewhere_brings_its_own_key(command, tmp_path):
+    keys = [SignerKey.generate("far.example", COSIGNATURE) for _ in range(2)]
+    place = ["--data", tmp_path / "d"]
+    command("init", *place, "--witness", f"far {keys[0].verifier} http://[::1]:1")
+    rotate = ["keys", "rotate", "witness", "far", *place]
+    assert command(*rotate, "--vkey", keys[1].verifier).code == 0
+    assert command(*rotate, "--finish", "--vkey", keys[1].verifier).code == 2
+    assert command(*rotate, "--finish").code == 0
+    assert DataDir(tmp_path / "d").policy().witnesses["far"].key == keys[1].verifier
+    assert command("keys", "rotate", "witness", "near", *place).code == 3
