@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers witness examples example broker \
-	postgresql libfaketime bench soak faults outage day lock clean
+	postgresql libfaketime bench soak faults hammer outage day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -115,6 +115,9 @@ faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut and flood
 outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0
 	SURVIVAL_OUTAGE=300 $(VENV)/bin/python -m pytest tests/survival/test_outage.py \
 		-m long -k "stopped or locked" -s $(PYTEST_ARGS)
+
+hammer: $(DEV) ## The anchor killed at every step and its storage flipped, thousands of times
+	$(VENV)/bin/python -m pytest tests/anchor_writer/test_hammer.py -m "long or not long" -s $(PYTEST_ARGS)
 
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice

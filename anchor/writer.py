@@ -246,13 +246,26 @@ class Writer:
 
     def _bundles(self, entries: Sequence[bytes]) -> list[tuple[str, bytes]]:
         number, width = divmod(self._head.size, TILE_WIDTH)
-        row = (self._folder.bundle(number, width) if width else []) + list(entries)
+        row = (self._begun(number, width) if width else []) + list(entries)
         files = list[tuple[str, bytes]]()
         for offset in range(0, len(row), TILE_WIDTH):
             chunk = row[offset : offset + TILE_WIDTH]
             path = entries_path(number + offset // TILE_WIDTH, len(chunk))
             files.append((path, pack_entries(chunk)))
         return files
+
+    def _begun(self, number: int, width: int) -> list[bytes]:
+        """The entries of the bundle that is not full yet, which go into a wider file now.
+
+        Checked: what the disk changed would be written again, and outlive the file it was in.
+        """
+        try:
+            row = self._folder.bundle(number, width)
+            if b"".join(map(leaf_hash, row)) != self._folder.tile(0, number, width):
+                raise self._tree.changed(f"{entries_path(number, width)} is not what its tile says")
+        except (Missing, Malformed) as error:
+            raise self._tree.changed(str(error)) from error
+        return row
 
     # -- sign and publish -------------------------------------------------------------
 

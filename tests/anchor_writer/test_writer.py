@@ -249,6 +249,26 @@ def _fail():
     raise OSError("no space left")
 
 
+@pytest.mark.parametrize("place", [0, 1, 40, -1])
+def test_an_entry_that_the_disk_changed_is_never_written_again(anchor, place):
+    """Found by the hammer: it went from a partial bundle into every wider one."""
+    fill(anchor, 5)
+    anchor.publish()
+    bundle = anchor.path / f"log/tile/entries/000.p/{anchor.writer.size}"
+    sound = bundle.read_bytes()
+    changed = bytearray(sound)
+    changed[place] ^= 1
+    bundle.write_bytes(changed)
+    anchor.plant.collector().commit()
+    with pytest.raises(Diverged, match="changed under the writer"):
+        anchor.append()
+    bundle.write_bytes(sound)
+    anchor.recover()
+    anchor.append()
+    anchor.publish()
+    check_log(anchor.path / "log", anchor.policy)
+
+
 def test_a_lost_database_is_rebuilt_from_the_folder(anchor):
     anchor.plant.request(anchor.plant.enrol_device("d1"))
     anchor.plant.collector("two").commit(4)
