@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from starlette.applications import Starlette
 from anchor.account import AnchorAccount, WitnessAccount
 from anchor.anchor_db import AnchorDb
 from anchor.durable import Durable, held
-from anchor.errors import Malformed, Missing
+from anchor.errors import AnchorError, Malformed, Missing
 from anchor.impatient import SECONDS, impatient
 from anchor.key_entry import OperatorAuthority
 from anchor.log_folder import LogFolder
@@ -27,6 +28,7 @@ from anchor.note import SignerKey, VerifierKey
 from anchor.policy import Policy
 from anchor.ports import Batches
 from anchor.publisher import Announce, Clocks, Publisher
+from anchor.schedule import Schedule
 from anchor.tail import Refusal, Requests, Tail
 from anchor.witness import Limits, create_app
 from anchor.witness_client import WitnessClient
@@ -49,6 +51,7 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
     policy: Policy,
     stop: asyncio.Event,
     every: float = 1.0,
+    every_batches: int = 0,
     once: bool = False,
     publish: Announce | None = None,
     on_ready: Callable[[], None] | None = None,
@@ -60,8 +63,9 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
     """Append what collectors committed and operators requested; publish cosigned checkpoints.
 
     Runs until `stop` is set, or with `once` until nothing is left to do; looks again after
-    `every` seconds when there was nothing. `publish` is told of every published checkpoint,
-    after a start of the last one again; `on_published` is called in a thread, once it is so.
+    `every` seconds when there was nothing, or as soon as `every_batches` wait. `publish` is
+    told of every published checkpoint, after a start of the last one again; `on_published` is
+    called in a thread, once it is so.
     An `account` is kept while it runs. Errors: Locked when another anchor writes the log,
     Diverged when an older copy of it would fork, Malformed for a policy of another log,
     Missing with `once` when a quorum cannot be had.
@@ -89,7 +93,7 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
         await anchor.start()
         if on_ready is not None:
             on_ready()
-        await anchor.run(every=every, once=once, stop=stop)
+        await anchor.run(Schedule(every, every_batches), once=once, stop=stop)
 
 
 class _Anchor:
@@ -122,7 +126,7 @@ class _Anchor:
         self._account.started = True
         self._note(0)
 
-    async def run(self, *, every: float, once: bool, stop: asyncio.Event) -> None:
+    async def run(self, schedule: Schedule, *, once: bool, stop: asyncio.Event) -> None:
         """Go on until told to stop, or with `once` until nothing is left."""
         tries = 0
         while not stop.is_set():
@@ -140,9 +144,37 @@ class _Anchor:
                 tries = tries + 1 if self._publisher.failure else 0
                 if once and tries >= _TRIES_ONCE:
                     raise Missing(f"no checkpoint was published: {self._publisher.failure}")
-                wait = 0 if appended else every if settled else min(every, self._publisher.wait)
+                if settled and not appended:
+                    await self._rest(schedule, stop)
+                    continue
+                wait = 0 if appended else min(schedule.every, self._publisher.wait)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait)
+
+    async def _rest(self, schedule: Schedule, stop: asyncio.Event) -> None:
+        """Wait until the schedule wants a look, or the end has come."""
+        clock = asyncio.get_running_loop().time
+        began, waiting = clock(), 0
+        while not stop.is_set() and not schedule.is_due(clock() - began, waiting):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), schedule.pause(clock() - began))
+            if schedule.batches and not stop.is_set():
+                try:
+                    waiting = await asyncio.to_thread(self._waiting, schedule.batches)
+                except (AnchorError, OSError, SQLAlchemyError):
+                    # The look itself reports what is wrong, and when.
+                    return
+
+    def _waiting(self, enough: int) -> int:
+        """How many batches are not in the log yet; counted no further than `enough`."""
+        found = 0
+        for row in self._batches.collectors() if self._tail is not None else ():
+            assert self._tail is not None
+            first = self._tail.contents.end(row.id).number
+            found += sum(1 for _ in islice(self._batches.batches(row.id, first), enough - found))
+            if found >= enough:
+                break
+        return found
 
     async def _advance(self, appended: int) -> bool:
         """Publish what is due and note what came of it; whether nothing is due any more."""

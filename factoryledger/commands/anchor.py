@@ -41,6 +41,15 @@ def anchor(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    every_batches: Annotated[
+        int | None,
+        typer.Option(
+            "--every-batches",
+            metavar="N",
+            help="Look as well as soon as so many batches wait. [default: 0, by time alone]",
+            show_default=False,
+        ),
+    ] = None,
     once: Annotated[
         bool,
         typer.Option("--once", help="Anchor what is there, publish, end; no broker is needed."),
@@ -64,6 +73,7 @@ def anchor(  # noqa: PLR0913 - a command's options
         log=log,
         policy=policy,
         every=every,
+        every_batches=every_batches,
         metrics=metrics,
     )
     announces = not once or broker is not None
@@ -94,6 +104,7 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
             key=place.data.anchor,
             policy=place.policy,
             every=place.settings.every,
+            every_batches=place.settings.every_batches,
             once=once,
             publish=publish,
             stop=stop,
