@@ -28,6 +28,7 @@ from throughput.pace import foreign_now, publish_at, signed_now
 from throughput.parts import parts
 
 from factoryledger.broker import LocalBroker
+from factoryledger.running import few_collections
 from telemetry.link import Address, Link
 
 HERE = Path(__file__).parent / "throughput"
@@ -267,6 +268,7 @@ def main() -> None:
         arguments.error(f"a third of --messages must be more than a batch: at least {LEAST}")
     if shutil.which("mosquitto_sub") is None:
         sys.exit("mosquitto_sub is not there: apt-get install mosquitto-clients")
+    few_collections()  # as the collector has it: parts are measured in this process
     with (
         tempfile.TemporaryDirectory() as scratch,
         LocalBroker(0, Path(scratch) / "broker", embedded=False) as broker,

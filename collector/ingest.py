@@ -4,7 +4,10 @@ Edge. Each file has a collector of its own, named by its SHA-256, and goes on af
 that was committed last, so that ingesting a file twice adds nothing.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +16,15 @@ import structlog
 from collector.arrived import Arrived
 from collector.counting import Door
 from collector.ledger import Ledger
+from collector.panel import Panel
 from collector.patience import Patience
 from collector.ports import Authority, IdentityFor, Requests
 from collector.resume import Resume, Source
 from collector.store import open_store
 from collector.store_reader import LedgerReader
+from collector.verdict import Verdict
 from telemetry.errors import MalformedRecording
+from telemetry.keyring import KeyStatement
 from telemetry.recording import Line, read
 
 _log = structlog.get_logger(__name__)
@@ -47,16 +53,18 @@ class IngestResult:
     complete: bool | None
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - settings of one ingest, all by name
     *,
     store_url: str,
     file: Path,
     identity_for: IdentityFor,
     authority: Authority,
     requests: Requests,
+    processes: int = 0,
 ) -> IngestResult:
     """Ingest one recording; what it holds is committed batch by batch.
 
+    Up to `processes` check signatures beside this one, which changes nothing but the time.
     StoreLocked beside a running collector. MalformedRecording for a broken line, after all
     that came before it is committed; OSError where the file cannot be read.
     """
@@ -68,17 +76,11 @@ def ingest(
         opened = Resume(store, identity_for, authority, requests, patience=patience).file(source)
         ledger = opened.ledger
         reading = read(data, str(file))
-        filing = _Filing(ledger)
-        try:
-            for number, line in reading:
-                filing.take(number, line)
-        except MalformedRecording:
-            # What came before a broken line stands. After any other error the batch may be
-            # half taken: the next ingest begins again at its first line.
-            filing.flush()
-            raise
-        filing.flush()
+        filing = _Filing(ledger, reading)
+        asyncio.run(_file(filing, ledger.statements, processes))
         ledger.survey(everything=True)
+        if filing.broken is not None:
+            raise filing.broken
     _log.info("ingested", file=str(file), collector=source.collector, added=filing.added)
     roots = _roots(store_url, source.collector)
     return IngestResult(
@@ -93,45 +95,91 @@ def ingest(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Lines of one batch, the number of its last one, and how many have been read by then."""
+
+    arrived: Sequence[Arrived]
+    last: int
+    received: int
+
+
 class _Filing:
     """Closes batches by the recording's own times, so that they fall alike every time.
 
     The rule (docs/formats.md, Recording) looks at lines only, and a batch that was not
     committed begins again at its first line: an ingest that was killed and goes on gives the
-    roots of one that was not.
+    roots of one that was not. `broken` is the line that ended the reading, if one did.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, reading: Iterable[tuple[int, Line]]) -> None:
         self.lines = 0
         self.added = 0
+        self.broken: MalformedRecording | None = None
         self._ledger = ledger
+        self._reading = reading
         self._done = ledger.head.source_line
         self._received = 0
         self._batch: list[Arrived] = []
         self._last = 0
 
-    def take(self, number: int, line: Line) -> None:
-        """Take one line, unless an earlier ingest has committed it."""
+    def batches(self) -> Iterator[_Batch]:
+        """Read on, batch by batch, past the lines that an earlier ingest has committed.
+
+        A broken line is the end, and what came before it stands. After any other error the
+        batch may be half taken: the next ingest begins again at its first line.
+        """
+        try:
+            for number, line in self._reading:
+                yield from self._take(number, line)
+        except MalformedRecording as broken:
+            self.broken = broken
+        yield from self._closed()
+
+    def commit(self, batch: _Batch, ahead: Sequence[Verdict | None]) -> None:
+        """Commit a batch, the oldest that is not."""
+        taken = self._ledger.take(
+            batch.arrived, Door(batch.received), ahead=ahead, source_line=batch.last
+        )
+        self.added += taken.stored
+        self._ledger.survey()
+
+    def _take(self, number: int, line: Line) -> Iterator[_Batch]:
+        """Take one line; give the batches that end with it, or before it."""
         self.lines += 1
         if number <= self._done:
             return
         if self._batch and line.received - self._batch[0].received >= _SECOND:
-            self.flush()
+            yield from self._closed()
         properties = line.properties.to_text()
         self._batch.append(Arrived(line.topic, line.payload, properties, line.received))
         self._last = number
         if len(self._batch) >= _COUNT:
-            self.flush()
+            yield from self._closed()
 
-    def flush(self) -> None:
-        """Commit what is gathered."""
-        if not self._batch:
-            return
-        self._received += len(self._batch)
-        taken = self._ledger.take(self._batch, Door(self._received), source_line=self._last)
-        self.added += taken.stored
-        self._ledger.survey()
-        self._batch = []
+    def _closed(self) -> Iterator[_Batch]:
+        if self._batch:
+            self._received += len(self._batch)
+            yield _Batch(self._batch, self._last, self._received)
+            self._batch = []
+
+
+async def _file(filing: _Filing, statements: Sequence[KeyStatement], processes: int) -> None:
+    """Read and commit in a thread, one at a time, while the judges check what was read last."""
+    loop = asyncio.get_running_loop()
+    batches = filing.batches()
+    with ThreadPoolExecutor(1, "ledger") as worker:
+        async with Panel(processes, statements) as panel:
+            before: tuple[_Batch, asyncio.Task[Sequence[Verdict | None]]] | None = None
+            while True:
+                batch = await loop.run_in_executor(worker, next, batches, None)
+                judging = None if batch is None else asyncio.create_task(panel.judge(batch.arrived))
+                if before is not None:
+                    ahead = await before[1]
+                    await loop.run_in_executor(worker, filing.commit, before[0], ahead)
+                if batch is None or judging is None:
+                    break
+                before = batch, judging
 
 
 def _roots(store_url: str, collector: str) -> tuple[bytes, ...]:

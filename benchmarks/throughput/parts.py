@@ -5,6 +5,7 @@ Every part runs the program's own code on the same messages.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from collector.verdict import Verdict, decide
 from telemetry.judgement import is_signed, judge
 from telemetry.mqtt_packets import Opening, Outgoing
 from telemetry.mqtt_session import MqttSession
-from telemetry.record import Record
+from telemetry.record import Record, unsigned_record
 from throughput.messages import OPERATOR, Message, Requests
 
 BATCH = 2000
+READ = 200  # messages that come in one read, at one moment; a backlog brings more
 START = 1_764_000_000_000_000
 
 
@@ -39,7 +41,7 @@ def parts(messages: Sequence[Message], folder: Path) -> dict[str, float]:
     keys = Keys(OperatorAuthority(OPERATOR.verifier), Requests(), collector="bench")
     keys.refresh()
     count = len(messages)
-    arrived = [Arrived(*message, None, START + n) for n, message in enumerate(messages)]
+    arrived = [Arrived(*one, None, START + n // READ) for n, one in enumerate(messages)]
     found: list[Verdict] = []
 
     def verify() -> None:
@@ -48,12 +50,12 @@ def parts(messages: Sequence[Message], folder: Path) -> dict[str, float]:
 
     def hash_up() -> None:
         log = GrowingLog("bench/log", SignerKey.from_seed("bench/log", bytes(32)))
-        for some in records:
-            for record, payload in some:
+        for some in leaves:
+            for _, payload, signed in some:
                 sha256(payload).digest()
-                if record.body is not None:
+                if signed:
                     sha256(payload[:-98]).digest()
-            log = log.extend([record.to_bytes() for record, _ in some]).log
+            log = log.extend([write() for write, *_ in some]).log
 
     found = [decide(one.topic, one.payload, None, keys.keyring) for one in arrived]
     judged = [Judged(*pair) for pair in zip(arrived, found, strict=True)]
@@ -61,10 +63,15 @@ def parts(messages: Sequence[Message], folder: Path) -> dict[str, float]:
         build_batch(judged[at : at + BATCH], taken=Nothing(), collector="c", start=at, floor=0)
         for at in range(0, count, BATCH)
     ]
-    records = [[(_record(row), row[5]) for row in batch.messages] for batch in batches]
+    leaves = [
+        [(_writing(row), row[5], row[16] is not None) for row in batch.messages]
+        for batch in batches
+    ]
     costs = {"link": _cpu(lambda: _link(messages)), "hash": _cpu(hash_up)}
     costs["verify"] = _cpu(verify) if is_signed(messages[0][1], None) else 0.0
-    costs["store"] = _cpu(lambda: _store(batches, folder))
+    with open_store(f"sqlite:///{folder}/parts.db", create=True) as store:
+        shelf = StoreShelf(store)
+        costs["store"] = _cpu(lambda: _store(batches, shelf))
     return {name: cost / count * 1e6 for name, cost in costs.items()}
 
 
@@ -86,8 +93,11 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    return Record(*row[2:5], row[6], row[11], *row[7:10], *row[12:17])
+def _writing(row: tuple[Any, ...]) -> Callable[[], bytes]:
+    """Give what writes the row's record, as `collector.batch` does."""
+    if row[11] == "unsigned":
+        return partial(unsigned_record, *row[2:5], row[6], row[15])
+    return Record(*row[2:5], row[6], row[11], *row[7:10], *row[12:17]).to_bytes
 
 
 def _link(messages: Sequence[Message]) -> None:
@@ -109,8 +119,6 @@ def _link(messages: Sequence[Message]) -> None:
         session.outgoing(0.0)
 
 
-def _store(batches: Sequence[Batch], folder: Path) -> None:
-    with open_store(f"sqlite:///{folder}/parts.db", create=True) as store:
-        shelf = StoreShelf(store)
-        for batch in batches:
-            shelf.put(Commit(collector="c", messages=batch.messages, claims=batch.claims))
+def _store(batches: Sequence[Batch], shelf: StoreShelf) -> None:
+    for batch in batches:
+        shelf.put(Commit(collector="c", messages=batch.messages, claims=batch.claims))

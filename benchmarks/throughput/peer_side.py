@@ -24,6 +24,8 @@ class Count:
         self.first = self.last = 0.0
         self.cpu = 0.0
         self.all = threading.Event()
+        # What ends the listening, and what then puts on the disk what is kept until the end.
+        self.stop = self.write = lambda: None
 
     def watch(self, handle):  # noqa: ANN001, ANN201 - several libraries' callbacks
         """Count each message once its callback has returned."""
@@ -44,9 +46,14 @@ class Count:
         while not self.all.wait(QUIET):
             if self.first and time.perf_counter() - self.last > QUIET:
                 break
-        spent = self.last - self.first
+        spent, cpu = self.last - self.first, time.process_time() - self.cpu
+        self.stop()
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        self.write()
+        spent += time.perf_counter() - begun
+        cpu += time.process_time() - begun_cpu
         figures = {"rate": self.kept / spent, "kept": self.kept}
-        figures["cpu_us"] = (time.process_time() - self.cpu) / max(1, self.kept) * 1e6
+        figures["cpu_us"] = cpu / max(1, self.kept) * 1e6
         print(json.dumps(figures), flush=True)
         os._exit(0)
 
@@ -61,7 +68,7 @@ def mqtt_logger(port: int, prefix: str, count: Count, folder: str) -> None:
 
 
 def mqtt_recorder(port: int, prefix: str, count: Count, folder: str) -> None:
-    """Run PyPI mqtt-recorder: kept in memory, written as CSV when it stops."""
+    """Run PyPI mqtt-recorder: kept in memory, written as CSV when it stops, which counts."""
     from mqtt_recorder import recorder as peer  # noqa: PLC0415 - of the peers' environment
 
     # It logs every message; its lines go to a file, as a service's do.
@@ -83,6 +90,8 @@ def mqtt_recorder(port: int, prefix: str, count: Count, folder: str) -> None:
     )
     client = made._MqttRecorder__client  # noqa: SLF001
     client.on_message = count.watch(client.on_message)
+    # Its thread may take a second to end, which is no work: only the writing is timed.
+    count.stop, count.write = client.loop_stop, made.stop_recording
     made.start_recording(topics, qos=1)
 
 

@@ -19,6 +19,16 @@ def ingest(
     *,
     data: options.Data = None,
     database: options.Database = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            help="How many processes check signatures, once there is much to check; 0 checks "
+            "them in this one. [default: one for each core, 0 where there is one]",
+            show_default=False,
+        ),
+    ] = None,
     json_: options.Json = False,
 ) -> None:
     """Store recordings: one stored message a line, receive times as recorded.
@@ -30,10 +40,10 @@ def ingest(
     from collector.ingest import ingest as store  # noqa: PLC0415 - on demand
     from factoryledger.identity import identity_of  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
-    from factoryledger.running import log_to_stderr  # noqa: PLC0415 - on demand
+    from factoryledger.running import helpers, log_to_stderr  # noqa: PLC0415 - on demand
 
     log_to_stderr(logging.WARNING)
-    place = installation(data=data, database=database)
+    place = installation(data=data, database=database, processes=processes)
     place.data.create()
     for file in files:
         result = store(
@@ -42,6 +52,7 @@ def ingest(
             identity_for=partial(identity_of, place.data),
             authority=OperatorAuthority(place.data.operator.verifier),
             requests=place.data.requests,
+            processes=helpers(place.settings.processes),
         )
         typer.echo(json.dumps(_as_json(file, result)) if json_ else _line(file, result))
 

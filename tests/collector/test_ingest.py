@@ -26,13 +26,14 @@ SESSIONS = [
 START = 1_764_000_000_000_000
 
 
-def run(works, file):
+def run(works, file, processes=0):
     return ingest(
         store_url=works.url,
         file=file,
         identity_for=works.identity_for,
         authority=works.authority,
         requests=works.requests,
+        processes=processes,
     )
 
 
@@ -90,6 +91,25 @@ def test_twice_adds_nothing_and_two_stores_have_the_same_roots(works, another_wo
     assert stats.conserved
 
 
+def test_judges_change_nothing_but_the_time(works, another_works, tmp_path):
+    file = recording(tmp_path / "own.jsonl", own_lines(works))
+    another_works.requests = works.requests
+    by_itself, helped = run(works, file), run(another_works, file, processes=2)
+    assert helped == by_itself
+    assert rows(another_works, helped.collector)[0] == rows(works, by_itself.collector)[0]
+
+
+def test_what_comes_before_a_broken_line_stands_with_judges_too(works, tmp_path):
+    file = recording(tmp_path / "own.jsonl", own_lines(works))
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:2051], b"broken\n", *lines[2051:]]))
+    with pytest.raises(MalformedRecording):
+        run(works, file, processes=2)
+    stats = works.reader().stats()
+    assert (stats.received, stats.stored) == (2050, 2050)
+    assert stats.conserved
+
+
 def test_batches_close_by_count_and_by_the_lines_own_times(works, tmp_path):
     result = run(works, recording(tmp_path / "own.jsonl", own_lines(works)))
     found, batches = rows(works, result.collector)
@@ -128,11 +148,11 @@ class DyingShelf(StoreShelf):
 
 def take_until_killed(works, store, file, most):
     source = Source(sha256(file.read_bytes()).digest())
-    filing = _Filing(works.resume(store, shelf=DyingShelf(store, most)).file(source).ledger)
+    ledger = works.resume(store, shelf=DyingShelf(store, most)).file(source).ledger
     with file.open("rb") as data:
-        for number, item in read(data, "x"):
-            filing.take(number, item)
-    filing.flush()
+        filing = _Filing(ledger, read(data, "x"))
+        for batch in filing.batches():
+            filing.commit(batch, ())
 
 
 @pytest.mark.parametrize("cut", [1, 1999, 2000, 2001, 2102, 2104])
