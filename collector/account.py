@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collector.counting import Door
+from collector.stats import Standing
 from telemetry.histogram import Histogram
 
 # Powers of two around what batches are: 2,000 where there is much to do, few where not.
@@ -107,6 +108,8 @@ class Account:
     sessions_lost: int = 0
     """Reconnects at which the broker had forgotten what it held for us."""
     receipts: int = 0
+    standing: Standing | None = None
+    """Gaps and forks in the store, once they are counted."""
     batch_sizes: Histogram = field(default_factory=lambda: Histogram(BATCH_SIZES))
     batch_seconds: Histogram = field(default_factory=lambda: Histogram(COMMIT_SECONDS))
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(COMMIT_SECONDS))

@@ -6,13 +6,19 @@ down: its gaps are found by reading all of its claims, its breaks by `audit` alo
 
 from sqlalchemy import Connection, inspect
 
-from collector.stats import Break, Gap
+from collector.stats import Break, Gap, Standing
 
 _GAPS = "SELECT device, session, first, last, since FROM gaps ORDER BY device, session, first"
 _BREAKS = (
     "SELECT device, session, seq, kind, since, other_session, other_seq FROM breaks "
     "ORDER BY device, since, session, seq, kind"
 )
+# By no integer: one gap may be of all numbers that there are.
+_STANDING = """
+    SELECT (SELECT count(*) FROM gaps),
+        (SELECT coalesce(sum(1.0 * last - first + 1), 0) FROM gaps),
+        (SELECT count(*) FROM breaks WHERE kind = 'fork')
+"""
 _GAPS_OF_OLD = """
     SELECT device, session, before + 1, seq - 1 FROM (
         SELECT device, session, seq, lag(seq, 1, CAST(-1 AS BIGINT)) OVER (
@@ -29,3 +35,9 @@ def gaps_and_breaks(connection: Connection) -> tuple[tuple[Gap, ...], tuple[Brea
         return tuple(Gap(*row) for row in connection.exec_driver_sql(_GAPS_OF_OLD)), ()
     gaps = tuple(Gap(*row) for row in connection.exec_driver_sql(_GAPS))
     return gaps, tuple(Break(*row) for row in connection.exec_driver_sql(_BREAKS))
+
+
+def standing(connection: Connection) -> Standing:
+    """Count them: what is kept down is read, and no message."""
+    gaps, missing, forks = connection.exec_driver_sql(_STANDING).one()
+    return Standing(gaps, int(missing), forks)

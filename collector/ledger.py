@@ -29,6 +29,7 @@ from collector.pending import Pending, Piece
 from collector.ports import Extension, GrowingLog, Receipts
 from collector.receipting import owed
 from collector.refusing import refusal_rows
+from collector.stats import Standing
 from collector.survey import Survey
 from collector.verdict import Judge, Verdict
 from telemetry.judgement import judge
@@ -43,6 +44,7 @@ _NOT_READ = (
 )
 _AT_ONCE: Final = 200  # sessions of one survey's transaction: tens of milliseconds
 _LOOK_AGAIN: Final = 30.0  # seconds
+_FIRST_LOOK: Final = 2.0  # seconds after the start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,8 @@ class Ledger:
         self.head = head
         # What a limit keeps out; a recording is let in as it is.
         self.gate: Gate | None = None
+        # Gaps and forks in the store, as counted by the last survey that looked again.
+        self.standing: Standing | None = None
         self._counts = counts
         self._shelf = shelf
         self._claims = claims
@@ -122,7 +126,7 @@ class Ledger:
         self._survey = survey
         self._decoding = decoding
         self._continuity = Continuity()
-        self._looked_again = monotonic()
+        self._looked_again = monotonic() - _LOOK_AGAIN + _FIRST_LOOK
 
     @property
     def owes(self) -> bool:
@@ -221,7 +225,9 @@ class Ledger:
             self._decoding.catch_up(self.head.log.size, everything=everything, mark=again)
             if again:
                 self._looked_again = now
-                self._continuity.settle((), self._survey.look_again().doubted)
+                seen = self._survey.look_again()
+                self._continuity.settle((), seen.doubted)
+                self.standing = seen.standing
         except (DBAPIError, OSError) as error:
             self._continuity.put_back(taken, now)
             _log.warning(

@@ -257,6 +257,7 @@ class _Service:
             self._ask_for_births()
             if self._ledger.restless:
                 await asyncio.get_running_loop().run_in_executor(self._worker, self._ledger.survey)
+                self._account.standing = self._ledger.standing
 
     def _ask_for_births(self) -> None:
         """Ask the Sparkplug nodes whose births are missing; at QoS 0, as Sparkplug has it."""

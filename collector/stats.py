@@ -72,6 +72,15 @@ class Refusal:
         return {**received, "topic": self.topic, "kept": self.kept, "reason": self.reason}
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many gaps a store shows, how many messages are missing in them, and how many forks."""
+
+    gaps: int
+    missing: int
+    forks: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """A store, counted; `anchored` (records under a checkpoint of the anchor log) is the roof's.

@@ -13,8 +13,10 @@ import structlog
 from sqlalchemy import Connection, TextClause, text
 
 from collector.continuity import Place, Run
+from collector.continuity_report import standing
 from collector.naming import prev_of
 from collector.ports import Transactions
+from collector.stats import Standing
 
 _log = structlog.get_logger(__name__)
 
@@ -104,12 +106,16 @@ _BEYOND: Final = 2**63 - 1
 
 @dataclass(slots=True)
 class Surveyed:
-    """What a survey found: runs that are the end of their session, and sessions to doubt."""
+    """What a survey found: runs that are the end of their session, and sessions to doubt.
+
+    `standing` is what the whole store shows, where that was counted.
+    """
 
     tops: list[tuple[Place, Run]] = field(default_factory=list)
     doubted: list[Place] = field(default_factory=list)
     forks: int = 0
     breaks: int = 0
+    standing: Standing | None = None
 
 
 class Survey:
@@ -133,11 +139,12 @@ class Survey:
         return found
 
     def look_again(self) -> Surveyed:
-        """Look for the messages that sessions go on from and that were not here before."""
+        """Look for the messages that sessions go on from and that were not here before; count."""
         found = Surveyed()
         with self._store.writing() as connection:
             for device, session, prev in connection.execute(_LOOSE_STARTS, {"most": _LOOSE}).all():
                 _Session(connection, (device, session), found).place(prev)
+            found.standing = standing(connection)
         return found
 
 

@@ -26,6 +26,7 @@ class CollectorProbe:
         moment = self.account.look()
         yield from self._conserved()
         yield from self._queued(moment)
+        yield from self._standing()
         yield from self._committed()
         yield from self._linked(moment)
 
@@ -57,6 +58,16 @@ class CollectorProbe:
         committing = self.account.committing
         yield gauge("collector_commit_messages", "Messages in the commit under way.", committing)
         yield gauge("collector_reading_paused", "1 while too much waits to read on.", moment.paused)
+
+    def _standing(self) -> Iterator[Metric]:
+        """What the survey has counted by itself: a scrape reads no store."""
+        found = self.account.standing
+        gaps, missing, forks = (
+            (None, None, None) if found is None else (found.gaps, found.missing, found.forks)
+        )
+        yield gauge("collector_gaps", "Gaps in machines' numbers, in the store.", gaps)
+        yield gauge("collector_gap_messages", "Messages missing in them.", missing)
+        yield gauge("collector_forks", "Two messages that name one, in the store.", forks)
 
     def _committed(self) -> Iterator[Metric]:
         account = self.account

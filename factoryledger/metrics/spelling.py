@@ -37,8 +37,8 @@ def counters(name: str, about: str, label: str, values: Mapping[str, int]) -> Me
     return family
 
 
-def gauge(name: str, about: str, value: float) -> Metric:
-    """What is so now."""
+def gauge(name: str, about: str, value: float | None) -> Metric:
+    """What is so now; without a sample where nobody knows yet."""
     return GaugeMetricFamily(_PREFIX + name, about, value=value)
 
 

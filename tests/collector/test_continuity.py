@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.continuity import DELAY, Continuity, Link, joined
+from collector.stats import Standing
 
 
 def link(seq, prev="x", body=None, position=0):
@@ -178,6 +179,21 @@ def test_two_sessions_that_go_on_from_one_message_are_a_fork(works, feed):
     feed.take(one.message(), two.message())
     survey(feed)
     assert [kind for kind, _, _ in shown(works)[1]] == ["fork"]
+
+
+def test_what_stands_is_counted_for_whoever_watches(works, feed):
+    """By the survey, in the tables that it keeps: nobody else reads the store for it."""
+    machine, other = works.machine("press-1"), works.machine("press-2")
+    assert feed.ledger.standing is None
+    sent = [machine.message() for _ in range(8)]
+    begun = other.message()
+    clones = [restarted(other, session).message() for session in ("bb", "cc")]
+    feed.take(sent[0], sent[3], sent[7], begun, *clones)
+    survey(feed)
+    assert feed.ledger.standing == Standing(gaps=2, missing=2 + 3, forks=1)
+    feed.take(*sent[4:7])
+    survey(feed)
+    assert feed.ledger.standing == Standing(gaps=1, missing=2, forks=1)
 
 
 def test_a_fork_is_said_once_and_in_the_log(works, feed, quiet_log):
