@@ -38,7 +38,8 @@ class Sizes:
 
     def most(self, since=0.0, until=float("inf")):
         """The largest between two times of the monotonic clock."""
-        return max(size for at, size in self._samples if since <= at <= until)
+        within = (size for at, size in self._samples if since <= at <= until)
+        return max(within, default=0.0)
 
     def _look(self):
         while not self._done.wait(EVERY):
