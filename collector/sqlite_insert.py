@@ -88,10 +88,11 @@ def _spans(count: int) -> Iterator[tuple[int, int]]:
 def _statement(table: Table, shared: tuple[int, ...], varying: tuple[int, ...], count: int) -> str:
     columns = list(table.columns)
     names = ", ".join(f'"{columns[place].name}"' for place in (*shared, *varying))
-    once = [f"?{number}" for number in range(1, len(shared) + 1)]
-    rows = (
-        ", ".join([*once, *(f"?{first + at}" for at in range(len(varying)))])
-        for first in range(len(shared) + 1, len(shared) + 1 + count * len(varying), len(varying))
-    )
-    values = ", ".join(f"({row})" for row in rows)
-    return f"INSERT INTO {table.name} ({names}) VALUES {values}"  # noqa: S608 - constants
+    row = ", ".join("?" * len(varying))
+    values = "VALUES " + ", ".join([f"({row})"] * count)
+    if shared:
+        # Numbered parameters would do too, but for sqlite3 those are names: a warning for each
+        # from Python 3.12 on, and an error in 3.14.
+        each = (f"column{number}" for number in range(1, len(varying) + 1))
+        values = f"SELECT {', '.join([*'?' * len(shared), *each])} FROM ({values})"  # noqa: S608 - constants
+    return f"INSERT INTO {table.name} ({names}) {values}"
