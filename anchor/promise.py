@@ -90,12 +90,17 @@ class Verdict:
 
 
 def decide(
-    leaf: ReceiptLeaf, shown: Shown | None, newest: Newest | None, *, now: int
+    leaf: ReceiptLeaf,
+    shown: Shown | None,
+    newest: Newest | None,
+    *,
+    now: int,
+    stores: bool = False,
 ) -> tuple[State, str]:
     """Judge a receipt whose signature holds by what was found; `now` in microseconds.
 
     `shown` is None where nobody could be asked for the messages, `newest` where there was no
-    log to look at.
+    log to look at. `stores` says that stores were read, none of them this collector's.
     """
     wrong = None if shown is None else _missing(leaf, shown)
     if shown is not None and wrong is None and shown.anchored:
@@ -113,9 +118,11 @@ def decide(
             f"the anchor log holds {newest.records} records of collector {leaf.collector}, "
             f"fewer than it has receipted here, {by}."
         )
+    read = f"None of the stores that were read is that of collector {leaf.collector}. "
     return State.UNDECIDED, (
         f"the anchor log holds {newest.records} records of collector {leaf.collector}, but not "
-        "what is in them: give the store (--database) or proof files of these messages. Who "
+        f"what is in them. {read if stores else ''}"
+        "Give its store (--database) or proof files of these messages. Who "
         f"cannot give either has broken the promise, {by}."
     )
 

@@ -68,7 +68,13 @@ class PromiseVerifier:
         leaf = verifier.check(payload)
         if count(leaf) > _MOST:
             raise Refused(f"it covers more than {_MOST} messages: no collector gives such a one")
-        state, reason = decide(leaf, self._shown(leaf), self._newest(leaf), now=now)
+        state, reason = decide(
+            leaf,
+            self._shown(leaf),
+            self._newest(leaf),
+            now=now,
+            stores=self.ledger is not None,
+        )
         return Verdict(leaf, _signer(payload), state, reason)
 
     def _collectors(self) -> list[bytes]:
@@ -98,7 +104,11 @@ class PromiseVerifier:
         by_proofs = self._by_proofs(leaf)
         if by_proofs is not None:
             return by_proofs
-        return self._by_store(leaf) if self.ledger is not None and self.log is not None else None
+        if self.ledger is None or self.log is None:
+            return None
+        # Another collector's store says nothing of this one's messages.
+        known = {collector.id for collector in self.ledger.collectors()}
+        return self._by_store(leaf) if leaf.collector in known else None
 
     def _by_proofs(self, leaf: ReceiptLeaf) -> Shown | None:
         """The messages by proof files; None unless those show every one of them."""

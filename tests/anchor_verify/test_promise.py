@@ -185,6 +185,21 @@ def test_the_log_alone_shows_a_collector_that_anchored_nothing() -> None:
     assert judged(world, many, store=False).state is State.BROKEN
 
 
+def test_the_stores_of_other_collectors_break_no_promise_of_this_one() -> None:
+    """Who was not given its store has not seen that anything is missing: say which to give."""
+    world, _ = small_world()
+    payload = receipt(world, rows_of(world, "mill-0"), by=world.now * US)
+    world.anchor_now()
+    world.ledger.collector_rows = [replace(world.ledger.collector_rows[0], id="c1")]
+    verdict = judged(world, payload, now=LATER * US)
+    assert verdict.state is State.UNDECIDED
+    assert "None of the stores that were read is that of collector c0" in verdict.reason
+    assert "Give its store (--database)" in verdict.reason
+    without = judged(world, payload, store=False, now=LATER * US)
+    assert without.state is State.UNDECIDED
+    assert "None of the stores" not in without.reason
+
+
 def test_nothing_but_the_operators_word_says_whose_key_it_is() -> None:
     world, _ = small_world()
     rows = rows_of(world, "mill-0")
