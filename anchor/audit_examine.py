@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from anchor.errors import Refused
-from anchor.row_record import record_of, types_fit
+from anchor.row_record import record_of_types, types_fit
 from telemetry.errors import TelemetryError
 from telemetry.judgement import Judgement, judge
 from telemetry.keyring import Keyring, KeyStatement
@@ -86,7 +86,7 @@ def _examine(raw: RawRow, keys: KeysAt) -> Examined:
     if keyring is None:
         return raw
     try:
-        leaf = sha256(b"\x00" + record_of(row)).digest()
+        leaf = sha256(b"\x00" + record_of_types(row)).digest()
         judged = judge(row.topic, row.payload, keyring, row.properties)
     except (Refused, TelemetryError, ValueError):
         return raw

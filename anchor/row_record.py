@@ -46,6 +46,11 @@ def record_of(row: MessageRow) -> bytes:
     fault = wrong_type(row)
     if fault:
         raise Refused(fault)
+    return record_of_types(row)
+
+
+def record_of_types(row: MessageRow) -> bytes:
+    """The same, of a row whose columns are known to be of the types that are due."""
     try:
         return Record(
             received=row.received_at,

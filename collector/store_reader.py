@@ -274,6 +274,7 @@ class LedgerReader:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except (DBAPIError, sqlite3.Error) as error:
+        # A damaged name in the schema may make what sqlite3 says of it no UTF-8.
+        except (DBAPIError, sqlite3.Error, UnicodeDecodeError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise StoreUnavailable(f"{self._name} cannot be read as a store: {reason}") from error
