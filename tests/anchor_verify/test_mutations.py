@@ -35,8 +35,9 @@ EVIDENCE = {
     "messages": "SELECT * FROM messages",
     "batches": "SELECT * FROM batches",
     "claims": "SELECT * FROM claims",
-    "key_entries": "SELECT * FROM key_entries",
-    # The one tile of its tree: others belong to nothing, and nobody reads them.
+    # Those of the one collector, the one tile of its tree: others belong to nothing, and nobody
+    # reads them.
+    "key_entries": "SELECT * FROM key_entries WHERE collector = 'c0'",
     "tiles": "SELECT * FROM tiles WHERE collector = 'c0' AND level = 0 AND number = 0",
     "collectors": "SELECT id, origin, vkey FROM collectors",
 }
