@@ -6,7 +6,7 @@ connection, so none can ever be used on another. Source: OASIS MQTT 5.0.
 """
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Final, Generic
 
 import mqtt5
@@ -22,7 +22,7 @@ from telemetry.mqtt_packets import (
     arrival,
     words,
 )
-from telemetry.redelivery import Redelivery
+from telemetry.redelivery import NOTHING_LEFT, Left, Redelivery
 from telemetry.unacknowledged import Unacknowledged
 from telemetry.unsettled import HIGHEST_ID, ROOM, Unsettled
 
@@ -54,7 +54,7 @@ class MqttSession(Generic[Token]):
     )  # fmt: skip
 
     def __init__(
-        self, opening: Opening, *, epoch: int, now: float, before: Sequence[Arrival] = ()
+        self, opening: Opening, *, epoch: int, now: float, before: Left = NOTHING_LEFT
     ) -> None:
         self.opening = opening
         self.epoch = epoch
@@ -111,13 +111,13 @@ class MqttSession(Generic[Token]):
         return self._unsettled.tokens
 
     @property
-    def unacknowledged(self) -> Sequence[Arrival]:
+    def unacknowledged(self) -> Left:
         """What the next connection may bring again, once this one is lost.
 
         Nothing where CONNECT went out and had no answer: who knows what came of the session.
         """
         if self._introduced and not self._refused:
-            return self._unacknowledged.arrivals
+            return Left(self._unacknowledged.arrivals, self._unacknowledged.began)
         return self._before
 
     def receive(self, data: bytes, now: float) -> None:
@@ -247,9 +247,9 @@ class MqttSession(Generic[Token]):
             self._close(Closed(f"the broker refused the connection, {said}", code, refused=True))
             return
         self.state = State.OPEN
-        if packet.session_present and self._before:
+        if packet.session_present and self._before.arrivals:
             self._redelivery = Redelivery(self._before)
-        self._before = ()
+        self._before = NOTHING_LEFT
         self._unsettled.limit(packet)
         if packet.server_keep_alive is not None:
             self._alive.interval = packet.server_keep_alive

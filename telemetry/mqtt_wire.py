@@ -5,7 +5,7 @@ is written in one turn of the loop leaves in one piece.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +13,7 @@ from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.mqtt_events import Arrived, Closed, Event, Opened, Settled, Subscribed
 from telemetry.mqtt_packets import Arrival, Opening, Outgoing
 from telemetry.mqtt_session import MqttSession
+from telemetry.redelivery import NOTHING_LEFT, Left
 
 _TAKEN_OVER = 0x8E
 _GOODBYE = 1.0  # seconds for the broker to close after DISCONNECT
@@ -49,7 +50,7 @@ class MqttWire(asyncio.Protocol):
         epoch: int,
         where: str,
         ear: Ear,
-        before: Sequence[Arrival] = (),
+        before: Left = NOTHING_LEFT,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._session: MqttSession[Posted] = MqttSession(
@@ -68,7 +69,7 @@ class MqttWire(asyncio.Protocol):
         self.ended: asyncio.Future[Exception] = self._loop.create_future()
 
     @property
-    def unacknowledged(self) -> Sequence[Arrival]:
+    def unacknowledged(self) -> Left:
         """What the next connection may bring again, once this one has ended."""
         return self._session.unacknowledged
 

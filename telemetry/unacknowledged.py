@@ -14,9 +14,11 @@ from telemetry.mqtt_packets import Arrival
 class Unacknowledged:
     """Arrivals at QoS 1 or 2, by packet id and in order."""
 
-    __slots__ = ("_arrivals",)
+    __slots__ = ("_arrivals", "began")
 
     def __init__(self) -> None:
+        self.began: int | None = None
+        """The packet id of the first of all, whatever became of it."""
         # In order of arrival, as a dict keeps them.
         self._arrivals: dict[int, Arrival] = {}
 
@@ -34,6 +36,8 @@ class Unacknowledged:
         One that comes again under its id takes the place of the first.
         """
         if arrival.packet_id is not None:
+            if self.began is None:
+                self.began = arrival.packet_id
             self._arrivals[arrival.packet_id] = arrival
 
     def acknowledge(self, arrivals: Iterable[Arrival]) -> list[Arrival]:

@@ -16,6 +16,7 @@ from telemetry.backoff import Backoff
 from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.mqtt_packets import Arrival, Opening
 from telemetry.mqtt_wire import Ear, MqttWire
+from telemetry.redelivery import NOTHING_LEFT
 
 _BRIEF: Final = 10.0  # seconds
 _SUSPICIOUS: Final = 3  # brief connections in a row
@@ -96,7 +97,7 @@ class Upkeep:
 
     async def _connect(self) -> MqttWire:
         """Make one connection, subscriptions included."""
-        before = () if self.wire is None else self.wire.unacknowledged
+        before = NOTHING_LEFT if self.wire is None else self.wire.unacknowledged
         wire = self.wire = MqttWire(
             replace(self._opening, clean_start=False) if self.epoch else self._opening,
             epoch=self.epoch + 1,
