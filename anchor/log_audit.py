@@ -189,6 +189,13 @@ def _remembered(reader: LogReader, view: LogView, memory: Memory) -> Iterator[Lo
     finding = check_earlier(view, earlier, place)
     if finding is not None:
         yield finding
+        return
+    try:
+        view.root(earlier.size)
+    except _FALSE as error:
+        # Not to be compared is not to be the same: until it is, the earlier one is kept.
+        detail = f"the log shows no tree that continues size {earlier.size} ({place}): {error}"
+        yield LogFinding("log-invalid", place, detail)
 
 
 def _leftovers(view: LogView) -> Iterator[LogFinding]:

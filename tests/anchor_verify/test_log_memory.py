@@ -93,6 +93,19 @@ def test_a_log_that_does_not_continue_what_was_seen_is_a_finding_until_it_does(n
     assert audit_of(publish(KEY, entries_of(601)), memory)[0].findings == []
 
 
+def test_a_fork_is_not_taken_because_a_tile_was_away_while_it_was_first_shown():
+    """Not to be compared is not to be the same: what was seen is held to until it is shown."""
+    memory = Memory()
+    seen = publish(KEY, entries_of(600))
+    assert audit_of(seen, memory)[0].findings == []
+    fork = publish(KEY, [b"another", *entries_of(1100)[1:]])
+    away = {path: data for path, data in fork.items() if path != "tile/0/002"}
+    files = [f.file for f in audit_of(away, memory)[0].findings]
+    assert files == ["a checkpoint seen before", "tile/0/002"]
+    assert memory.note == seen["checkpoint"]
+    assert "log-forked" in [f.kind for f in audit_of(fork, memory)[0].findings]
+
+
 @given(st.one_of(st.none(), st.text(max_size=50)), st.integers(0, 10**12))
 def test_a_memory_is_read_as_it_was_written(text, checked):
     note = text and text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
