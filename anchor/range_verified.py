@@ -129,6 +129,7 @@ class VerifiedRange:
             "to": time_text(self.stop),
             "metric": self.metric,
             "messages": len(self.within),
+            "erased": sum(one.message is None for one in self.messages),
             "collectors": list(self.collectors),
             "sessions": {
                 session: [run[0].seq, run[-1].seq] for session, run in self.sessions.items()
@@ -155,9 +156,10 @@ class VerifiedRange:
 
     def _whose(self) -> str:
         keys = sorted({one.message.key for one in self.messages if one.message is not None})
-        noun = "message is" if len(self.within) == 1 else "messages are"
+        signed = [one for one in self.within if one.message is not None]
+        noun = "message is" if len(signed) == 1 else "messages are"
         return (
-            f"{len(self.within)} {noun} what machine {self.device} signed with its enrolled key "
+            f"{len(signed)} {noun} what machine {self.device} signed with its enrolled key "
             f"{', '.join(keys) or '(unknown)'}, made from {time_text(self.start)} until before "
             f"{time_text(self.stop)} by its clock."
         )
@@ -167,7 +169,7 @@ class VerifiedRange:
         for reading in self.readings:
             by_metric.setdefault(reading.metric, []).append(reading)
         if self.metric is not None and self.metric not in by_metric:
-            yield f"It measured no {self.metric} in that time."
+            yield f"It measured no {self.metric} in that time, by the messages here."
         for metric, found in by_metric.items():
             values = [reading.value for reading in found]
             noun = "reading" if len(found) == 1 else "readings"
@@ -216,7 +218,12 @@ class VerifiedRange:
         yield "that the machine's key was not stolen, nor revoked after these were judged."
         erased = sum(one.message is None for one in self.messages)
         if erased:
-            yield f"what {erased} of them said; their payloads are erased."
+            noun = "message" if erased == 1 else "messages"
+            yield (
+                f"what {erased} more {noun} said, when they were made and that the machine signed "
+                "them: their payloads are erased, and the collector alone says that it accepted "
+                "them."
+            )
         if not self._has_before():
             yield "that nothing was made in that time before the first message here."
         if not self._has_after():

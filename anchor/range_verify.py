@@ -67,7 +67,7 @@ def verify_range(data: bytes, policy: Policy) -> VerifiedRange:
         witnesses=tuple(parts[0].anchored.times),
         quorum=policy.quorum,
         unwitnessed=policy.met_by(()),
-        not_before=parts[0].not_before if len(parts) == 1 else None,
+        not_before=_first_not_before(parts, proved[0]),
         not_after=_latest([part.not_after for part in parts]),
     )
 
@@ -208,6 +208,12 @@ def _each_once(proved: list[Proved]) -> list[Proved]:
         if (one.session, one.seq) == (other.session, other.seq):
             raise Refused(f"it holds message {one.seq} of session {one.session} twice")
     return ordered
+
+
+def _first_not_before(parts: Sequence[_Part], first: Proved) -> int | None:
+    """What the first message of all cites bounds it: in a log a later one may stand before it."""
+    bounds = [part.not_before for part in parts if part.proved[0] is first]
+    return bounds[0] if len(parts) == 1 and bounds else None
 
 
 def _latest(times: Sequence[int | None]) -> int | None:

@@ -218,6 +218,25 @@ def test_an_erased_message_counts_and_says_nothing() -> None:
     assert len([one for one in found.readings if one.metric == "load"]) == 9
     assert any("payloads are erased" in gap for gap in found.not_proven())
     assert found.missing == []
+    assert "9 messages are what machine" in found.lines()[0], "none vouches for the tenth"
+    assert any("that the machine signed them" in gap for gap in found.not_proven())
+
+
+def test_what_a_later_message_cites_bounds_no_earlier_one_that_came_late() -> None:
+    world, fleet = small_world()
+    machine = fleet[0]
+    machine.restart("s2")
+    machine.cited = None
+    late = machine.message((START + 100) * US)
+    world.anchor_now()
+    world.cite(machine)
+    world.collect("c0", [machine.message((START + 101) * US)])
+    world.collect("c0", [late])
+    world.anchor_now()
+    _, found = told(world, machine.name, 100, 102)
+    assert [one.seq for one in found.within] == [0, 1]
+    assert found.not_before is None
+    assert any("after which time the first" in gap for gap in found.not_proven())
 
 
 def test_what_two_collectors_hold_is_one_range() -> None:
