@@ -5,13 +5,15 @@ is checked like any stranger's: an entry that the operator did not sign counts f
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from anchor.key_entry import Enrolled, OperatorAuthority, enrol, revoke, rotate
 from anchor.note import SignerKey
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
+from factoryledger.files import locked
 from telemetry.keyring import KeyStatement, Kind
 from telemetry.signature import SigningKey, key_id
 
@@ -39,8 +41,11 @@ class Enrolments:
         self._keys: dict[bytes, EnrolledKey] = {}
         # By kind and name: there may be ten thousand machines.
         self._named: dict[tuple[str, str], list[bytes]] = {}
-        authority = OperatorAuthority(data.operator.verifier)
-        for _, entry in data.requests.after(""):
+        self._read()
+
+    def _read(self) -> None:
+        authority = OperatorAuthority(self._data.operator.verifier)
+        for _, entry in self._data.requests.after(""):
             try:
                 self._apply(authority.read(entry), entry)
             except ValueError:
@@ -77,9 +82,24 @@ class Enrolments:
     def settle_collector(self, identity: str) -> None:
         """Let a collector's rotation that was signed be so; nothing where there is none."""
         stem = f"collector-{identity}"
+        if self._data.keys.next(stem) is not None:
+            with self._rotating():
+                self._settle(stem, identity)
+
+    def _settle(self, stem: str, identity: str) -> None:
         key = self._data.keys.next(stem)
         if key is not None and self._enrolled("collector", identity, key.public_key):
             self._data.keys.settle(stem)
+
+    @contextmanager
+    def _rotating(self) -> Iterator[None]:
+        """One rotation at a time, in sight of those before: two that end one key lose theirs."""
+        with locked(self._data.path / ".rotating.lock"):
+            self._entries.clear()
+            self._keys.clear()
+            self._named.clear()
+            self._read()
+            yield
 
     def rotate_collector(self, identity: str) -> EnrolledKey:
         """End the key of a collector's log and certify a new one, which it signs with next.
@@ -87,8 +107,12 @@ class Enrolments:
         The key is kept, then certified, then put in the old one's place: after a crash in
         between, the collector's next start or another rotation goes on from there.
         """
-        self.settle_collector(identity)
+        with self._rotating():
+            return self._rotate_collector(identity)
+
+    def _rotate_collector(self, identity: str) -> EnrolledKey:
         stem = f"collector-{identity}"
+        self._settle(stem, identity)
         prior = self._current("collector", identity, None)
         key = self._data.keys.next(stem)
         if key is None:
@@ -113,6 +137,10 @@ class Enrolments:
         The new key is kept before it is enrolled: after a crash between the two, `simulate`
         enrols it beside the old one, and a second `rotate` ends whichever is named.
         """
+        with self._rotating():
+            return self._rotate_device(device)
+
+    def _rotate_device(self, device: str) -> EnrolledKey:
         prior = self._current("device", device, None)
         key = SigningKey.generate()
         entry = rotate(

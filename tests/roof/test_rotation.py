@@ -7,12 +7,14 @@ import pytest
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.cosignature import cosign
 from anchor.errors import Malformed, Refused
+from anchor.key_entry import OperatorAuthority
 from anchor.note import COSIGNATURE, Note, SignerKey
 from anchor.policy import Policy
 from collector.store_reader import LedgerReader
-from factoryledger.data_dir import DataDir
+from factoryledger.data_dir import DataDir, bare
 from factoryledger.enrolment import Enrolments
 from factoryledger.identity import identity_of
+from telemetry.keyring import Keyring
 
 
 def as_json(result):
@@ -92,6 +94,23 @@ def test_a_rotation_that_was_cut_short_is_gone_on_with(command, begun, step, mon
         assert command("keys", "rotate", "collector", name, *place).code == 0
     assert DataDir(data).keys.read(stem).verifier == prepared.verifier
     assert len(Enrolments(DataDir(data)).keys("collector", name)) == 2
+
+
+@pytest.mark.parametrize("kind", ["collector", "device"])
+def test_two_rotations_at_once_follow_each_other(command, tmp_path, kind):
+    """Both began before either was done: the key that lies here is one that is certified."""
+    command("init", "--data", tmp_path)
+    data = DataDir(tmp_path)
+    identity_of(data, "one")
+    Enrolments(data).ensure_device("one")
+    both = [Enrolments(data), Enrolments(data)]
+    for each in both:
+        getattr(each, f"rotate_{kind}")("one")
+    authority, keyring = OperatorAuthority(data.operator.verifier), Keyring()
+    for _, entry in data.requests.after(""):
+        keyring.apply(authority.read(entry))
+    [alive] = [key for key in Enrolments(data).keys(kind, "one") if key.ended is None]
+    assert bare(data.keys.read(f"{kind}-one")).public_key == alive.public_key
 
 
 def test_which_collector_has_to_be_said_where_none_or_several_are(command, tmp_path):
