@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
@@ -144,12 +145,20 @@ class DataDir:
         """The anchor log's key; its name is the log's origin."""
         return self._needed("anchor")
 
+    def rotating(self) -> AbstractContextManager[None]:
+        """One rotation at a time: two at once would each keep a key that the other certifies."""
+        return locked(self.path / ".rotating.lock")
+
     def rotate_log(self, log: Path) -> tuple[VerifierKey, int]:
         """Put a new key in the place of the anchor log's; that key, and where its entry stands.
 
         The key is kept, its entry appended to the log, the policy changed, and then the key put
         in the old one's place: a call that was cut short is gone on with by the next.
         """
+        with self.rotating():
+            return self._rotate_log(log)
+
+    def _rotate_log(self, log: Path) -> tuple[VerifierKey, int]:
         from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - writes the log
         from anchor.log_rotation import append_rotation  # noqa: PLC0415
 
@@ -179,6 +188,10 @@ class DataDir:
 
         It is made here unless it is given, as one of a witness elsewhere.
         """
+        with self.rotating():
+            return self._rotate_witness(name, key)
+
+    def _rotate_witness(self, name: str, key: VerifierKey | None) -> VerifierKey:
         stem = f"witness-{name}"
         if key is None:
             there = self._needed(stem)
@@ -192,6 +205,10 @@ class DataDir:
 
     def settle_witness(self, name: str) -> None:
         """Let the new key of a witness count alone from now on."""
+        with self.rotating():
+            self._settle_witness(name)
+
+    def _settle_witness(self, name: str) -> None:
         stem = f"witness-{name}"
         following = self.policy().witnesses.get(f"{name}-next")
         if following is not None:

@@ -13,7 +13,6 @@ from anchor.key_entry import Enrolled, OperatorAuthority, enrol, revoke, rotate
 from anchor.note import SignerKey
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
-from factoryledger.files import locked
 from telemetry.keyring import KeyStatement, Kind
 from telemetry.signature import SigningKey, key_id
 
@@ -94,7 +93,7 @@ class Enrolments:
     @contextmanager
     def _rotating(self) -> Iterator[None]:
         """One rotation at a time, in sight of those before: two that end one key lose theirs."""
-        with locked(self._data.path / ".rotating.lock"):
+        with self._data.rotating():
             self._entries.clear()
             self._keys.clear()
             self._named.clear()
