@@ -1,5 +1,6 @@
 """A log behind a server that stalls, cuts, is busy, drips, swells or lies."""
 
+import json
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import pytest
 from rude_server import busy, cut, endless, gone, packed, reset, serving, whole
 from verify_logs import publish
 
-from anchor.errors import Malformed, Missing, Unreachable
+from anchor.errors import Malformed, Missing, Refused, Unreachable
 from anchor.http_source import HttpSource, Patience
 from anchor.log_audit import audit_log
 from anchor.log_memory import Memory
-from anchor.log_reader import FolderSource, LogReader
+from anchor.log_reader import FolderSource, Layout, LogReader
+from anchor.merkle import check_inclusion
 from anchor.note import SignerKey, VerifierKey
 from telemetry.backoff import Backoff
 
@@ -139,3 +141,29 @@ def test_tesseras_log_is_clean_over_http(vectors: Path):
         audit = audit_log(LogReader(source, key))
     assert (audit.size, audit.findings) == (15, [])
     assert server.connections == 1
+
+
+@pytest.mark.vectors
+def test_a_forged_tile_of_the_go_checksum_database_is_refused_over_http(vectors: Path):
+    """CVE-2026-56865: a server gives one reader another tile; every real one beside it is true."""
+    known = json.loads((vectors / "attacks/known.json").read_text())["cve_2026_56865_forged_tile"]
+    folder = vectors / "sumdb"
+    files = {path: (folder / path).read_bytes() for path in FolderSource(folder).paths()}
+    key = VerifierKey.from_text(files["log.vkey"].decode().strip())
+    layout = Layout(checkpoint="latest", tile="tile/8")
+    path, at = known["tile"].removeprefix("sumdb/"), known["patch_offset"]
+    patch = bytes.fromhex(known["patch_hex"])
+    forged = files[path][:at] + patch + files[path][at + len(patch) :]
+    with serving(files) as server, reading(server) as source:
+        reader = LogReader(source, key, layout=layout, origin="go.sum database tree")
+        leaf, index = reader.view.leaf(known["index"]), known["index"]
+        assert leaf != patch
+        tree = reader.view.checkpoint
+        proof = dict(index=index, size=tree.size, path=reader.inclusion(index), root=tree.root)
+        check_inclusion(leaf=leaf, **proof)
+    with serving(files | {path: forged}) as server, reading(server) as source:
+        view = LogReader(source, key, layout=layout, origin="go.sum database tree").view
+        for ask in (view.leaf, view.inclusion):
+            with pytest.raises(Refused, match="x010/138 is false"):
+                ask(known["index"])
+        assert server.connections == 1
