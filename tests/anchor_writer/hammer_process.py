@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from anchor.errors import AnchorError, Refused
 
-MOST_STEPS = 60
+MOST_STEPS = 90
 REFUSED = 3
 
 
