@@ -358,3 +358,18 @@ def test_hundreds_of_mutations_are_found_or_mean_nothing(originals: Originals) -
 @pytest.mark.long
 def test_ten_thousand_mutations_are_found_or_mean_nothing(originals: Originals) -> None:
     assert run(originals, range(10_000)).total() == 10_000
+
+
+def test_a_schema_whose_names_are_no_text_is_a_store_that_cannot_be_read(
+    originals: Originals,
+) -> None:
+    """What SQLite says of it is no UTF-8 either, and was an error of another kind."""
+    data = originals.file.read_bytes()
+    named = data.replace(b"tablebatchesbatches", b"tableb\xd7tchesbatch\xd7s")
+    assert named != data
+    originals.store.write_bytes(named.replace(b"CREATE TABLE batches", b"CREATE TABLX batches"))
+    try:
+        with pytest.raises(StoreUnavailable, match="cannot be read as a store"):
+            LedgerReader(f"sqlite:///{originals.store}")
+    finally:
+        shutil.copy(originals.file, originals.store)
