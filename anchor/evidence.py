@@ -164,7 +164,7 @@ def _shown(message: Message) -> str:
 
 def _convict_log(evidence: ForkedCheckpoints, policy: Policy) -> Convicted:
     first, second = _unsigned(evidence.first), _unsigned(evidence.second)
-    key = _log_key(first.origin, evidence.entry, policy)
+    key = _log_key(first.origin, evidence, policy)
     for note in (evidence.first, evidence.second):
         open_checkpoint(note, key)
     _check_contradiction(evidence, first, second)
@@ -230,14 +230,18 @@ def _cosigned(note: Note, key: VerifierKey) -> bool:
         return False
 
 
-def _log_key(origin: str, entry: bytes | None, policy: Policy) -> VerifierKey:
+def _log_key(origin: str, evidence: ForkedCheckpoints, policy: Policy) -> VerifierKey:
     """The key of a log that the policy pins, or of a collector that its operator certified."""
-    if entry is None:
+    if evidence.entry is None:
         keys = [key for key in policy.logs if key.name == origin]
         if len(keys) != 1:
             raise Refused(f"the policy pins {len(keys)} logs of origin {origin!r}, not one")
-        return keys[0]
-    statement = _enrolment(entry, policy, "collector")
+        # A key that was rotated answers for all that it signed, up to whatever size.
+        one, two = Note.from_bytes(evidence.first), Note.from_bytes(evidence.second)
+        former = [each.key for each in policy.former if each.key.name == origin]
+        signing = (key for key in former if one.line_of(key) and two.line_of(key))
+        return next(signing, keys[0])
+    statement = _enrolment(evidence.entry, policy, "collector")
     if origin not in [f"{log.name}{_COLLECTOR}{statement.name}" for log in policy.logs]:
         raise Refused(f"the key entry enrols collector {statement.name}, not {origin!r}")
     assert statement.key is not None

@@ -6,16 +6,16 @@ the same tree as all before; what cannot be shown yet is not taken. Nobody is be
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 
-from anchor.checkpoint import open_checkpoint
 from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
 from anchor.evidence import contradiction
 from anchor.evidence_file import ForkedCheckpoints
 from anchor.log_reader import LogReader
-from anchor.note import VerifierKey
+from anchor.note import Note, VerifierKey
+from anchor.policy_text import FormerLog, open_by_log
 from anchor.tree_head import Checkpoint
 
 AlarmKind = Literal["split-view", "rolled-back", "head-false"]
@@ -46,15 +46,19 @@ class Heads:
 
 @dataclass
 class LogMonitor:
-    """One log under one pinned key; `readers` are the places that serve its tiles."""
+    """One log under one pinned key; `readers` are the places that serve its tiles.
+
+    `former` are the keys that it was signed with before: its history is one all the same.
+    """
 
     key: VerifierKey
     readers: Iterable[LogReader]
     heads: Heads = field(default_factory=Heads)
+    former: Sequence[FormerLog] = ()
 
     def open(self, note: bytes) -> Checkpoint:
-        """A head that the pinned key signed for its own origin."""
-        return open_checkpoint(note, self.key)
+        """A head that the pinned key, or a former one, signed for its own origin."""
+        return open_by_log(note, self.key, self.former)
 
     def see(self, place: str, note: bytes) -> Alarm | None:
         """Take what a place shows, or say what is wrong with it; then nothing is taken.
@@ -82,13 +86,20 @@ class LogMonitor:
         if evidence is not None:
             known = self.open(trunk)
             detail = f"{_of(shown)} and {_of(known)} are both signed, and of two histories"
-            return Alarm("split-view", place, detail, evidence)
+            # Where each is by another key, no key contradicts itself.
+            shows = evidence if self._has_one_signer(trunk, note) else None
+            return Alarm("split-view", place, detail, shows)
         if shown.size > self.open(trunk).size:
             self.heads.trunk = note
         if back is not None:
             return back
         self.heads.places[place] = note
         return None
+
+    def _has_one_signer(self, *heads: bytes) -> bool:
+        notes = [Note.from_bytes(head) for head in heads]
+        keys = [self.key, *(each.key for each in self.former)]
+        return any(all(note.line_of(key) for note in notes) for key in keys)
 
     def _went_back(self, place: str, shown: Checkpoint) -> Alarm | None:
         last = self.heads.places.get(place)
@@ -139,11 +150,16 @@ class MonitorState:
             raise Malformed("it does not say which heads were seen in the one way to say it")
         return state
 
-    def of(self, key: VerifierKey) -> Heads:
-        """The heads of one pinned log; Malformed or Refused unless its key signed them all."""
-        heads = self.logs.setdefault(str(key), Heads())
+    def of(self, key: VerifierKey, former: Sequence[FormerLog] = ()) -> Heads:
+        """The heads of one pinned log; Malformed or Refused unless its keys signed them all.
+
+        What was seen under the key before a rotation is held to under the new one.
+        """
+        known = [self.logs[str(each.key)] for each in former if str(each.key) in self.logs]
+        last = known[-1] if known else Heads()
+        heads = self.logs.setdefault(str(key), Heads(last.trunk, dict(last.places)))
         for note in filter(None, (heads.trunk, *heads.places.values())):
-            open_checkpoint(note, key)
+            open_by_log(note, key, former)
         return heads
 
 

@@ -19,7 +19,7 @@ from anchor.log_reader import LogReader
 from anchor.log_source import FolderSource
 from anchor.monitor import Alarm, LogMonitor, MonitorState
 from anchor.note import Note, VerifierKey
-from anchor.policy import Policy
+from anchor.policy import FormerLog, Policy
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.running import say
@@ -86,6 +86,7 @@ class Monitor:
     readers: Sequence[LogReader]
     state_file: Path
     evidence: Path
+    former: Sequence[FormerLog] = ()
     alarms: list[Alarm] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     history: list[Alarm] = field(default_factory=list)
@@ -95,10 +96,10 @@ class Monitor:
     def __post_init__(self) -> None:
         self._state = read_state(self.state_file)
         try:
-            heads = self._state.of(self.key)
+            heads = self._state.of(self.key, self.former)
         except AnchorError as error:
             raise WrongUsage(f"{self.state_file} cannot be used: {error}") from error
-        self._rule = LogMonitor(self.key, self.readers, heads)
+        self._rule = LogMonitor(self.key, self.readers, heads, self.former)
 
     def round(self) -> None:
         """Ask everybody once."""

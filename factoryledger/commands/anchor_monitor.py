@@ -110,7 +110,8 @@ def _monitor(  # noqa: PLR0913, PLR0917 - a command's options
     except Malformed as error:
         raise WrongUsage(f"--vkey: {error}" if vkey is not None else str(error)) from error
     places, readers = places_of(key, urls, witnesses, pinned)
-    return Monitor(key, places, readers, state, evidence)
+    former = () if pinned is None else pinned.former
+    return Monitor(key, places, readers, state, evidence, former)
 
 
 async def _follow(watching: "Monitor", stop: asyncio.Event, every: float) -> None:

@@ -11,7 +11,7 @@ from anchor.log_reader import LogReader
 from anchor.merkle import leaf_hash, tree_root
 from anchor.monitor import LogMonitor, MonitorState, Unproven
 from anchor.note import SignerKey
-from anchor.policy import Policy, write_policy
+from anchor.policy import FormerLog, Policy, write_policy
 
 KEY = SignerKey.from_seed("example.org/log", bytes(32))
 OTHER = SignerKey.from_seed("example.org/log", b"\1" * 32)
@@ -68,6 +68,40 @@ def test_evidence_against_one_key_convicts_no_other():
     other = Policy.from_bytes(write_policy(OTHER.verifier, None, [], "none"))
     with pytest.raises(Refused):
         check_evidence(alarm.evidence.to_bytes(), other)
+
+
+NEXT = SignerKey.from_seed("example.org/log", b"\2" * 32)
+
+
+def rotated(seen, *readers):
+    """A monitor that saw heads under one key, begun again under the next."""
+    before = LogMonitor(KEY.verifier, [reader_of(seen)])
+    before.see("a", head(seen))
+    state = MonitorState.from_bytes(MonitorState({str(KEY.verifier): before.heads}).to_bytes())
+    former = [FormerLog(KEY.verifier, 600)]
+    heads = state.of(NEXT.verifier, former)
+    return LogMonitor(NEXT.verifier, readers, heads, former)
+
+
+def test_a_rotated_key_brings_no_second_history():
+    """What was seen under the former key is held to; between two keys no one is convicted."""
+    seen = log_of(600)
+    fork, honest = log_of(700, changed=0, key=NEXT), log_of(700, key=NEXT)
+    monitor = rotated(seen, reader_of(fork))
+    alarm = monitor.see("a", head(fork))
+    assert (alarm.kind, alarm.evidence) == ("split-view", None)
+    monitor = rotated(seen, reader_of(honest))
+    assert monitor.see("a", head(honest)) is None
+    assert monitor.see("late", head(seen)) is None, "signed before the rotation, as it should be"
+
+
+def test_a_former_key_is_convicted_by_what_it_signed():
+    lines = f"# factoryledger-former-log {KEY.verifier} 600\n".encode()
+    policy = Policy.from_bytes(lines + write_policy(NEXT.verifier, None, [], "none"))
+    one, other = log_of(600), log_of(600, changed=0)
+    monitor = rotated(one)
+    evidence = monitor.see("b", head(other)).evidence
+    assert check_evidence(evidence.to_bytes(), policy).kind == "equivocation"
 
 
 def test_growth_is_taken_and_who_lags_is_no_alarm():
