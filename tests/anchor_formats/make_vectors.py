@@ -13,7 +13,7 @@ from pathlib import Path
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.cosignature import cosign
 from anchor.growing import GrowingLog
-from anchor.key_entry import enrol, erase, revoke, rotate
+from anchor.key_entry import enrol, erase, revoke, rotate, rotate_log
 from anchor.merkle import consistency_path, inclusion_path, leaf_hash, tree_root
 from anchor.note import COSIGNATURE, ML_DSA_44, Note, SignerKey
 from anchor.policy import Witness, write_policy
@@ -28,6 +28,7 @@ FOLDER = Path(__file__).parent / "vectors"
 ORIGIN = "vectors.example/log"
 TIME = 1_764_000_000_000_000
 LOG = SignerKey.from_seed(ORIGIN, sha256(b"log").digest())
+RENEWED_LOG = SignerKey.from_seed(ORIGIN, sha256(b"renewed log").digest())
 OPERATOR = SignerKey.from_seed(f"{ORIGIN}/operator", sha256(b"operator").digest())
 COLLECTOR = SignerKey.from_seed(f"{ORIGIN}/collector/c1", sha256(b"collector").digest())
 WITNESS = SignerKey.from_seed("w1.example", sha256(b"witness").digest(), COSIGNATURE)
@@ -63,13 +64,16 @@ def key_entries():
     """One of each action."""
     said = {"operator": OPERATOR, "time": TIME}
     device = enrol(kind="device", name="press-1", key=DEVICE, **said)
+    collector = enrol(kind="collector", name="c1", key=COLLECTOR, **said)
     prior = sha256(device).digest()
     return [
         device,
-        enrol(kind="collector", name="c1", key=COLLECTOR, **said),
+        collector,
         rotate(name="press-1", key=RENEWED, prior=prior, **said),
         revoke(kind="device", name="press-1", prior=prior, **said),
         erase(collector="c1", first=0, last=9, **said),
+        rotate(kind="collector", name="c1", key=RENEWED, prior=sha256(collector).digest(), **said),
+        rotate_log(former=LOG, key=RENEWED_LOG, **said),
     ]
 
 
