@@ -77,8 +77,12 @@ class DecodedCheck:
         messages = self._messages(collector, end)
         due = next(messages, None)
         pages = groupby(ledger.decoded(collector, end), key=lambda row: row.position)
+        beyond = False
         for position, group in pages:
             stored = list(group)
+            if not beyond and type(position) is int and position >= reached:
+                beyond = True
+                self._check_mark(ledger, collector, position)
             while due is not None and type(position) is int and due.position < position:
                 self._check(due, [], reached, ends)
                 due = next(messages, None)
@@ -90,6 +94,14 @@ class DecodedCheck:
         while due is not None:
             self._check(due, [], reached, ends)
             due = next(messages, None)
+
+    def _check_mark(self, ledger: Decoded, collector: str, position: int) -> None:
+        """Nothing is decoded beyond the mark: it moves in the transaction that decodes."""
+        # Read again, and after the readings: a collector may have gone on meanwhile.
+        reached = ledger.decoded_until(collector)
+        if position >= reached:
+            detail = f"readings are there of it, but all is said to be decoded below {reached} only"
+            self._find(f"{detail}: that mark was set back", collector, position)
 
     def _messages(self, collector: str, end: int) -> Iterator[MessageRow]:
         if collector not in self._speaking:

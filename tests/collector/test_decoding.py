@@ -226,3 +226,34 @@ def test_without_its_payload_a_message_shows_nothing(works, store, feed):
     tamper(store, "UPDATE messages SET payload = NULL WHERE position = 0")
     assert shown(store) == [("speed", 7.0)]
     assert len(findings(works)[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("mark", "position"), [("UPDATE decodings SET next = 1", 2), ("DELETE FROM decodings", 0)]
+)
+def test_a_mark_set_back_below_what_is_decoded_is_a_finding(works, store, feed, mark, position):
+    """Readings deleted in the middle would else look like a collector that is still at it."""
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), *[data(machine, n, 1, float(n)) for n in range(1, 4)])
+    decode(feed)
+    tamper(store, "DELETE FROM decoded WHERE position = 1")
+    tamper(store, mark)
+    found, notes = findings(works)
+    assert found == [("decoded-altered", position)]
+    assert len(notes) == 1
+
+
+def test_with_all_that_follows_deleted_too_a_mark_set_back_is_only_a_note(works, store, feed):
+    """It is what a collector leaves that was stopped, and the next one decodes it again."""
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), *[data(machine, n, 1, float(n)) for n in range(1, 4)])
+    decode(feed)
+    before = shown(store)
+    tamper(store, "DELETE FROM decoded WHERE position > 0")
+    tamper(store, "UPDATE decodings SET next = 1")
+    found, notes = findings(works)
+    assert (found, len(notes)) == ([], 1)
+    feed.take(data(machine, 4, 1, 4.0))
+    decode(feed)
+    assert shown(store) == sorted([*before, ("speed", 4.0)])
+    assert findings(works) == ([], [])
