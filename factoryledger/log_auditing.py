@@ -6,7 +6,7 @@ before it counts (`anchor.log_memory`), and written whole or not at all.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -26,33 +26,48 @@ _SAVE_EVERY = 2.0
 
 @dataclass
 class KeptMemory:
-    """A log's memory and the file that holds it; `named` if the user gave the file."""
+    """A log's memory and the file that holds it; `named` if the user gave the file.
+
+    `former` are the log's former keys, each with the file of what was seen under it.
+    """
 
     path: Path
     key: VerifierKey
     origin: str
     named: bool
+    former: Sequence[tuple[Path, VerifierKey]] = ()
     memory: Memory = field(default_factory=Memory)
     clock: Callable[[], float] = time.monotonic
     _saved: float = 0.0
     _silent: bool = False
 
     def load(self, reader: LogReader) -> None:
-        """Take what the file remembers, once the log's key is found to have signed it."""
-        try:
-            data = self.path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        """Take what the file remembers, once the log's key is found to have signed it.
+
+        Where it remembers nothing of this key, what was seen under a former one counts.
+        """
+        failures = list[tuple[Path, AnchorError]]()
+        for path, key in ((self.path, self.key), *self.former):
+            try:
+                self.memory = self._read(path, key, reader)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except AnchorError as error:
+                failures.append((path, error))
+                continue
             return
-        try:
-            memory = Memory.from_bytes(data, str(self.key), self.origin)
-            if memory.note is not None and reader.open(memory.note).size < memory.checked:
-                raise Malformed("it has checked more entries than its checkpoint has")
-        except AnchorError as error:
+        if failures:
+            path, failure = failures[0]
             raise WrongUsage(
-                f"{self.path} cannot be used: {error}. Name another file with --state, or remove "
+                f"{path} cannot be used: {failure}. Name another file with --state, or remove "
                 "it, and with it what it remembers of this log"
-            ) from error
-        self.memory = memory
+            ) from failure
+
+    def _read(self, path: Path, key: VerifierKey, reader: LogReader) -> Memory:
+        memory = Memory.from_bytes(path.read_bytes(), str(key), self.origin)
+        if memory.note is not None and reader.open(memory.note).size < memory.checked:
+            raise Malformed("it has checked more entries than its checkpoint has")
+        return memory
 
     def advance(self) -> None:
         """Save what was checked, now and then."""

@@ -55,8 +55,23 @@ def audit(  # noqa: PLR0913 - a command's options
     log: Annotated[str, typer.Argument(metavar="DIR|URL", help="Where the log is.")],
     *,
     vkey: Annotated[
-        str, typer.Option("--vkey", metavar="KEY", help="The log's key, as a note's vkey.")
-    ],
+        str | None,
+        typer.Option(
+            "--vkey",
+            metavar="KEY",
+            help="The log's key, as a note's vkey.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="In place of --vkey, a policy: it knows former keys of a log that was rotated.",
+            show_default=False,
+        ),
+    ] = None,
     origin: Annotated[
         str | None,
         typer.Option(
@@ -93,19 +108,26 @@ def audit(  # noqa: PLR0913 - a command's options
     from anchor.http_source import Patience, open_source  # noqa: PLC0415 - on demand
     from anchor.log_reader import LogReader  # noqa: PLC0415 - on demand
     from anchor.note import VerifierKey  # noqa: PLC0415 - on demand
+    from anchor.policy import Policy  # noqa: PLC0415 - on demand
     from factoryledger import log_auditing  # noqa: PLC0415 - on demand
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
 
+    if (vkey is None) == (policy is None):
+        raise WrongUsage("give --vkey or --policy, one of them")
     try:
-        key = VerifierKey.from_text(vkey)
+        pinned = None if policy is None else Policy.from_bytes(policy.read_bytes())
+        key = VerifierKey.from_text(vkey or "") if pinned is None else pinned.log
     except Malformed as error:
-        raise WrongUsage(f"--vkey: {error}") from error
-    about = key, origin or key.name
-    kept = log_auditing.KeptMemory(
-        state or log_auditing.default_state(log, *about), *about, named=state is not None
-    )
+        raise WrongUsage(f"{policy or '--vkey'}: {error}") from error
+    name, former = origin or key.name, () if pinned is None else pinned.former
+    at = [
+        (state or log_auditing.default_state(log, each, name), each)
+        for each in (key, *(one.key for one in reversed(former)))
+    ]
+    kept = log_auditing.KeptMemory(*at[0], name, named=state is not None, former=at[1:])
     with closing(open_source(log, Patience(tries=tries))) as source:
-        audited = log_auditing.audit(LogReader(source, key, origin=origin), kept)
+        reader = LogReader(source, key, origin=origin, former=former)
+        audited = log_auditing.audit(reader, kept)
     if json_:
         found = [
             {"kind": finding.kind, "file": finding.file, "detail": finding.detail}

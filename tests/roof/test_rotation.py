@@ -1,8 +1,15 @@
 """Keys rotated by the command, in a ledger that goes on."""
 
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "anchor_verify"))
+
+from verify_logs import publish, write
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.cosignature import cosign
@@ -195,6 +202,29 @@ def test_the_log_s_key_is_rotated_again_and_again(command, ledger):
     assert len({policy.log, *(former.key for former in policy.former)}) == 4
     assert as_json(command("audit", *place, "--json"))["findings"] == []
     assert command("verify", "first.proof", *place).code == 0
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_log_alone_is_audited_over_a_rotation(command, ledger, tmp_path, monkeypatch, named):
+    """By the policy: no kept checkpoint is blamed, and what was seen under the old key holds."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    place = ["--data", ledger.path]
+    by_policy = ["--policy", ledger.path / "policy", "--json"]
+    if named:
+        by_policy += ["--state", tmp_path / "seen"]
+    log = tmp_path / "copy"
+    shutil.copytree(ledger.path / "log", log)
+    assert as_json(command("tlog", "audit", log, *by_policy))["findings"] == []
+    assert command("keys", "rotate", "log", *place).code == 0
+    enrol_and_anchor(command, place, "mill-09")
+    shutil.rmtree(log)
+    other = DataDir(ledger.path).anchor
+    write(publish(other, [b"another history"] * 40), log)
+    forked = command("tlog", "audit", log, *by_policy)
+    assert [each["kind"] for each in json.loads(forked.out)["findings"]] == ["log-forked"]
+    shutil.rmtree(log)
+    shutil.copytree(ledger.path / "log", log)
+    assert as_json(command("tlog", "audit", log, *by_policy))["findings"] == []
 
 
 @pytest.mark.parametrize("step", ["appended", "policy"])
