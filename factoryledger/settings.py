@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     # Machines count whole milliseconds, and go through all states of the time between scans.
     interval: float = Field(default=1.0, ge=0.001, le=86_400)
     drain: float = Field(default=30.0, ge=0, le=1e9)
-    resend_after: float = Field(default=30.0, gt=0, le=1e9)
+    # Before `drain` ends, after the last moment of a receipt (simulator.delivery).
+    resend_after: float = Field(default=25.0, gt=0, le=1e9)
     flush_count: int = Field(default=2000, ge=1)
     flush_seconds: float = Field(default=0.25, gt=0, le=1e9)
     anchored_within: float = Field(default=300.0, gt=0, le=1e9)

@@ -15,8 +15,8 @@ from simulator.chain import Entry
 
 WINDOW: Final = 4096
 SMALLEST_WINDOW: Final = 64
-# Longer than a collector may wait with a receipt (docs/decisions/receipts-are-paced.md).
-# Longer than a receipt waits (20 s), and less than the machines do at their end (30 s).
+# Longer than a receipt waits (20 s, docs/decisions/receipts-are-paced.md), and less than the
+# machines do at their end (30 s).
 RESEND_AFTER: Final = 25.0  # s
 RESEND_LIMIT: Final = 120.0  # s
 BOUNCE_AFTER: Final = 1.0  # s

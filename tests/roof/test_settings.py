@@ -6,6 +6,7 @@ import pytest
 
 from factoryledger.errors import WrongUsage
 from factoryledger.settings import read_settings
+from simulator.delivery import RESEND_AFTER
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +71,8 @@ def test_an_empty_password_file_is_named(monkeypatch):
 
     with pytest.raises(WrongUsage, match="secret: no password"):
         _ = read_settings().credentials
+
+
+def test_machines_send_again_before_they_give_up_waiting():
+    settings = read_settings()
+    assert settings.resend_after == RESEND_AFTER < settings.drain

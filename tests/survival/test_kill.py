@@ -26,7 +26,8 @@ class Keeping(LocalBroker):
         # Mosquitto takes the last word of each.
         more = "persistence true\nautosave_interval 1\n"
         text = path.read_text().replace("persistence false\n", more)
-        path.write_text(f"{text}persistence_location {self.directory}/\n")
+        # Started by root, it would become a user that may not write there.
+        path.write_text(f"{text}persistence_location {self.directory}/\nuser root\n")
         return command
 
 
@@ -121,6 +122,7 @@ def test_a_broker_killed_while_the_collector_is_down_loses_nothing(lay, tmp_path
 
     found = line.sum(machines.results())
     hold(found, f"broker that {'keeps' if broker is Keeping else 'forgets'}, killed twice")
+    assert (line.broker.directory / "mosquitto.db").exists() == (broker is Keeping)
     assert found.recorded > stood + 200
 
 
