@@ -143,6 +143,11 @@ class DataDir:
     @cached_property
     def anchor(self) -> SignerKey:
         """The anchor log's key; its name is the log's origin."""
+        if self.policy_file.exists() and self.keys.public("anchor.next") == self.policy().log:
+            raise WrongUsage(
+                f"the rotation of the key of log {self.origin} was cut short: run "
+                "`factoryledger keys rotate log` again, which completes it"
+            )
         return self._needed("anchor")
 
     def rotating(self) -> AbstractContextManager[None]:

@@ -250,6 +250,7 @@ def test_a_rotation_of_the_log_that_was_cut_short_signs_nothing(command, ledger,
     command("device", "enrol", "mill-09", *place)
     stopped = command("anchor", "--once", *place)
     assert stopped.code in {1, 2}
+    assert "run `factoryledger keys rotate log` again, which completes it" in stopped.err
     assert head(ledger.path) == before
     assert command("keys", "rotate", "log", *place).code == 0
     assert len(DataDir(ledger.path).policy().former) == 1
