@@ -109,8 +109,9 @@ bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
 soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat (SOAK=--full)
 	$(VENV)/bin/python benchmarks/soak.py --seconds 600 $(SOAK)
 
-faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut and flooded for minutes; prints what was lost: 0
-	$(VENV)/bin/python -m pytest tests/survival -m "long or not long" -s --durations 5 $(PYTEST_ARGS)
+faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut, flooded and forged for minutes; prints what was lost: 0
+	$(VENV)/bin/python -m pytest tests/survival tests/anchor_verify/test_audit_attacks.py \
+		-m "long or not long" -s --durations 5 $(PYTEST_ARGS)
 
 outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0
 	SURVIVAL_OUTAGE=300 $(VENV)/bin/python -m pytest tests/survival/test_outage.py \

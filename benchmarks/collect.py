@@ -23,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import structlog
 from throughput.messages import foreign, placed, signed
 from throughput.pace import foreign_now, publish_at, signed_now
 from throughput.parts import parts
@@ -268,6 +269,7 @@ def main() -> None:
         arguments.error(f"a third of --messages must be more than a batch: at least {LEAST}")
     if shutil.which("mosquitto_sub") is None:
         sys.exit("mosquitto_sub is not there: apt-get install mosquitto-clients")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     few_collections()  # as the collector has it: parts are measured in this process
     with (
         tempfile.TemporaryDirectory() as scratch,

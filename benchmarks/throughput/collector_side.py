@@ -13,6 +13,7 @@ import json
 import mmap
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from factoryledger.running import few_collections, loop_factory
 from telemetry.link import Address, Arrival, Link, Subscription
 from throughput.messages import OPERATOR, Requests, identity_for
 
+LONGEST = 300  # s, unless somebody reads the progress: what never comes must not be waited for
 WARM = 0.2  # of the messages, before the watch starts: judges start, caches fill
 
 
@@ -187,6 +189,8 @@ def main() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     watch = Stopwatch(int(count), *map(Path, sys.argv[7:8]))
+    if not sys.argv[7:]:
+        signal.alarm(LONGEST)
     watch.made = {"foreign-delays": made_foreign, "signed-delays": made_signed}.get(side)
     address = Address("127.0.0.1", int(port))
     few_collections()

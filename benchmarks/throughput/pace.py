@@ -11,15 +11,17 @@ _LOOK = 0.005  # s
 
 
 async def publish_at(address: Address, messages: Iterator[Message], rate: float, many: int) -> None:
-    """Publish so many at this rate; each is made when it is due."""
+    """Publish so many at this rate, each made when it is due, until the broker has them all."""
     async with Link(address, client_id="bench-pace") as link:
-        begun, sent = time.perf_counter(), 0
+        begun, sent, last = time.perf_counter(), 0, None
         while sent < many:
             due = min(many, int((time.perf_counter() - begun) * rate) + 1)
             for _ in range(sent, due):
-                link.post(*next(messages))
+                last = link.post(*next(messages))
             sent = due
             await asyncio.sleep(_LOOK)
+        if last is not None:
+            await last  # the broker answers in order
 
 
 def foreign_now(prefix: str) -> Iterator[Message]:

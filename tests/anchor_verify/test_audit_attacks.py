@@ -629,7 +629,7 @@ def postgresql_copy(request: pytest.FixtureRequest, _: Path) -> Iterator[tuple[s
 COPIES = {"sqlite": sqlite_copy, "postgresql": postgresql_copy}
 
 
-@pytest.fixture(params=COPIES)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def case(
     request: pytest.FixtureRequest, original: tuple[World, Path], tmp_path: Path
 ) -> Iterator[Case]:
