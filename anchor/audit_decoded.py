@@ -36,6 +36,7 @@ class DecodedCheck:
     _names: dict[tuple[str, int], Names | None] = field(default_factory=dict)
     _unread: int = 0
     _waiting: int = 0
+    _late: int = 0
 
     def note(self, row: MessageRow) -> None:
         """Take note of an accepted row."""
@@ -59,6 +60,11 @@ class DecodedCheck:
         if self._waiting:
             detail = f"{self._waiting} Sparkplug messages are not decoded yet: a collector will"
             self.inquiry.audit.notes.append(detail)
+        if self._late:
+            self.inquiry.audit.notes.append(
+                f"{self._late} Sparkplug messages are still shown as an older birth names them: a "
+                "collector is at it, for one that came late"
+            )
         if self._unread:
             self.inquiry.audit.notes.append(
                 f"the readings of {self._unread} Sparkplug messages cannot be derived again: the "
@@ -120,7 +126,7 @@ class DecodedCheck:
         if not stored and row.position >= reached:
             self._waiting += 1
             return
-        due = self._due(row)
+        due = self._due(row, next(self._births_below(row)))
         if due is None:
             self._unread += 1
         elif due != stored and not self._agrees_now(row, ends):
@@ -133,23 +139,45 @@ class DecodedCheck:
             self._find(detail, row.collector, row.position, row)
 
     def _agrees_now(self, row: MessageRow, ends: Mapping[str, int]) -> bool:
-        """Whether it was only being decoded, for a birth that came late."""
+        """Whether it was only being decoded, for a birth that came late.
+
+        By the newest birth then, or by one before, if those after it were not heeded yet. The
+        marks first, then the rows, then the births: what goes on meanwhile is no finding.
+        """
         ledger = self.inquiry.ledger
         assert isinstance(ledger, Decoded)
+        reached = {collector: ledger.decoded_until(collector) for collector in self._speaking}
+        late = ledger.redecoded_until(row.device, row.session)  # type: ignore[arg-type]
         stored = list(ledger.decoded(row.collector, row.position + 1, row.position))
         self._read_on(ends)
-        reached = {collector: ledger.decoded_until(collector) for collector in self._speaking}
-        return stored in (self._due(row), self._due(row, reached))
+        passed_over = False
+        for birth in self._births_below(row):
+            due = self._due(row, birth)
+            if due is None or due == stored:
+                self._unread += due is None
+                self._late += passed_over
+                return True
+            if birth is None:
+                break
+            seq, collector, position = birth
+            under_way = seq in late and row.seq is not None and row.seq >= late[seq]
+            if not under_way and position < reached.get(collector, 0):
+                break
+            passed_over = passed_over or under_way
+        return False
 
-    def _due(
-        self, row: MessageRow, reached: Mapping[str, int] | None = None
-    ) -> list[DecodedRow] | None:
-        """What follows from a message, by births below `reached`; None where one is erased."""
+    def _births_below(self, row: MessageRow) -> Iterator[Birth | None]:
+        """The births of its session below a message, the newest first, None after them all."""
+        found = self._births.get((row.device, row.session), [])
+        below = bisect_left(found, (row.seq,)) if type(row.seq) is int else 0
+        yield from reversed(found[:below])
+        yield None
+
+    def _due(self, row: MessageRow, birth: Birth | None) -> list[DecodedRow] | None:
+        """What follows from a message as this birth names it; None where that one is erased."""
         place = _place(row)
         assert place is not None
-        names: Names | None = UNBORN
-        if place.type not in BIRTHS:
-            names = self._names_for(row, reached)
+        names = UNBORN if birth is None or place.type in BIRTHS else self._names_of(birth)
         if names is None:
             return None
         time = row.time if type(row.time) is int else 0
@@ -158,20 +186,14 @@ class DecodedCheck:
             DecodedRow(row.collector, row.position, r.number, row.device, *r[1:]) for r in found
         ]
 
-    def _names_for(self, row: MessageRow, reached: Mapping[str, int] | None) -> Names | None:
-        found = self._births.get((row.device, row.session), [])
-        below = bisect_left(found, (row.seq,)) if type(row.seq) is int else 0
-        while below and reached is not None and found[below - 1][2] >= reached[found[below - 1][1]]:
-            below -= 1
-        if not below:
-            return UNBORN
-        _, collector, position = found[below - 1]
+    def _names_of(self, birth: Birth) -> Names | None:
+        _, collector, position = birth
         key = (collector, position)
         if key not in self._names:
             if len(self._names) >= _REMEMBERED:
                 self._names.clear()
-            birth = next(self.inquiry.ledger.messages(collector, position, position + 1), None)
-            payload = None if birth is None else birth.payload
+            found = next(self.inquiry.ledger.messages(collector, position, position + 1), None)
+            payload = None if found is None else found.payload
             self._names[key] = names_of(payload) if isinstance(payload, bytes) else None
         return self._names[key]
 

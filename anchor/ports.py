@@ -3,7 +3,7 @@
 The anchor and the auditor read the collector's store through these, and never import it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from telemetry.rows import BatchRow, CollectorRow, DecodedRow, KeyRow, MessageRow
@@ -102,3 +102,6 @@ class Decoded(Protocol):
 
     def decoded_until(self, collector: str) -> int:
         """Below which position a collector's messages are decoded."""
+
+    def redecoded_until(self, device: str, session: str) -> Mapping[int, int]:
+        """A session's late births, by number; below which number each was heeded."""

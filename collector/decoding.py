@@ -2,7 +2,8 @@
 
 Edge. Everything it writes follows from what is committed, a piece at a time, each with the mark
 of how far it is: a crash costs nothing. A birth that comes late gives the messages above it
-anew. One collector of a store decodes at a time, so that none misses another's birth.
+anew, in turn with what is new (`late_births`). One collector of a store decodes at a time, so
+that none misses another's birth.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from collector.late_births import COLUMNS, LIKE, keep_birth, take_late
 from collector.writing import Store
 from telemetry.decoding import BIRTHS, UNBORN, Names, names_of, readings_of
 from telemetry.sparkplug_topic import NAMESPACE, SparkplugTopic
@@ -22,23 +24,16 @@ _PIECE: Final = 500  # messages of one transaction
 _AT_ONCE: Final = 8  # transactions, then a commit may go between
 _REMEMBERED: Final = 1_000  # births, read
 _IN_A_TOPIC: Final = f"{NAMESPACE}/"
-_LIKE: Final = f"%{NAMESPACE}/%"
 
-_COLUMNS = "m.collector, m.position, m.topic, m.payload, m.device, m.session, m.seq, m.time"
 _NEXT = text("SELECT next FROM decodings WHERE collector = :collector")
 _MARK = text(
     "INSERT INTO decodings (collector, next) VALUES (:collector, :next) "
     "ON CONFLICT (collector) DO UPDATE SET next = excluded.next"
 )
 _MESSAGES = text(
-    f"SELECT {_COLUMNS} FROM messages AS m WHERE m.collector = :collector "  # noqa: S608 - constants
+    f"SELECT {COLUMNS} FROM messages AS m WHERE m.collector = :collector "  # noqa: S608 - constants
     "AND m.position >= :start AND m.position < :end AND m.status = 'accepted' "
     "AND m.topic LIKE :like ORDER BY m.position LIMIT :most"
-)
-_BORN = text(
-    "INSERT INTO births (device, session, seq, collector, position) "
-    "VALUES (:device, :session, :seq, :collector, :position) "
-    "ON CONFLICT (device, session, seq) DO NOTHING"
 )
 _BIRTH = text(
     "SELECT b.collector, b.position, m.payload FROM births AS b JOIN messages AS m "
@@ -46,23 +41,11 @@ _BIRTH = text(
     "WHERE b.device = :device AND b.session = :session AND b.seq < :seq "
     "ORDER BY b.seq DESC LIMIT 1"
 )
-_NEXT_BIRTH = text(
-    "SELECT min(seq) FROM births WHERE device = :device AND session = :session AND seq > :seq"
-)
-# Only what was passed already: the rest is still to come.
-_ABOVE = text(
-    f"SELECT {_COLUMNS} FROM claims AS c "  # noqa: S608 - constants
-    "JOIN decodings AS d ON d.collector = c.collector AND c.position < d.next "
-    "JOIN messages AS m ON m.collector = c.collector AND m.position = c.position "
-    "WHERE c.device = :device AND c.session = :session AND c.seq > :seq AND c.seq < :end "
-    "AND m.topic LIKE :like"
-)
 _CLEAR = text("DELETE FROM decoded WHERE collector = :collector AND position = :position")
 _INSERT = text(
     "INSERT INTO decoded (collector, position, number, device, time, metric, value) "
     "VALUES (:collector, :position, :number, :device, :time, :metric, :value)"
 )
-_BEYOND: Final = 2**63 - 1
 
 
 class Decoding:
@@ -76,12 +59,13 @@ class Decoding:
         self._collector = collector
         self._next: int | None = None
         self._behind = size > 0
+        self._late = True  # an earlier process may have left some
         self._births: dict[tuple[str, int], Names] = {}
 
     @property
     def due(self) -> bool:
         """Whether there may be something to decode."""
-        return self._behind
+        return self._behind or self._late
 
     def note(self, topics: Iterable[str]) -> None:
         """Take note of messages that are committed."""
@@ -91,14 +75,21 @@ class Decoding:
     def catch_up(self, size: int, *, everything: bool, mark: bool) -> None:
         """Decode what is committed below `size`, or some of it; all with `everything`.
 
-        `mark` notes how far it is also where nothing was Sparkplug: a restart begins there.
+        `mark`, now and then, notes how far it is also where nothing was Sparkplug: a restart
+        begins there. It looks for late births too.
         """
+        # Another collector of the store may have left some, and not come back.
+        self._late = self._late or mark
         pieces = 0
-        while self._behind and (everything or pieces < _AT_ONCE):
+        while self.due and (everything or pieces < _AT_ONCE):
             pieces += 1
-            reached = self._piece(size)
-            self._behind = reached < size
-            self._next = reached
+            # In turn: neither what is new nor a long session holds up the other.
+            if self._late:
+                self._late = self._late_piece()
+            if self._behind:
+                reached = self._piece(size)
+                self._behind = reached < size
+                self._next = reached
         if mark and not self._behind and self._next != size:
             with self._store.writing() as connection:
                 connection.execute(_MARK, {"collector": self._collector, "next": size})
@@ -111,26 +102,23 @@ class Decoding:
             mine = {"collector": self._collector}
             start = connection.execute(_NEXT, mine).scalar() or 0
             end = min(start + _SPAN, size)
-            span = {**mine, "start": start, "end": end, "like": _LIKE, "most": _PIECE}
+            span = {**mine, "start": start, "end": end, "like": LIKE, "most": _PIECE}
             rows = connection.execute(_MESSAGES, span).all()
             if len(rows) == _PIECE:
                 end = rows[-1].position + 1
-            again = [row for birth in rows for row in self._born(connection, birth)]
+            late = [keep_birth(connection, row) for row in rows if _is_birth(row)]
             connection.execute(_MARK, {**mine, "next": end})
-            self._decode(connection, [*again, *rows])
+            self._decode(connection, rows)
+        self._late = self._late or any(late)
         return int(end)
 
-    def _born(self, connection: Connection, row: Any) -> Sequence[Any]:
-        """Where a message is a birth, keep it, and give what it says anew."""
-        place = SparkplugTopic.parse(row.topic)
-        if place is None or place.type not in BIRTHS:
-            return ()
-        named = {"device": row.device, "session": row.session, "seq": row.seq}
-        whose = {"collector": row.collector, "position": row.position}
-        connection.execute(_BORN, {**named, **whose})
-        end = connection.execute(_NEXT_BIRTH, named).scalar()
-        above = {**named, "end": _BEYOND if end is None else end, "like": _LIKE}
-        return connection.execute(_ABOVE, above).all()
+    def _late_piece(self) -> bool:
+        """One transaction, of what late births name; False where there is no more."""
+        with self._store.writing() as connection:
+            self._store.alone(connection, DECODING)
+            rows = take_late(connection, _PIECE)
+            self._decode(connection, rows or ())
+        return rows is not None
 
     def _decode(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Write the readings of these messages in place of what was there."""
@@ -162,3 +150,8 @@ class Decoding:
                 self._births.clear()
             self._births[key] = names_of(bytes(birth.payload))
         return self._births[key]
+
+
+def _is_birth(row: Any) -> bool:
+    place = SparkplugTopic.parse(row.topic)
+    return place is not None and place.type in BIRTHS

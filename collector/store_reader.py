@@ -66,6 +66,7 @@ _DECODED = (
     "ORDER BY position, number LIMIT ?"
 )
 _DECODED_UNTIL = "SELECT next FROM decodings WHERE collector = ?"
+_REDECODED = "SELECT seq, next FROM redecodings WHERE device = ? AND session = ?"
 
 
 class LedgerReader:
@@ -78,6 +79,7 @@ class LedgerReader:
 
     def __init__(self, url: str) -> None:
         path = sqlite_path(url)
+        self._there: set[str] = set()  # tables; one that is there stays
         if path is None:
             # On demand: psycopg is not loaded where a file is the store.
             from collector.postgres import postgres_engine, prepare_reader  # noqa: PLC0415
@@ -177,7 +179,7 @@ class LedgerReader:
 
     def decoded(self, collector: str, stop: int, start: int = 0) -> Iterator[DecodedRow]:
         """Decoded readings below position `stop`, by position and number; streamed."""
-        if not self._decodes():
+        if not self._has(tables.decoded):
             return
         after = (start, -(2**63))
         while page := self._page(_DECODED, (collector, *after, stop, _PAGE)):
@@ -187,14 +189,25 @@ class LedgerReader:
 
     def decoded_until(self, collector: str) -> int:
         """Below which position this collector's messages are decoded; 0 in an older store."""
-        if not self._decodes():
+        if not self._has(tables.decoded):
             return 0
         found = self._page(_DECODED_UNTIL, (collector,))
         return found[0][0] if found and type(found[0][0]) is int else 0
 
-    def _decodes(self) -> bool:
-        with self._reading() as connection:
-            return inspect(connection).has_table(tables.decoded.name)
+    def redecoded_until(self, device: str, session: str) -> dict[int, int]:
+        """The late births of a session, by number; below which number each was heeded."""
+        if not self._has(tables.redecodings):
+            return {}
+        found = self._page(_REDECODED, (device, session))
+        return {seq: until for seq, until in found if type(seq) is type(until) is int}
+
+    def _has(self, table: Table) -> bool:
+        if table.name not in self._there:
+            with self._reading() as connection:
+                if not inspect(connection).has_table(table.name):
+                    return False
+            self._there.add(table.name)
+        return True
 
     def strangers(self) -> Iterator[object]:
         """Values of `collector` in messages and batches that `collectors` lacks.

@@ -114,6 +114,17 @@ decodings = Table(
     sqlite_with_rowid=False,
 )
 
+# Births that came late: below `next`, what their session says since is decoded anew.
+redecodings = Table(
+    "redecodings",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("session", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("next", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 batches = Table(
     "batches",
     metadata,

@@ -325,7 +325,7 @@ def test_a_store_of_an_older_release_shows_its_gaps_before_and_after_it_is_opene
         feed_for(works.live(store).ledger).take(sent[1], sent[4], at=7000)
         with store.writing() as connection:
             connection.exec_driver_sql("DROP VIEW readings")
-            decoding = ("decoded", "births", "decodings")
+            decoding = ("decoded", "births", "decodings", "redecodings")
             for table in ("gaps", "sessions", "breaks", "erasures", *decoding):
                 connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")

@@ -1,5 +1,9 @@
 """Sparkplug in the view: named by the birth below, also a late one; gone with its payload."""
 
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 import pytest
@@ -7,12 +11,14 @@ import pytest
 from anchor.audit_decoded import DecodedCheck
 from anchor.audit_findings import Audit
 from anchor.audit_inquiry import Inquiry
+from collector.decoding import Decoding
 from telemetry.header import Header, header_properties, seal_header
 from telemetry.sparkplug import DataType, Metric, Payload, Value
 from telemetry.sparkplug_topic import SparkplugTopic
 
 DATABASES = ("sqlite", "postgresql")
 AT = 1_764_000_000_000
+LONG = 1200  # messages: three pieces
 MORE = "collector, position, 9, device, time, metric, value"
 
 
@@ -256,4 +262,159 @@ def test_with_all_that_follows_deleted_too_a_mark_set_back_is_only_a_note(works,
     feed.take(data(machine, 4, 1, 4.0))
     decode(feed)
     assert shown(store) == sorted([*before, ("speed", 4.0)])
+    assert findings(works) == ([], [])
+
+
+class StoppedError(Exception):
+    """The process ends here."""
+
+
+class Ending:
+    """A store whose process ends before its next commit, after so many."""
+
+    def __init__(self, store, commits, end):
+        self._store, self._left, self._end = store, commits, end
+
+    @contextmanager
+    def writing(self):
+        with self._store.writing() as connection:
+            yield connection
+            if not self._left:
+                self._end()
+            self._left -= 1
+
+    def alone(self, connection, what):
+        self._store.alone(connection, what)
+
+
+def stop():
+    raise StoppedError
+
+
+def decode_until(store, collector, size, commits, end=stop):
+    with suppress(StoppedError):
+        decoding = Decoding(Ending(store, commits, end), collector, size)
+        decoding.catch_up(size, everything=True, mark=False)
+
+
+def some(store, feed, commits):
+    """Decode in a process of its own, that ends after so many commits."""
+    head = feed.ledger.head
+    decode_until(store, head.collector, head.log.size, commits)
+
+
+def late(works, store, feed):
+    """A long session as its birth 0 names it; 1 names it too, and comes only now."""
+    machine = works.machine("press-1")
+    feed.take(
+        birth(machine, 0, load=1), *(data(machine, n, 1, float(n)) for n in range(2, LONG + 2))
+    )
+    decode(feed)
+    feed.take(birth(machine, 1, speed=1))
+    return machine
+
+
+def named(store):
+    """How many data have which name, without the births' own."""
+    names = [name for name, value in shown(store) if value != 0.5]
+    return names.count("load"), names.count("speed")
+
+
+def test_a_late_birth_s_session_is_decoded_anew_by_pieces_in_turn_with_what_is_new(
+    works, store, feed
+):
+    machine = late(works, store, feed)
+    some(store, feed, 2)  # the look for late ones, then the birth
+    assert named(store) == (LONG, 0)
+    some(store, feed, 1)
+    assert named(store) == (LONG - 500, 500)
+    feed.take(data(machine, LONG + 2, 1, 9999.0))
+    some(store, feed, 2)  # a piece of the long session, then what is new
+    assert named(store) == (LONG - 1000, 1001)
+    assert ("speed", 9999.0) in shown(store)
+    decode(feed)
+    assert named(store) == (0, LONG + 1)
+    assert findings(works) == ([], [])
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM redecodings").all() == []
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("commits", [1, 2, 4, 5])
+def test_wherever_a_late_birth_is_interrupted_the_next_process_goes_on(
+    works, store, feed, feed_for, commits
+):
+    late(works, store, feed)
+    some(store, feed, commits)
+    found, notes = findings(works)
+    assert (found, bool(notes)) == ([], commits < 5)
+    again = feed_for(works.live(store).ledger)
+    decode(again)
+    assert named(store) == (0, LONG)
+    assert findings(works) == ([], [])
+
+
+def test_births_that_come_late_after_one_another_name_each_its_own(works, store, feed):
+    machine = late(works, store, feed)
+    some(store, feed, 3)
+    feed.take(birth(machine, LONG + 2, other=1), data(machine, LONG + 3, 1, 9999.0))
+    some(store, feed, 1)
+    machine.session = "00000000000000bb"
+    feed.take(data(machine, 7, 1, 7777.0), birth(machine, 3, third=1))
+    decode(feed)
+    assert named(store) == (0, LONG)
+    assert {("other", 9999.0), ("third", 7777.0)} <= set(shown(store))
+    assert findings(works) == ([], [])
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE decoded SET metric = 'load' WHERE position = 1", 1),
+        ("UPDATE decoded SET value = 99 WHERE position = 1", 1),
+        ("DELETE FROM decoded WHERE position = 1", 1),
+        (f"UPDATE decoded SET value = 99 WHERE position = {LONG}", LONG),
+        (f"UPDATE decoded SET metric = 'torque' WHERE position = {LONG}", LONG),
+        (f"DELETE FROM decoded WHERE position = {LONG}", LONG),
+        ("UPDATE redecodings SET seq = 99", 501),
+        ("DELETE FROM redecodings", 501),
+    ],
+)
+def test_half_way_through_a_late_birth_what_is_false_is_a_finding(
+    works, store, feed, statement, position
+):
+    late(works, store, feed)
+    some(store, feed, 3)
+    found, notes = findings(works)
+    assert (found, len(notes)) == ([], 1)
+    assert f"{LONG - 500} Sparkplug messages are still shown" in notes[0]
+    tamper(store, statement)
+    assert ("decoded-altered", position) in findings(works)[0]
+
+
+CHILD = """
+import os, runpy, signal, sys
+from collector.store import open_store
+module = runpy.run_path(sys.argv[1])
+with open_store(sys.argv[2], create=False) as store:
+    module["decode_until"](
+        store, sys.argv[3], int(sys.argv[4]), 3, lambda: os.kill(os.getpid(), signal.SIGKILL)
+    )
+"""
+
+
+def test_a_collector_killed_between_two_pieces_goes_on_at_the_mark(works, feed_for):
+    with works.open() as store:
+        feed = feed_for(works.live(store).ledger)
+        late(works, store, feed)
+        head = feed.ledger.head
+    command = [sys.executable, "-c", CHILD, __file__, works.url]
+    command += [head.collector, str(head.log.size)]
+    assert subprocess.run(command, timeout=120, check=False).returncode == -signal.SIGKILL
+    assert findings(works)[0] == []
+    with works.open() as store:
+        assert named(store) == (LONG - 500, 500)
+        decode(feed_for(works.live(store).ledger))
+        assert named(store) == (0, LONG)
     assert findings(works) == ([], [])
