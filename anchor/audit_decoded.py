@@ -170,7 +170,8 @@ class DecodedCheck:
         """The births of its session below a message, the newest first, None after them all."""
         found = self._births.get((row.device, row.session), [])
         below = bisect_left(found, (row.seq,)) if type(row.seq) is int else 0
-        yield from reversed(found[:below])
+        for place in reversed(range(below)):  # no copy: a session may have many
+            yield found[place]
         yield None
 
     def _due(self, row: MessageRow, birth: Birth | None) -> list[DecodedRow] | None:
