@@ -9,15 +9,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from anchor.audit_anchor import ANCHOR_LOG, audit_anchor, check_published
+from anchor.audit_batches import Head
 from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
 from anchor.audit_collector import Across, CollectorPass
-from anchor.audit_copies import Copies
 from anchor.audit_crew import Crew
-from anchor.audit_decoded import DecodedCheck
 from anchor.audit_findings import KINDS, Audit, Counts, Finding
+from anchor.audit_going_on import GoingOn, going_on
 from anchor.audit_inquiry import Inquiry
+from anchor.audit_memory import AuditMemory, trust_of
+from anchor.audit_rows import RowCheck
+from anchor.audit_since import Since
 from anchor.errors import Malformed
 from anchor.key_entry import OperatorAuthority
 from anchor.log_reader import LogReader
@@ -26,7 +29,18 @@ from anchor.ports import Census, Ledger, stores_of
 from anchor.row_record import shown
 from telemetry.rows import CollectorRow, MessageRow
 
-__all__ = ["ANCHOR_LOG", "KINDS", "Audit", "Counts", "Crew", "Finding", "Progress", "audit"]
+__all__ = [
+    "ANCHOR_LOG",
+    "KINDS",
+    "Audit",
+    "AuditMemory",
+    "Counts",
+    "Crew",
+    "Finding",
+    "Progress",
+    "Since",
+    "audit",
+]
 
 Progress = Callable[[str, int], None]
 """Called now and then with what is being read and how much of it has been."""
@@ -41,6 +55,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     remembered: Sequence[bytes] = (),
     published: int = 0,
     crew: Crew | None = None,
+    since: Since | None = None,
 ) -> Audit:
     """Audit a ledger, in one store or several.
 
@@ -50,6 +65,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     witness): the log must still continue each of them. `published` is the size that somebody
     says was published (the anchor's own database, read before the log): it must be there.
     `crew` are processes that help; what is found is the same without them, in the same order.
+    `since` is what an earlier audit left: held against store and log, and gone on from if asked.
     """
     if policy.operator is None:
         raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
@@ -57,36 +73,55 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     side = audit_anchor(
         log=log,
         policy=policy,
-        remembered=remembered,
+        remembered=[*remembered, *_anchors(since, policy)],
         audit=found,
         progress=progress,
     )
     if side.log is not None:
         check_published(side.log, published, found)
     inquiry = Inquiry(ledger, policy.log.name, authority, side.index, found)
-    chains, copies = Chains(), Copies()
+    going = going_on(since, policy, side.log, inquiry)
     citations, known = Citations(inquiry, side.log, side.view), set[object]()
+    copies = going.copies(ledger)
     for store in stores_of(ledger):
         one = replace(inquiry, ledger=store)
-        across = Across(chains, ClaimsCheck(one), citations, copies, DecodedCheck(one))
-        known |= _audit_store(one, across, progress, crew)
+        across = Across(going.chains, going.claims(one), citations, copies, going.decoded(one))
+        known |= _audit_store(one, across, going, progress, crew)
         copies.passed(store, across.claims.ends)
     _find_unknown(inquiry, known)
-    _find_forks(inquiry, chains)
+    # What is asked of chains in the end changes what they know.
+    chains = going.chains.remembered() if since else None
+    _find_forks(inquiry, going.chains)
+    if since is not None and found.clean and side.note is not None:
+        found.memory = going.memory(since.now, trust_of(policy), side.note, chains)
     return found
 
 
+def _anchors(since: Since | None, policy: Policy) -> list[bytes]:
+    memory = since.memory if since else None
+    return [memory.anchor] if memory and memory.trust == trust_of(policy) else []
+
+
 def _audit_store(
-    inquiry: Inquiry, across: Across, progress: Progress | None, crew: Crew | None
+    inquiry: Inquiry,
+    across: Across,
+    going: GoingOn,
+    progress: Progress | None,
+    crew: Crew | None,
 ) -> set[object]:
     """Audit one store; gives its collectors."""
     rows = inquiry.ledger.collectors()
+    heads = dict[str, tuple[Head, RowCheck]]()
     for row in rows:
-        CollectorPass(inquiry, row, across, progress, crew).run()
+        one = CollectorPass(inquiry, row, across, progress, crew, going.places.get(row.id))
+        one.run()
+        if (head := one.reached()) is not None:
+            heads[row.id] = head, one.check
         inquiry.audit.counts.collectors += 1
     _find_strangers(inquiry)
-    across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims.ends))
+    across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims))
     across.decoded.finish(across.claims.ends)
+    going.passed(heads, across.claims, across.decoded)
     return {row.id for row in rows}
 
 
@@ -111,10 +146,11 @@ def _find_strangers(inquiry: Inquiry) -> None:
 
 
 def _accepted(
-    ledger: Ledger, rows: Sequence[CollectorRow], ends: dict[str, int]
+    ledger: Ledger, rows: Sequence[CollectorRow], claims: ClaimsCheck
 ) -> Iterator[MessageRow]:
     for collector in rows:
-        for row in ledger.messages(collector.id, 0, ends.get(collector.id, 0)):
+        start, end = claims.starts.get(collector.id, 0), claims.ends.get(collector.id, 0)
+        for row in ledger.messages(collector.id, start, end):
             if row.status == "accepted" and type(row.position) is int:
                 yield row
 

@@ -29,6 +29,8 @@ class AnchorSide:
     log: LogReader | None
     view: LogView | None
     index: LogIndex | None
+    note: bytes | None = None
+    """The checkpoint of `view`."""
 
 
 def audit_anchor(
@@ -60,7 +62,7 @@ def audit_anchor(
     index = _index(view, policy, audit)
     if index is not None:
         audit.counts.key_entries = len(index.keys)
-    return AnchorSide(log, view, index)
+    return AnchorSide(log, view, index, note)
 
 
 def check_published(log: LogReader, published: int, audit: Audit) -> None:

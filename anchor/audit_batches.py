@@ -27,6 +27,7 @@ class Head:
     number: int
     start: int
     checkpoint: Checkpoint
+    note: bytes
     anchored: int | None
     keys: int | None
     """None where the row does not say."""
@@ -126,7 +127,9 @@ class BatchTrail:
         first, last = self.size, anchored.checkpoint.size - 1
         detail = f"batch {self._number} (positions {first} to {last}) is anchored as entry "
         self._find("batch-missing", f"{detail}{anchored.index}, but not in the store")
-        return Head(self._number, self.size, anchored.checkpoint, anchored.index, None)
+        return Head(
+            self._number, self.size, anchored.checkpoint, anchored.note, anchored.index, None
+        )
 
     def _head(self, row: BatchRow, anchored: AnchoredCheckpoint | None) -> Head | None:
         own = self._signed(row.checkpoint)
@@ -144,10 +147,11 @@ class BatchTrail:
         if known is None or not self._columns_hold(row, known):
             return None
         self._inquiry.audit.counts.batches += 1
-        self._end_keys_before(anchored.note if anchored else row.checkpoint)
+        note = anchored.note if anchored else row.checkpoint
+        self._end_keys_before(note)
         keys = row.keys if type(row.keys) is int else None
         place = anchored.index if anchored else None
-        return Head(self._number, self.size, known, place, keys)
+        return Head(self._number, self.size, known, note, place, keys)
 
     def _skipped(self, row: BatchRow, own: Checkpoint | None, anchored: AnchoredCheckpoint) -> bool:
         """Whether the log's next checkpoint is a later batch's: it left this one out."""

@@ -7,6 +7,7 @@ of a run without gaps only its two ends are kept.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from anchor.ports import Ledger
 from anchor.row_record import named_message
@@ -92,6 +93,36 @@ class Chains:
             if link is not None and device is not None:
                 self._loose.setdefault(device, []).append(link)
 
+    def remembered(self) -> Any:
+        """All of it, as JSON has it; before `forks` is asked."""
+        sessions = [
+            [
+                *name,
+                session.highest,
+                session.count,
+                [[seq, body.hex()] for seq, body in session.tails.items()],
+                [[seq, link and _plain(link)] for seq, link in session.heads.items()],
+            ]
+            for name, session in self._sessions.items()
+        ]
+        loose = {device: [*map(_plain, links)] for device, links in self._loose.items()}
+        return [self.breaks, sessions, loose]
+
+    @classmethod
+    def from_remembered(cls, read: Any) -> Self:
+        """Go on with what `remembered` gave."""
+        breaks, sessions, loose = read
+        chains = cls(breaks)
+        for device, session, highest, count, tails, heads in sessions:
+            chains._sessions[device, session] = _Session(
+                highest,
+                count,
+                {seq: bytes.fromhex(body) for seq, body in tails},
+                {seq: link and _link(link) for seq, link in heads},
+            )
+        chains._loose.update({device: [*map(_link, links)] for device, links in loose.items()})
+        return chains
+
     @property
     def sessions(self) -> int:
         """How many sessions there were."""
@@ -155,6 +186,15 @@ class Chains:
             message = named_message(successor) if successor else None
             if successor and message and message.prev == link.prev:
                 yield Fork(device, link, (successor.collector, successor.position))
+
+
+def _plain(link: Link) -> list[Any]:
+    return [link.prev.hex(), link.collector, link.position, link.seq, link.session, link.key]
+
+
+def _link(read: list[Any]) -> Link:
+    prev, *rest = read
+    return Link(bytes.fromhex(prev), *rest)
 
 
 def _found(stores: Sequence[Ledger], device: str, session: str, seq: int) -> MessageRow | None:

@@ -7,8 +7,8 @@ beforehand. Only buckets whose sums differ are then compared, item by item.
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any
+from hashlib import blake2b, shake_128
+from typing import Any, Final
 
 from anchor.audit_findings import STORE, Finding
 from anchor.audit_inquiry import Inquiry
@@ -16,6 +16,7 @@ from anchor.row_record import shown
 from telemetry.rows import MessageRow
 
 _BUCKETS = 4096
+_WIDE: Final = 1 << 2048
 
 Claim = tuple[Any, Any, Any, Any, Any, Any]
 """Device, session, seq, collector, position, body hash: of any types."""
@@ -52,10 +53,15 @@ class ClaimsCheck:
 
     `add` each accepted row; `ends` is how far each collector was read: what was claimed
     beyond came later, and is looked up singly. `named` are rows with a finding already.
+    Where rows before `starts` are not read again, their claims must add up to what was `seen`.
+    `totals`, where given, is filled with each collector's sum up to its end.
     """
 
     inquiry: Inquiry
     ends: dict[str, int] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, int] | None = None
     named: set[tuple[Any, Any]] = field(default_factory=set)
     deleted: dict[tuple[Any, Any], str] = field(default_factory=dict)
     nonce: bytes = field(default_factory=lambda: secrets.token_bytes(32))
@@ -72,14 +78,18 @@ class ClaimsCheck:
         """Read the claims, find what differs; `accepted` reads all accepted rows once more."""
         claims = ClaimSums(self.nonce)
         before: tuple[Any, ...] | None = None
+        earlier = dict.fromkeys(self.starts, 0)
         for claim in self.inquiry.ledger.claims():
             if self._later(claim):
                 continue
-            claims.add(claim)
             if claim[:3] == before:
                 self._find("duplicate", "this number is claimed twice", claim)
             before = claim[:3]
+            if self._sum_up(claim, earlier):
+                continue
+            claims.add(claim)
             self._name_deleted(claim)
+        self._check_earlier(earlier)
         for (collector, position), detail in self.deleted.items():
             self.inquiry.audit.add(
                 Finding("deleted", detail, STORE, collector=collector, position=position)
@@ -87,6 +97,30 @@ class ClaimsCheck:
         differing = self.rows.differing(claims)
         if differing:
             self._compare(differing, accepted)
+
+    def _sum_up(self, claim: Claim, earlier: dict[str, int]) -> bool:
+        """Add it to the sums that are kept; whether its row was read by an earlier audit."""
+        is_earlier = self._before(claim)
+        if is_earlier or self.totals is not None:
+            value = _wide(claim)
+            if is_earlier:
+                earlier[claim[3]] = (earlier[claim[3]] + value) % _WIDE
+            if self.totals is not None and type(claim[3]) is str:
+                self.totals[claim[3]] = (self.totals.get(claim[3], 0) + value) % _WIDE
+        return is_earlier
+
+    def _before(self, claim: Claim) -> bool:
+        start = self.starts.get(claim[3], 0) if type(claim[3]) is str else 0
+        return type(claim[4]) is int and 0 <= claim[4] < start
+
+    def _check_earlier(self, earlier: dict[str, int]) -> None:
+        for collector, total in earlier.items():
+            if total != self.seen[collector]:
+                detail = (
+                    f"claims of rows before {self.starts[collector]} are not those that an earlier "
+                    "audit read: a full one names them"
+                )
+                self.inquiry.find("claim-altered", detail, collector=collector)
 
     def _later(self, claim: Claim) -> bool:
         """Whether the claim came after its collector was read; one that is false is found."""
@@ -115,11 +149,20 @@ class ClaimsCheck:
             if first is not claim:
                 detail = f"accepted under the number of {shown(first[3])}:{shown(first[4])}"
                 self._find("duplicate", detail, claim, self._key(claim))
+            elif (earlier := self._claimed_before(claim)) is not None:
+                detail = f"accepted under the number of {shown(earlier[3])}:{shown(earlier[4])}"
+                self._find("duplicate", detail, claim, self._key(claim))
             elif by_number.get(claim[:3]) != claim:
                 self._find("claim-altered", "its claim is missing or says otherwise", claim)
         for number, claim in by_number.items():
             if number not in taken:
                 self._find("claim-altered", "the claim is of no accepted message", claim)
+
+    def _claimed_before(self, claim: Claim) -> Claim | None:
+        """The claim to the same number of a row that an earlier audit read."""
+        row = self.inquiry.ledger.find(*claim[:3]) if self.starts else None
+        found = None if row is None else claim_of(row)
+        return found if found is not None and self._before(found) else None
 
     def _in(self, buckets: set[int], claims: Iterable[Claim]) -> Iterator[Claim]:
         for claim in claims:
@@ -127,6 +170,7 @@ class ClaimsCheck:
                 _bucket(claim) in buckets
                 and _place(claim) not in self.named
                 and not self._beyond(claim)
+                and not self._before(claim)
             ):
                 yield claim
 
@@ -160,6 +204,11 @@ def _place(claim: Claim) -> tuple[Any, Any]:
 def _bucket(claim: Claim) -> int:
     # By number alone, so that two claims to one number meet.
     return hash(claim[:3]) % _BUCKETS
+
+
+def _wide(claim: Claim) -> int:
+    # So wide that no other claims are found that add up to the same, though nothing is secret.
+    return int.from_bytes(shake_128(ascii(claim).encode()).digest(256), "big")
 
 
 def _digest(nonce: bytes, claim: Claim) -> bytes:

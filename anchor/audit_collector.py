@@ -21,6 +21,7 @@ from anchor.audit_inquiry import Inquiry
 from anchor.audit_keys import KeyTrail
 from anchor.audit_reading import examined_rows
 from anchor.audit_rows import Checked, Fault, RowCheck
+from anchor.audit_since import Place
 from anchor.audit_tree import MOST, LeafTrail, Window
 from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
@@ -64,6 +65,8 @@ class CollectorPass:
     across: Across
     progress: Progress | None = None
     crew: Crew | None = None
+    place: Place | None = None
+    """Where an earlier audit ended, and this one goes on."""
     keys: KeyTrail = field(init=False)
     batches: BatchTrail = field(init=False)
     check: RowCheck = field(init=False)
@@ -89,10 +92,15 @@ class CollectorPass:
         self.batches = BatchTrail(self.inquiry, self.row.id, signers)
         self.check = RowCheck(self.inquiry, self.keys, self.keys.erasures())
         self.trail = LeafTrail(StoredTiles(self.inquiry.ledger, self.row.id), self._false_tile)
+        if self.place is not None:
+            self.trail.begin_at(self.place.checkpoint)
+            self.check.received = self.place.seen.received
 
     def run(self) -> None:
         """Read everything of this collector once."""
         self._head = self.batches.next()
+        if self.place is not None:
+            self._pass_over(self.place)
         for examined in self._rows():
             good = examined if isinstance(examined, Good) else None
             row = MessageRow(*(good.row if good else examined))
@@ -110,8 +118,21 @@ class CollectorPass:
         self._settle()
         self.across.claims.ends[self.row.id] = self.trail.position
 
+    def reached(self) -> Head | None:
+        """The last batch's end, after `run`."""
+        return self._last
+
+    def _pass_over(self, place: Place) -> None:
+        """Check the batches whose rows are not read again: signatures, log, key entries."""
+        while self._head is not None and self._head.checkpoint.size <= place.checkpoint.size:
+            if self._head.checkpoint.size == place.checkpoint.size:
+                self.check.counted = self._counted = place.seen.counted
+            self._check_keys(self._head)
+            self._last, self._head = self._head, self.batches.next()
+
     def _rows(self) -> Iterator[Examined]:
-        return examined_rows(self.inquiry.ledger, self.row.id, self.keys, self.crew)
+        first = self.trail.position
+        return examined_rows(self.inquiry.ledger, self.row.id, self.keys, self.crew, first)
 
     def _reach(self, position: int) -> bool:
         """Come to a row's position, past whatever is missing; False beyond every batch."""

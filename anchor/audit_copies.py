@@ -27,7 +27,7 @@ class Copies:
 
     def is_one(self, row: MessageRow, said: Said | None, inquiry: Inquiry) -> bool:
         """Whether a row's number was accepted by a store before; another body is a finding."""
-        first = self._first(row)
+        first = self._first(row, inquiry.ledger)
         if first is None:
             return False
         inquiry.audit.counts.copies += 1
@@ -35,10 +35,13 @@ class Copies:
             _find(inquiry, row, said, first)
         return True
 
-    def _first(self, row: MessageRow) -> MessageRow | None:
+    def _first(self, row: MessageRow, own: Ledger) -> MessageRow | None:
         if row.device is None or row.session is None or row.seq is None:
             return None
         for ledger, ends in self._read:
+            # What an earlier audit read of this very store: its claims see to that.
+            if ledger is own:
+                continue
             found = ledger.find(row.device, row.session, row.seq)
             if found is not None and _within(found, ends):
                 return found

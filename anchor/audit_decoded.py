@@ -6,7 +6,7 @@ be decoding meanwhile: where rows differ, they are read a second time before any
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -31,6 +31,10 @@ class DecodedCheck:
     """Compares one store's decoded readings with its messages; `note` each accepted row first."""
 
     inquiry: Inquiry
+    starts: dict[str, int] = field(default_factory=dict)
+    """Below which position an earlier audit has compared a collector's readings."""
+    reached: dict[str, int] = field(default_factory=dict)
+    """Below which position they are compared after `finish`, of who speaks Sparkplug."""
     _births: dict[tuple[Any, Any], list[Birth]] = field(default_factory=dict)
     _speaking: set[str] = field(default_factory=set)
     _names: dict[tuple[str, int], Names | None] = field(default_factory=dict)
@@ -49,6 +53,18 @@ class DecodedCheck:
             birth = (row.seq, row.collector, row.position)
             if birth not in found[bisect_left(found, birth) :][:1]:
                 insort(found, birth)
+
+    def births(self) -> list[list[Any]]:
+        """All births noted, as JSON has it."""
+        return [[*name, *birth] for name, found in self._births.items() for birth in found]
+
+    def recall(self, births: Iterable[Sequence[Any]], starts: Mapping[str, int]) -> None:
+        """Go on with what an earlier audit noted of this store's collectors."""
+        self.starts.update(starts)
+        self._speaking.update(starts)
+        for device, session, seq, collector, position in births:
+            if collector in starts:
+                insort(self._births.setdefault((device, session), []), (seq, collector, position))
 
     def finish(self, ends: Mapping[str, int]) -> None:
         """Compare; `ends` is how far each collector was read."""
@@ -80,9 +96,12 @@ class DecodedCheck:
 
     def _compare(self, ledger: Decoded, collector: str, end: int, ends: Mapping[str, int]) -> None:
         reached = ledger.decoded_until(collector)
+        if collector in self._speaking:
+            self.reached[collector] = min(end, reached)
         messages = self._messages(collector, end)
         due = next(messages, None)
-        pages = groupby(ledger.decoded(collector, end), key=lambda row: row.position)
+        start = self.starts.get(collector, 0)
+        pages = groupby(ledger.decoded(collector, end, start), key=lambda row: row.position)
         beyond = False
         for position, group in pages:
             stored = list(group)
@@ -112,7 +131,7 @@ class DecodedCheck:
     def _messages(self, collector: str, end: int) -> Iterator[MessageRow]:
         if collector not in self._speaking:
             return
-        for row in self.inquiry.ledger.messages(collector, 0, end):
+        for row in self.inquiry.ledger.messages(collector, self.starts.get(collector, 0), end):
             if (
                 row.status == "accepted"
                 and isinstance(row.payload, bytes)

@@ -6,6 +6,8 @@ The kinds are fixed; docs/security.md says which attack gives which.
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from anchor.audit_memory import AuditMemory
+
 Kind = Literal[
     "altered",
     "back-dated",
@@ -113,6 +115,11 @@ class Audit:
     notes: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     omitted: int = 0
+    skipped: int = 0
+    """Messages that were not read, since an audit at `since` (POSIX seconds) had read them."""
+    since: int | None = None
+    memory: AuditMemory | None = None
+    """What the next audit may go on from; None with findings."""
 
     @property
     def clean(self) -> bool:
@@ -134,6 +141,8 @@ class Audit:
             "findings": [finding.to_json() for finding in self.findings],
             "omitted": self.omitted,
             "notes": self.notes,
+            "skipped": self.skipped,
+            "since": self.since,
             **counts,
         }
 

@@ -56,6 +56,11 @@ class LeafTrail:
     _cached: tuple[int, bytes] = (-1, b"")
     _named: set[tuple[int, int]] = field(default_factory=set)
 
+    def begin_at(self, checkpoint: Checkpoint) -> None:
+        """Take a checkpoint's leaves as read; AnchorError where the stored edge is not its."""
+        self._true = Frontier.at(TileView(self.tiles, checkpoint))
+        self.position = self.start = checkpoint.size
+
     def add(self, leaf: bytes | None) -> bool:
         """Take the next position's leaf hash, None for no usable row; whether the tile agrees."""
         stored = self._stored(self.position)

@@ -81,8 +81,8 @@ class Paged(Protocol):
     ) -> Iterator[Sequence[Sequence[Any]]]:
         """Rows by position as plain columns, in the order of `MessageRow`; page by page."""
 
-    def count(self, collector: str) -> int:
-        """How many messages of this collector there are."""
+    def count(self, collector: str, stop: int | None = None) -> int:
+        """How many messages of this collector there are; with `stop`, at 0 up to that position."""
 
 
 @runtime_checkable

@@ -29,6 +29,7 @@ _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number =
 _COUNTERS = "SELECT name, CAST(sum(value) AS BIGINT) AS total FROM counters GROUP BY name"
 _STORED = "SELECT count(*) FROM messages"
 _COUNT = "SELECT count(*) FROM messages WHERE collector = ?"
+_COUNT_BELOW = f"{_COUNT} AND position >= 0 AND position < ?"
 _BATCHES = "SELECT count(*) FROM batches"
 _CLAIMED = "SELECT count(*) FROM claims WHERE CAST(seq AS BIGINT) = seq"
 _HIGHEST = (
@@ -139,9 +140,11 @@ class LedgerReader:
         """The same rows as plain columns, page by page."""
         return self._pages(tables.messages, "position", collector, start, stop)
 
-    def count(self, collector: str) -> int:
-        """How many messages of this collector there are."""
-        return int(self._page(_COUNT, (collector,))[0][0])
+    def count(self, collector: str, stop: int | None = None) -> int:
+        """How many messages of this collector there are; with `stop`, at 0 up to that position."""
+        if stop is None:
+            return int(self._page(_COUNT, (collector,))[0][0])
+        return int(self._page(_COUNT_BELOW, (collector, stop))[0][0])
 
     def find(self, device: str, session: str, seq: int) -> MessageRow | None:
         """The row that claimed this number, or None."""

@@ -6,12 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from anchor.anchor_db import read_state
-from anchor.audit import ANCHOR_LOG, Audit, Crew, Finding, audit
+from anchor.audit import ANCHOR_LOG, Audit, Crew, Finding, Since, audit
 from anchor.audit_evidence import evidence_of
+from anchor.audit_since import day
 from anchor.errors import Missing
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
+from factoryledger.kept_audit import KeptAudit
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
@@ -19,11 +21,21 @@ from factoryledger.stores import Stores, open_stores
 _HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of these rows"}
 
 
-def run_audit(place: Installation) -> Audit:
+def run_audit(place: Installation, kept: KeptAudit | None = None) -> Audit:
     """Audit what the settings name; WrongUsage where they name a log that is not there.
 
-    The log is asked even where it has no checkpoint: taken away, it must be missed.
+    The log is asked even where it has no checkpoint: taken away, it must be missed. What an
+    earlier audit left in `kept` counts, and without findings this one leaves its own there.
     """
+    since, notes = (None, ()) if kept is None else kept.load()
+    audited = _audit(place, since)
+    audited.notes += notes
+    if kept is not None and audited.memory is not None:
+        kept.save(audited.memory)
+    return audited
+
+
+def _audit(place: Installation, since: Since | None) -> Audit:
     if place.settings.log is not None and not place.log.is_dir():
         raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
     urls = list(place.database_urls())
@@ -37,6 +49,7 @@ def run_audit(place: Installation) -> Audit:
             published=published,
             progress=_Steps(place.ledger, show),
             crew=Crew(helpers(place.settings.processes), partial(open_stores, urls)),
+            since=since,
         )
 
 
@@ -87,7 +100,15 @@ def lines(audited: Audit) -> list[str]:
     if audited.omitted:
         found.append(f"and {audited.omitted} findings more")
     found += [f"note: {note}" for note in audited.notes]
-    return [*found, *_counted(audited)]
+    return [*found, *_skipped(audited), *_counted(audited)]
+
+
+def _skipped(audited: Audit) -> list[str]:
+    """What was left out, said before what was checked."""
+    if audited.since is None:
+        return []
+    date = day(audited.since)
+    return [f"{audited.skipped} messages audited on {date} not read again; --full reads all"]
 
 
 def _counted(audited: Audit) -> list[str]:

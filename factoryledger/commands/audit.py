@@ -34,6 +34,32 @@ def audit(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new",
+            help="Read only messages that came since the last audit with --new or --state that "
+            "found nothing; batches, keys, claims and the anchor log are checked in full. What "
+            "was changed in older messages since is not found, and how many were left out is "
+            "said.",
+        ),
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Read every message. This is the default."),
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="Where an audit without findings leaves what it saw, and the next one holds it "
+            "against store and log. Keep it where whoever owns the store cannot write: in the "
+            "data folder, they can make --new read less. [default: with --new audit.json in the "
+            "data folder, else nowhere]",
+            show_default=False,
+        ),
+    ] = None,
     json_: options.Json = False,
 ) -> None:
     """Check every row, batch, claim and key entry of the store, and the anchor log.
@@ -42,12 +68,17 @@ def audit(  # noqa: PLR0913 - a command's options
     anchored yet it checks the store alone, says so, and still exits with 0.
     """
     from factoryledger.auditing import lines, run_audit, write_evidence  # noqa: PLC0415 - on demand
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.kept_audit import KeptAudit  # noqa: PLC0415 - on demand
 
+    if new and full:
+        raise WrongUsage("--new and --full ask for opposite things")
     with installation(
         data=data, database=database, log=log, policy=policy, processes=processes
     ) as place:
-        audited = run_audit(place)
+        path = state or (place.data.path / "audit.json" if new else None)
+        audited = run_audit(place, None if path is None else KeptAudit(path, new))
         files = [] if evidence is None else write_evidence(audited, place, evidence)
     if json_:
         written = {} if evidence is None else {"evidence": [str(file) for file in files]}
