@@ -9,17 +9,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from anchor.audit_anchor import ANCHOR_LOG, audit_anchor, check_published
-from anchor.audit_batches import Head
 from anchor.audit_chain import Chains
 from anchor.audit_citations import Citations
 from anchor.audit_claims import ClaimsCheck
-from anchor.audit_collector import Across, CollectorPass
+from anchor.audit_collector import Across, CollectorPass, Reached
 from anchor.audit_crew import Crew
 from anchor.audit_findings import KINDS, Audit, Counts, Finding
 from anchor.audit_going_on import GoingOn, going_on
 from anchor.audit_inquiry import Inquiry
 from anchor.audit_memory import AuditMemory, trust_of
-from anchor.audit_rows import RowCheck
 from anchor.audit_since import Since
 from anchor.errors import Malformed
 from anchor.key_entry import OperatorAuthority
@@ -111,17 +109,17 @@ def _audit_store(
 ) -> set[object]:
     """Audit one store; gives its collectors."""
     rows = inquiry.ledger.collectors()
-    heads = dict[str, tuple[Head, RowCheck]]()
+    ends = dict[str, Reached]()
     for row in rows:
         one = CollectorPass(inquiry, row, across, progress, crew, going.places.get(row.id))
         one.run()
-        if (head := one.reached()) is not None:
-            heads[row.id] = head, one.check
+        if (end := one.reached()) is not None:
+            ends[row.id] = end
         inquiry.audit.counts.collectors += 1
     _find_strangers(inquiry)
     across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims))
     across.decoded.finish(across.claims.ends)
-    going.passed(heads, across.claims, across.decoded)
+    going.passed(ends, across.claims, across.decoded)
     return {row.id for row in rows}
 
 

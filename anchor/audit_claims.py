@@ -162,7 +162,9 @@ class ClaimsCheck:
         """The claim to the same number of a row that an earlier audit read."""
         row = self.inquiry.ledger.find(*claim[:3]) if self.starts else None
         found = None if row is None else claim_of(row)
-        return found if found is not None and self._before(found) else None
+        if found is None or found[:3] != claim[:3] or not self._before(found):
+            return None
+        return found
 
     def _in(self, buckets: set[int], claims: Iterable[Claim]) -> Iterator[Claim]:
         for claim in claims:

@@ -7,6 +7,8 @@ go on committing meanwhile: batches and keys are asked for again where rows go o
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from anchor.audit_batches import BatchTrail, Head
 from anchor.audit_chain import Chains
@@ -45,6 +47,15 @@ class Across:
     decoded: DecodedCheck
 
 
+class Reached(NamedTuple):
+    """The last batch, receive time, number of key entries; what batches said of those."""
+
+    head: Head
+    received: int
+    counted: int
+    keys: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Differs:
     """A row that is not what was signed at its position; said at the end, when all are known."""
@@ -81,6 +92,8 @@ class CollectorPass:
     _vacant: set[bytes] = field(default_factory=set)
     _counted: int = 0
     _beyond: int = 0
+    # Over what every batch says of key entries, which no signature binds.
+    _keys_said: Any = field(default_factory=sha256)
     _named: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -118,9 +131,12 @@ class CollectorPass:
         self._settle()
         self.across.claims.ends[self.row.id] = self.trail.position
 
-    def reached(self) -> Head | None:
-        """The last batch's end, after `run`."""
-        return self._last
+    def reached(self) -> Reached | None:
+        """Where it ended, after `run`; None without a batch."""
+        if self._last is None:
+            return None
+        said = self._keys_said.hexdigest()
+        return Reached(self._last, self.check.received, self.check.counted, said)
 
     def _pass_over(self, place: Place) -> None:
         """Check the batches whose rows are not read again: signatures, log, key entries."""
@@ -129,6 +145,12 @@ class CollectorPass:
                 self.check.counted = self._counted = place.seen.counted
             self._check_keys(self._head)
             self._last, self._head = self._head, self.batches.next()
+        if self._keys_said.hexdigest() != place.seen.keys:
+            detail = (
+                f"batches up to {place.seen.number} do not count the key entries that an earlier "
+                "audit read there: a full one names them"
+            )
+            self.inquiry.find("batch-altered", detail, collector=self.row.id)
 
     def _rows(self) -> Iterator[Examined]:
         first = self.trail.position
@@ -208,6 +230,7 @@ class CollectorPass:
         self._last, self._head = head, self.batches.next()
 
     def _check_keys(self, head: Head) -> None:
+        self._keys_said.update(f"{head.number} {head.keys}\n".encode())
         counted = self.check.counted
         if head.keys is not None and head.keys < counted:
             detail = f"batch {head.number} counts {head.keys} key entries, its records {counted}"

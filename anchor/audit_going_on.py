@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from anchor.audit_batches import Head
 from anchor.audit_chain import Chains
 from anchor.audit_claims import ClaimsCheck
+from anchor.audit_collector import Reached
 from anchor.audit_copies import Copies
 from anchor.audit_decoded import DecodedCheck
 from anchor.audit_findings import Audit
 from anchor.audit_inquiry import Inquiry
 from anchor.audit_memory import AuditMemory, Seen, trust_of
-from anchor.audit_rows import RowCheck
 from anchor.audit_since import Place, Since, day, places
 from anchor.log_reader import LogReader
 from anchor.policy import Policy
@@ -63,16 +62,17 @@ class GoingOn:
         return {name: self.places[name].checkpoint.size for name in known}
 
     def passed(
-        self, heads: Mapping[str, tuple[Head, RowCheck]], claims: ClaimsCheck, decoded: DecodedCheck
+        self, ends: Mapping[str, Reached], claims: ClaimsCheck, decoded: DecodedCheck
     ) -> None:
-        """One store was read, each collector up to this head."""
+        """One store was read, each collector up to there."""
         totals = claims.totals or {}
-        for name, (head, check) in heads.items():
+        for name, end in ends.items():
             self._seen[name] = Seen(
-                head.number,
-                head.note,
-                check.received,
-                check.counted,
+                end.head.number,
+                end.head.note,
+                end.received,
+                end.counted,
+                end.keys,
                 totals.get(name, 0),
                 decoded.reached.get(name),
             )

@@ -22,14 +22,16 @@ class Seen:
     """How far one collector was audited, always to the end of a batch.
 
     `number` and `checkpoint` are that batch's, `received` and `counted` the last receive time
-    and number of key entries of its records, `claims` the sum over claims up to there. Below
-    `decoded` its readings are derived; None where none of its messages is Sparkplug's.
+    and number of key entries of its records, `keys` a hash of what all batches say of those,
+    `claims` the sum over claims up to there. Below `decoded` its readings are derived; None
+    where none of its messages is Sparkplug's.
     """
 
     number: int
     checkpoint: bytes
     received: int
     counted: int
+    keys: str
     claims: int
     decoded: int | None
 
@@ -94,6 +96,7 @@ def _members(seen: Seen) -> dict[str, Any]:
         "checkpoint": seen.checkpoint.decode(),
         "received": seen.received,
         "counted": seen.counted,
+        "keys": seen.keys,
         "claims": f"{seen.claims:x}",
         "decoded": seen.decoded,
     }
@@ -105,6 +108,7 @@ def _seen(  # noqa: PLR0913 - the members of the file, each by name
     checkpoint: str,
     received: int,
     counted: int,
+    keys: str,
     claims: str,
     decoded: int | None,
 ) -> Seen:
@@ -113,7 +117,7 @@ def _seen(  # noqa: PLR0913 - the members of the file, each by name
     )
     if any(type(value) is not int for value in numbers):
         raise ValueError("a number is due")
-    return Seen(number, checkpoint.encode(), received, counted, int(claims, 16), decoded)
+    return Seen(number, checkpoint.encode(), received, counted, keys, int(claims, 16), decoded)
 
 
 def _text(value: object) -> str:

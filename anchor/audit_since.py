@@ -55,6 +55,10 @@ def places(
         if memory.trust != trust:
             raise _Unusable("it was made under another policy")  # noqa: TRY301 - one way out
         _check_anchor(memory, log)
+        known = {row.id for row in inquiry.ledger.collectors()}
+        for name in memory.collectors.keys() - known:
+            what = f"the store does not know collector {shown(name)}, that one did"
+            raise _Unusable(what)  # noqa: TRY301 - as above
         return {
             name: _place(name, seen, memory, inquiry) for name, seen in memory.collectors.items()
         }
@@ -84,8 +88,6 @@ def _check_anchor(memory: AuditMemory, log: LogReader | None) -> None:
 
 def _place(collector: str, seen: Seen, memory: AuditMemory, inquiry: Inquiry) -> Place:
     ledger = store_of(inquiry.ledger, collector)
-    if all(row.id != collector for row in ledger.collectors()):
-        raise _Unusable(f"the store does not know collector {shown(collector)}, that one did")
     # What is wrong with key entries is found where its collector is read.
     scratch = replace(inquiry, ledger=ledger, audit=Audit())
     keys = KeyTrail(scratch, collector).signers()

@@ -4,15 +4,16 @@ Every run gives the same bytes. The store is in memory (`MemoryLedger`) or, by `
 in the real schema, where attacks are plain SQL.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Table
-from verify_logs import publish, write
+from verify_logs import MemorySource, publish, write
 
+from anchor.audit import AuditMemory, Since, audit
 from anchor.cosignature import cosign
 from anchor.growing import GrowingLog
 from anchor.key_entry import OperatorAuthority, enrol, erase, revoke, rotate
@@ -397,6 +398,15 @@ class World:
         return LogReader(FolderSource(folder), self.anchor.verifier)
 
 
+def memory_of(world: World, memory: AuditMemory | None = None) -> AuditMemory:
+    """What an audit of the world as it is now leaves, through the file that keeps it."""
+    log = LogReader(MemorySource(dict(world.published)), world.anchor.verifier)
+    since = Since(world.now, memory, only_new=memory is not None)
+    found = audit(ledger=world.ledger, log=log, policy=world.policy, since=since)
+    assert found.memory is not None, found.findings
+    return AuditMemory.from_bytes(found.memory.to_bytes())
+
+
 def part_of(ledger: MemoryLedger, collector: str) -> MemoryLedger:
     """What one collector wrote, as a store of its own."""
     return MemoryLedger(
@@ -488,8 +498,13 @@ def small_world(**options: object) -> tuple[World, list[Machine]]:
     return world, fleet
 
 
-def large_world() -> tuple[World, list[Machine]]:
-    """Some hundred messages of every status, two collectors, rotation, revocation, erasure."""
+def large_world(
+    anchored: Callable[[World], None] = lambda _: None,
+) -> tuple[World, list[Machine]]:
+    """Some hundred messages of every status, two collectors, rotation, revocation, erasure.
+
+    `anchored` is called each time that the log has published.
+    """
     world = World()
     fleet = machines(4)
     priors = [world.enrol_device(machine) for machine in fleet]
@@ -509,6 +524,7 @@ def large_world() -> tuple[World, list[Machine]]:
         world.collect("c0", found)
         if batch % 2:
             world.anchor_now()
+            anchored(world)
             world.cite(*fleet)
         if batch == 6:
             fleet[0].restart("s2")
