@@ -31,7 +31,7 @@ def run_audit(place: Installation, kept: KeptAudit | None = None) -> Audit:
     audited = _audit(place, since)
     audited.notes += notes
     if kept is not None and audited.memory is not None:
-        kept.save(audited.memory)
+        audited.notes += kept.save(audited.memory)
     return audited
 
 
