@@ -418,3 +418,32 @@ def test_a_collector_killed_between_two_pieces_goes_on_at_the_mark(works, feed_f
         decode(feed_for(works.live(store).ledger))
         assert named(store) == (0, LONG)
     assert findings(works) == ([], [])
+
+
+def test_an_audit_that_goes_on_knows_births_that_it_does_not_read_again(works, store, feed):
+    """What was not decoded at the earlier audit is compared at the next, and nothing before."""
+    machine = works.machine("press-1")
+    feed.take(birth(machine, 0, speed=1), data(machine, 1, 1, 7.0))
+    decode(feed)
+    feed.take(data(machine, 2, 1, 8.0))
+    reader, first = works.reader(), Audit()
+    [one] = [row.id for row in reader.collectors()]
+    check = DecodedCheck(Inquiry(reader, "works.test", works.authority, None, first))
+    for row in reader.messages(one):
+        check.note(row)
+    check.finish({one: 3})
+    assert (first.findings, check.reached) == ([], {one: 2})
+    feed.take(data(machine, 3, 1, 9.0))
+    decode(feed)
+
+    def next_one():
+        found = Audit()
+        new = DecodedCheck(Inquiry(reader, "works.test", works.authority, None, found))
+        new.recall(check.births(), check.reached)
+        new.note(next(reader.messages(one, 3)))
+        new.finish({one: 4})
+        return [finding.position for finding in found.findings]
+
+    assert next_one() == []
+    tamper(store, "UPDATE decoded SET value = 1.5 WHERE position IN (1, 2, 3)")
+    assert next_one() == [2, 3]
