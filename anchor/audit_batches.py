@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from anchor.audit_findings import STORE, Kind
 from anchor.audit_inquiry import Inquiry
+from anchor.audit_keys import revoked_at
 from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
 from anchor.log_index import AnchoredCheckpoint
@@ -44,6 +45,7 @@ class BatchTrail:
         self._signers = signers
         self._keys = signers()
         self._signer = 0
+        self._revoked = revoked_at(inquiry, collector)
         self._anchored = inquiry.index.batches(collector) if inquiry.index else iter(())
         self._waiting: AnchoredCheckpoint | None = None
         self._rows = inquiry.ledger.batches(collector, -(2**63))
@@ -105,6 +107,8 @@ class BatchTrail:
         found = self._opened(anchored.note)
         if found is None:
             return "is a checkpoint that its collector's certified key did not sign"
+        if self._revoked is not None and anchored.index > self._revoked:
+            return f"is a checkpoint of a collector whose key entry {self._revoked} had revoked"
         if self._certified_after(found[1], anchored.index):
             return "is a checkpoint by a key that its log certifies only after it"
         if anchored.checkpoint.size <= self.size:
@@ -140,7 +144,9 @@ class BatchTrail:
         if anchored:
             self._waiting = None
             self._compare(row, own, anchored)
-        elif own is None:
+        elif own is not None:
+            self._check_revoked()
+        else:
             what = "has a checkpoint that the collector's certified key did not sign"
             self._find("batch-altered", f"batch {self._number} {what}")
         known = anchored.checkpoint if anchored else own
@@ -152,6 +158,16 @@ class BatchTrail:
         keys = row.keys if type(row.keys) is int else None
         place = anchored.index if anchored else None
         return Head(self._number, self.size, known, note, place, keys)
+
+    def _check_revoked(self) -> None:
+        """A batch that the log does not hold and, since the key's revocation, never will."""
+        if self._revoked is not None:
+            detail = (
+                f"batch {self._number} is signed by a key that entry {self._revoked} of the anchor "
+                "log revoked, and the log does not hold it before: anybody with the key may have "
+                "made it"
+            )
+            self._find("key-invalid", detail, self._blamed_key())
 
     def _skipped(self, row: BatchRow, own: Checkpoint | None, anchored: AnchoredCheckpoint) -> bool:
         """Whether the log's next checkpoint is a later batch's: it left this one out."""

@@ -223,5 +223,22 @@ class KeyTrail:
         self._inquiry.find(kind, detail, collector=self._collector, blame=blame)
 
 
+def revoked_at(inquiry: Inquiry, collector: str) -> int | None:
+    """The log entry that ends a collector's log for good; None where none does.
+
+    What the log says is replayed, so that a false or contradicting word ends nothing.
+    """
+    index, keyring = inquiry.index, Keyring()
+    if index is None or collector not in index.revoked:
+        return None
+    for place in sorted((*index.certified(collector), *index.revoked[collector])):
+        with suppress(AnchorError, TelemetryError):
+            statement = inquiry.authority.read(index.view.entry(place))
+            keyring.apply(statement)
+            if statement.action == "revoke":
+                return place
+    return None
+
+
 def _title(statement: KeyStatement) -> str:
     return f"{statement.action} {statement.kind} {statement.name}"

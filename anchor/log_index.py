@@ -47,6 +47,8 @@ class LogIndex:
     """By collector id, the first entry that says it enrols that collector."""
     rotated: dict[str, list[int]] = field(default_factory=dict)
     """By collector id, the entries that say they rotate its key, in order."""
+    revoked: dict[str, list[int]] = field(default_factory=dict)
+    """By collector id, the entries that say they revoke its key, in order."""
     erasures: list[int] = field(default_factory=list)
     strange: list[int] = field(default_factory=list)
 
@@ -70,6 +72,8 @@ class LogIndex:
             self.enrolled.setdefault(words[-1].decode(errors="replace"), place)
         elif words[:2] == [b"rotate", b"collector"]:
             self.rotated.setdefault(words[-1].decode(errors="replace"), []).append(place)
+        elif words[:2] == [b"revoke", b"collector"]:
+            self.revoked.setdefault(words[-1].decode(errors="replace"), []).append(place)
         elif words[:1] == [b"erase"]:
             self.erasures.append(place)
 

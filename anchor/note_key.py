@@ -232,4 +232,8 @@ def _ecdsa_key(spki: bytes) -> ec.EllipticCurvePublicKey:
         raise Malformed(f"not an ECDSA key in SPKI: {error}") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVES:
         raise Malformed("not an ECDSA key on P-256, P-384 or P-521")
+    spki_format = serialization.PublicFormat.SubjectPublicKeyInfo
+    if key.public_bytes(serialization.Encoding.DER, spki_format) != spki:
+        # A compressed point would make a second key, with another id, of the same one.
+        raise Malformed("not the one DER spelling of an ECDSA key")
     return key

@@ -20,6 +20,7 @@ from anchor.policy_text import (
     FormerLog,
     Group,
     Witness,
+    items_of,
     read_policy,
 )
 from telemetry.message import Cited
@@ -205,7 +206,7 @@ def rotate_in_policy(data: bytes, key: VerifierKey, size: int) -> bytes:
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     changed = list[str]()
     for line in lines:
-        words = line.split()
+        words = items_of(line)
         if words[:2] == ["log", str(before)]:
             changed.append(f"# {FORMER_COMMENT} {before} {size}")
             changed.append(" ".join(["log", str(key), *words[2:]]))

@@ -88,7 +88,7 @@ class PolicyLines:
 
     def read(self, line: str) -> None:
         """Take one line; Malformed says why it is refused."""
-        items = [item for item in re.split("[ \t]+", line) if item]
+        items = items_of(line)
         if not items:
             return
         if items[0].startswith("#"):
@@ -189,6 +189,11 @@ class PolicyLines:
     def _require(self, name: str) -> None:
         if name not in self._names:
             raise Malformed(f"{name!r} is not defined on a line before")
+
+
+def items_of(line: str) -> list[str]:
+    """Split a line at spaces and tabs, and at no other space: names and URLs may hold those."""
+    return [item for item in re.split("[ \t]+", line) if item]
 
 
 def read_policy(data: bytes) -> PolicyLines:

@@ -74,7 +74,16 @@ class Enrolments:
         return keys
 
     def ensure_collector(self, identity: str, key: SigningKey) -> bytes:
-        """Give a collector's key entry, written if it is not there; durable on return."""
+        """Give a collector's key entry, written if it is not there; durable on return.
+
+        WrongUsage for a revoked key: the anchor would refuse every batch that it signs.
+        """
+        for known in self.keys("collector", identity):
+            if known.ended is not None and known.ended.action == "revoke":
+                raise WrongUsage(
+                    f"the key of collector {identity} is revoked, and its log has ended: "
+                    "start a collector of another id"
+                )
         entry = self._enrolled("collector", identity, key.public_key)
         return entry or self._request_all("collector", {identity: key})[0]
 
@@ -155,6 +164,10 @@ class Enrolments:
 
     def revoke(self, kind: Enrolled, name: str, key: str | None) -> EnrolledKey:
         """End a machine's or collector's key (`key` is its id; None when it has one only)."""
+        with self._rotating():
+            return self._revoke(kind, name, key)
+
+    def _revoke(self, kind: Enrolled, name: str, key: str | None) -> EnrolledKey:
         prior = self._current(kind, name, key)
         self._take(
             revoke(

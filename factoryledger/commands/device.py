@@ -55,14 +55,21 @@ def revoke(
 
 
 @app.command("list")
-def list_(*, json_: options.Json = False, data: options.Data = None) -> None:
-    """List every key that was ever enrolled for a machine."""
+def list_(
+    *, json_: options.Json = False, data: options.Data = None, log: options.Log = None
+) -> None:
+    """List every key that was ever enrolled for a machine, and where the anchor log says so.
+
+    A key counts from the log entry that enrols it on, and no more from the one that ends it.
+    """
     keys = _enrolments(data).keys("device")
+    places = _logged(data, log)
     if json_:
-        typer.echo(json.dumps({"keys": [_as_json(key) for key in keys]}))
+        rows = [_as_json(key) | _places(key, places) for key in keys]
+        typer.echo(json.dumps({"keys": rows}))
         return
     for key in keys:
-        _say(key)
+        _say(key, places)
 
 
 def _enrolments(data: object) -> "Enrolments":
@@ -72,6 +79,23 @@ def _enrolments(data: object) -> "Enrolments":
     folder = installation(data=data).data
     folder.create()
     return Enrolments(folder)
+
+
+def _logged(data: object, log: object) -> dict[bytes, int]:
+    """Give the index of each key entry that the anchor log holds, by its hash."""
+    from anchor.log_index import LogIndex  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+
+    place = installation(data=data, log=log)
+    return LogIndex.scan(place.log_reader.view).keys if place.has_log else {}
+
+
+def _places(key: "EnrolledKey", places: dict[bytes, int]) -> dict[str, object]:
+    """Say where the log enrols a key and where it ends it; None where it does not say so yet."""
+    return {
+        "enrolled_index": places.get(key.statement.hash),
+        "ended_index": places.get(key.ended.hash) if key.ended else None,
+    }
 
 
 def _check_name(device: str) -> None:
@@ -96,7 +120,16 @@ def _as_json(key: "EnrolledKey") -> dict[str, object]:
     }
 
 
-def _say(key: "EnrolledKey") -> None:
+def _say(key: "EnrolledKey", places: dict[bytes, int] | None = None) -> None:
     row = _as_json(key)
     end = f"{row['ended_by']}d {row['ended']}" if key.ended else "in use"
-    typer.echo(f"{row['device']}  key {row['key']}  enrolled {row['enrolled']}  {end}")
+    enrolled = f"enrolled {row['enrolled']}"
+    if places is not None:
+        enrolled += f" ({_place(places.get(key.statement.hash))})"
+        if key.ended:
+            end += f" ({_place(places.get(key.ended.hash))})"
+    typer.echo(f"{row['device']}  key {row['key']}  {enrolled}  {end}")
+
+
+def _place(index: int | None) -> str:
+    return "not logged yet" if index is None else f"log entry {index}"

@@ -1,6 +1,6 @@
 """`factoryledger keys`: keys that are here or trusted, and the operator's word for erasures.
 
-Rotation is in `keys_rotate`.
+Rotation is in `keys_rotate`, revocation in `keys_revoke`.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factoryledger import options
-from factoryledger.commands import keys_rotate
+from factoryledger.commands import keys_revoke, keys_rotate
 
 if TYPE_CHECKING:
     from factoryledger.key_files import KeyFiles
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(keys_rotate.app, name="rotate")
+app.add_typer(keys_revoke.app, name="revoke")
 
 Stems = Annotated[
     list[str] | None,

@@ -260,6 +260,25 @@ def test_ecdsa_notes_are_read(curve):
         Note("toxt\n", note.signatures).signed_by(key)
 
 
+def test_another_spelling_of_an_ecdsa_key_is_malformed():
+    """A compressed point has an id of its own: one log would pass for two in a policy."""
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    spki = public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    encoding, form = serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint
+    point = public.public_bytes(encoding, form)
+    whole = public.public_bytes(encoding, serialization.PublicFormat.UncompressedPoint)
+    algorithm = spki[2 : -len(whole) - 3]
+    body = algorithm + bytes([3, len(point) + 1, 0]) + point
+    compressed = bytes([0x30, len(body)]) + body
+    assert serialization.load_der_public_key(compressed) == public
+    for other in (compressed, spki + b"\0"):
+        with pytest.raises(Malformed):
+            VerifierKey("example.org/ecdsa", ECDSA, other)
+    assert VerifierKey("example.org/ecdsa", ECDSA, spki).public_key == spki
+
+
 def test_other_curves_and_private_ecdsa_are_refused():
     for private in (ec.generate_private_key(ec.SECP256K1()), ed448.Ed448PrivateKey.generate()):
         spki = private.public_key().public_bytes(

@@ -18,7 +18,14 @@ from anchor.note import (
     SignerKey,
     VerifierKey,
 )
-from anchor.policy import CheckpointVerifier, Cosigned, Policy, Witness, write_policy
+from anchor.policy import (
+    CheckpointVerifier,
+    Cosigned,
+    Policy,
+    Witness,
+    rotate_in_policy,
+    write_policy,
+)
 
 LOG = SignerKey.from_seed("example.org/log", bytes([1]) * 32)
 OPERATOR = SignerKey.from_seed("example.org/log/operator", bytes([2]) * 32)
@@ -352,3 +359,17 @@ def test_machines_cite_what_the_policy_opens():
     assert (cited.size, cited.note) == (7, policy(NESTED).open(note).hash)
     with pytest.raises(Refused):
         CheckpointVerifier(policy(NESTED)).check(cosigned(W[0]))
+
+
+def test_a_rotation_of_the_log_s_key_leaves_what_stands_beside_it():
+    """A no-break space is part of a URL, before and after."""
+    key = SignerKey.from_seed(LOG.name, bytes([77]) * 32).verifier
+    url = "https://log.example/a\u00a0b"
+    data = (
+        f"\t log  {LOG.verifier}\t{url}\nwitness w\u3000w {V[0]} x\u00a0y\nquorum none\n".encode()
+    )
+    rotated = rotate_in_policy(data, key, 5)
+    assert f"\nlog {key} {url}\n".encode() in rotated
+    read = policy(rotated)
+    assert read.witnesses == policy(data).witnesses
+    assert [(former.key, former.size) for former in read.former] == [(LOG.verifier, 5)]

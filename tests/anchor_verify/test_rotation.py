@@ -12,13 +12,14 @@ from anchor.audit import audit
 from anchor.checkpoint import sign_checkpoint
 from anchor.collector_keys import CollectorKeys
 from anchor.contents import Contents
-from anchor.errors import Malformed, Refused
+from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import (
     CONSENT_TAG,
     POSSESSION_TAG,
     OperatorAuthority,
     is_key_entry,
     is_log_rotation,
+    revoke,
     rotate,
     rotate_log,
 )
@@ -133,6 +134,86 @@ def test_audit_finds_a_key_that_is_certified_only_afterwards(tmp_path: Path) -> 
     found = audit(ledger=world.ledger, log=world.write_log(tmp_path), policy=world.policy)
     details = [finding.detail for finding in found.findings]
     assert any("certifies only after it" in detail for detail in details), details
+
+
+def revoked() -> tuple[World, list[Machine], MessageRow]:
+    """One message more under a collector's key, then the log's word that it is revoked."""
+    world, fleet = small_world()
+    [row] = world.collect("c0", [fleet[0].message(world.time())])
+    world.anchor_now()
+    enrolled = world.collectors["c0"].keyring.collector_key("c0")
+    assert enrolled is not None
+    time = world.time()
+    world.pending.append(
+        revoke(
+            operator=world.operator, kind="collector", name="c0", prior=enrolled.entry, time=time
+        )
+    )
+    world.anchor_now()
+    return world, fleet, row
+
+
+def test_what_stood_before_a_collector_s_key_was_revoked_stands(tmp_path: Path) -> None:
+    world, _, row = revoked()
+    found = audit(ledger=world.ledger, log=world.write_log(tmp_path), policy=world.policy)
+    assert found.findings == []
+    file = prove(ledger=world.ledger, log=reader(world), policy=world.policy, row=row)
+    assert verify(file.to_bytes(), world.policy).position == row.position
+
+
+def test_what_a_stolen_key_signs_after_its_revocation_is_refused(tmp_path: Path) -> None:
+    """An honest log does not take it, so nothing proves it; in a false one audit finds it."""
+    world, fleet, _ = revoked()
+    contents = Contents(ORIGIN, world.authority)
+    for entry in world.entries:
+        contents.admit(entry)
+    end = contents.end("c0")
+    [late] = world.collect("c0", [fleet[0].message(world.time())])
+    with pytest.raises(Refused, match="collector c0 is revoked"):
+        contents.admit_checkpoint("c0", world.pending[-1])
+    assert contents.end("c0") == end
+    with pytest.raises(Missing, match="not anchored"):
+        prove(ledger=world.ledger, log=reader(world), policy=world.policy, row=late)
+    honest = tmp_path / "honest"
+    entries = world.pending[:]
+    world.pending.clear()
+    log = world.write_log(honest)
+    [found] = audit(ledger=world.ledger, log=log, policy=world.policy).findings
+    assert (found.kind, found.blame) == ("key-invalid", world.collectors["c0"].key.name)
+    assert "revoked, and the log does not hold it before" in found.detail
+
+    world.pending += entries
+    world.anchor_now()
+    log = world.write_log(tmp_path / "false")
+    kinds = {
+        finding.kind: finding
+        for finding in audit(ledger=world.ledger, log=log, policy=world.policy).findings
+    }
+    assert set(kinds) == {"log-invalid", "key-invalid"}
+    assert "of a collector whose key entry" in kinds["log-invalid"].detail
+    assert kinds["log-invalid"].blame == ORIGIN
+
+
+@pytest.mark.parametrize("false", ["another-operator", "another-entry"])
+def test_a_false_revocation_ends_no_collector_s_log(tmp_path: Path, false: str) -> None:
+    """A false log can hold it; what the collector goes on to sign is not to blame."""
+    world, fleet = small_world()
+    enrolled = world.collectors["c0"].keyring.collector_key("c0")
+    assert enrolled is not None
+    operator, prior = world.operator, enrolled.entry
+    if false == "another-operator":
+        operator = SignerKey.from_seed(operator.name, bytes([99]) * 32)
+    else:
+        prior = bytes(32)
+    time = world.time()
+    world.pending.append(
+        revoke(operator=operator, kind="collector", name="c0", prior=prior, time=time)
+    )
+    world.anchor_now()
+    world.collect("c0", [fleet[0].message(world.time())])
+    world.anchor_now()
+    found = audit(ledger=world.ledger, log=world.write_log(tmp_path), policy=world.policy)
+    assert not [each for each in found.findings if "revoked" in each.detail], found.findings
 
 
 # -- receipts ------------------------------------------------------------------------------

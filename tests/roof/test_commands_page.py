@@ -20,7 +20,7 @@ def test_every_command_of_the_design_is_there():
         "tlog verify", "tlog audit",
         "device enrol", "device rotate", "device revoke", "device list",
         "keys list", "keys erase-messages", "keys protect", "keys unprotect",
-        "keys rotate collector", "keys rotate log",
+        "keys revoke collector", "keys rotate collector", "keys rotate log",
         "keys rotate witness",
     }  # fmt: skip
 
