@@ -7,11 +7,13 @@ ends it in one sentence that names the hop and the key to blame.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
 from anchor.errors import AnchorError, Refused
 from anchor.key_entry import OperatorAuthority
 from anchor.merkle import check_inclusion, leaf_hash
 from anchor.note import ED25519, VerifierKey
+from anchor.policy import Cosigned, Policy
 from anchor.proof_file import IncludedEntry
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
@@ -19,6 +21,7 @@ from anchor.verified import SECOND
 from telemetry.canonical import END_OF_TIME, is_segment
 from telemetry.errors import TelemetryError
 from telemetry.keyring import KeyStatement
+from telemetry.message import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,24 @@ def certified_collector(
     if origin != prefix + first.name or not is_segment(first.name):
         raise Refused(f"the key entry enrols collector {first.name}, the record is of {origin!r}")
     return Certified(first.name, VerifierKey(origin, ED25519, first.key))
+
+
+def cited_checkpoint(
+    note: bytes | None, message: Message | None, before: int, policy: Policy
+) -> Cosigned | None:
+    """The checkpoint that a message cites, from before it was anchored as entry `before`."""
+    if note is None:
+        return None
+    if message is None or message.anchor is None:
+        raise Refused("the proof holds a cited checkpoint, but the message cites none")
+    if sha256(note).digest() != message.anchor.note:
+        raise Refused("the message cites another checkpoint than the proof holds")
+    cited = policy.open(note)
+    if cited.checkpoint.size != message.anchor.size:
+        raise Refused("the message cites the checkpoint with another size")
+    if cited.checkpoint.size > before:
+        raise Refused("the message cites a log that already had the entry that anchors it")
+    return cited
 
 
 def microseconds(seconds: int | None) -> int | None:

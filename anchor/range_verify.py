@@ -15,6 +15,7 @@ from anchor.hops import (
     Certified,
     certified_collector,
     check_included,
+    cited_checkpoint,
     hop,
     microseconds,
     read_keys,
@@ -91,7 +92,7 @@ def _verify_part(part: RangePart, file: RangeFile, policy: Policy) -> _Part:
         proved = list(_proved(part, file.device, certified, statements))
         _check_places(part, proved, certified)
     with hop("The checkpoint that the first message cites", f"log key {log.name} or a witness"):
-        cited = _cited(part, proved, policy)
+        cited = cited_checkpoint(part.cited, proved[0].message, part.checkpoint_proof.index, policy)
     with hop("The witnesses' times", "a witness"):
         not_before = microseconds(policy.not_before(cited)) if cited else None
         not_after = microseconds(policy.not_after(anchored))
@@ -181,21 +182,6 @@ def _erased(message: ErasedMessage, device: str, certified: Certified) -> Proved
         body=record.body or b"",
         message=None,
     )
-
-
-def _cited(part: RangePart, proved: Sequence[Proved], policy: Policy) -> Cosigned | None:
-    """The checkpoint that the part's first message cites."""
-    if part.cited is None:
-        return None
-    first = proved[0].message
-    if first is None or first.anchor is None or sha256(part.cited).digest() != first.anchor.note:
-        raise Refused("the first message cites another checkpoint than the file holds")
-    cited = policy.open(part.cited)
-    if cited.checkpoint.size != first.anchor.size:
-        raise Refused("the first message cites the checkpoint with another size")
-    if cited.checkpoint.size > part.checkpoint_proof.index:
-        raise Refused("the first message cites a log that already had the entry that anchors it")
-    return cited
 
 
 def _each_once(proved: list[Proved]) -> list[Proved]:

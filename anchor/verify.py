@@ -11,7 +11,15 @@ from hashlib import sha256
 
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import Malformed, Refused
-from anchor.hops import Certified, certified_collector, check_included, hop, microseconds, read_keys
+from anchor.hops import (
+    Certified,
+    certified_collector,
+    check_included,
+    cited_checkpoint,
+    hop,
+    microseconds,
+    read_keys,
+)
 from anchor.key_entry import OperatorAuthority
 from anchor.policy import Cosigned, Policy
 from anchor.proof_file import ProofFile
@@ -72,7 +80,8 @@ def verify(proof: bytes, policy: Policy) -> Verified:
     with hop("The payload", f"collector key {certified.key.name}"):
         judgement = _judged(file, record, statements[1:])
     with hop("The checkpoint that the message cites", f"log key {log.name} or a witness"):
-        cited = _cited(file, judgement, policy)
+        message = judgement.message if judgement else None
+        cited = cited_checkpoint(file.cited, message, file.checkpoint_proof.index, policy)
     hops = _Hops(file, record, certified, judgement, anchored, cited)
     with hop("The witnesses' times", "a witness"):
         not_before = microseconds(policy.not_before(cited)) if cited else None
@@ -135,22 +144,6 @@ def _keyring(statements: Sequence[KeyStatement]) -> Keyring:
         plain = first and statement.action == "rotate"
         keyring.apply(replace(statement, action="enrol", prior=None) if plain else statement)
     return keyring
-
-
-def _cited(file: ProofFile, judgement: Judgement | None, policy: Policy) -> Cosigned | None:
-    message = judgement.message if judgement else None
-    if file.cited is None:
-        return None
-    if message is None or message.anchor is None:
-        raise Refused("the proof holds a cited checkpoint, but the message cites none")
-    if sha256(file.cited).digest() != message.anchor.note:
-        raise Refused("the message cites another checkpoint than the proof holds")
-    cited = policy.open(file.cited)
-    if cited.checkpoint.size != message.anchor.size:
-        raise Refused("the message cites the checkpoint with another size")
-    if cited.checkpoint.size > file.checkpoint_proof.index:
-        raise Refused("the message cites a log that already had the entry that anchors it")
-    return cited
 
 
 def _verified(

@@ -47,7 +47,7 @@ class KeyFiles:
         if text is None:
             return None
         try:
-            if _is_sealed(text):
+            if is_sealed(text):
                 return self._opened(stem, text)
             return SignerKey.from_text(text.removesuffix("\n"))
         except Malformed as error:
@@ -56,7 +56,7 @@ class KeyFiles:
     def public(self, stem: str) -> VerifierKey | None:
         """The public half of a key that is here; no passphrase is needed for it."""
         text = self._text(stem)
-        if text is not None and _is_sealed(text):
+        if text is not None and is_sealed(text):
             from factoryledger.sealed_key import public_half  # noqa: PLC0415 - on demand
 
             try:
@@ -69,7 +69,7 @@ class KeyFiles:
     def is_protected(self, stem: str) -> bool:
         """Whether a key lies under a passphrase."""
         text = self._text(stem)
-        return text is not None and _is_sealed(text)
+        return text is not None and is_sealed(text)
 
     def write(self, stem: str, key: SignerKey, *, like: str | None = None) -> None:
         """Write a key, durable on return; under a passphrase where the one before it is.
@@ -162,9 +162,10 @@ def check_private(path: Path) -> None:
         )
 
 
-def _is_sealed(text: str) -> bool:
+def is_sealed(text: str) -> bool:
+    """Whether a key file's text is one under a passphrase; nothing is checked."""
     # Told apart without the container's module, which is slow to load.
-    return not text.startswith("PRIVATE+KEY+") and "ENCRYPTED" in text
+    return text.partition("\n")[2].startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
 
 
 def _plain(key: SignerKey) -> bytes:

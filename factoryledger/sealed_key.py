@@ -30,11 +30,6 @@ _INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
 _SHORT = 0x80
 
 
-def is_sealed(text: str) -> bool:
-    """Whether a key file's text is one under a passphrase; nothing is checked."""
-    return text.partition("\n")[2].startswith(BEGIN)
-
-
 def seal_key(key: SignerKey, passphrase: str) -> str:
     """The file of a key under a passphrase."""
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)

@@ -9,7 +9,8 @@ import pytest
 from anchor.note import COSIGNATURE, ED25519, ML_DSA_44, SignerKey
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import NotThere, WrongUsage
-from factoryledger.sealed_key import is_sealed, open_key, public_half, seal_key
+from factoryledger.key_files import is_sealed
+from factoryledger.sealed_key import open_key, public_half, seal_key
 
 
 @pytest.fixture
