@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 
 from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
-from anchor.evidence import contradiction
 from anchor.evidence_file import ForkedCheckpoints
-from anchor.log_reader import LogReader
 from anchor.note import Note, VerifierKey
 from anchor.policy_text import FormerLog, open_by_log
+from anchor.proving.evidence import contradiction
+from anchor.reading.log_reader import LogReader
 from anchor.tree_head import Checkpoint
 
 AlarmKind = Literal["split-view", "rolled-back", "head-false"]

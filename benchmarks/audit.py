@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from anchor.row_record import record_of
+from anchor.reading.row_record import record_of
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
 from factoryledger.installation import installation

@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import structlog
 from anchor_plant import T0, Plant, witness_key
 
-from anchor.anchor_db import AnchorDb
 from anchor.growing import GrowingLog
-from anchor.log_folder import LogFolder
+from anchor.keeping.anchor_db import AnchorDb
+from anchor.keeping.log_folder import LogFolder
+from anchor.keeping.service import run_anchor, run_witness
+from anchor.keeping.writer import Writer
 from anchor.policy import Policy, Witness, write_policy
-from anchor.service import run_anchor, run_witness
-from anchor.writer import Writer
 
 ROOT = Path(__file__).parents[1]
 GROUP = 4096

@@ -20,15 +20,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "anchor_verify"))
 from verify_logs import MemorySource
 from verify_world import START, US, MemoryLedger, World, machines
 
-from anchor.log_reader import LogReader
 from anchor.merkle import check_inclusion, parents
-from anchor.prove import ProvingLog, prove
-from anchor.range_prove import prove_range
-from anchor.range_verify import verify_range
-from anchor.stored_tiles import StoredTiles
-from anchor.tile_view import TileView
+from anchor.proving.prove import ProvingLog, prove
+from anchor.proving.range_prove import prove_range
+from anchor.proving.range_verify import verify_range
+from anchor.proving.verify import verify
+from anchor.reading.log_reader import LogReader
+from anchor.reading.stored_tiles import StoredTiles
+from anchor.reading.tile_view import TileView
 from anchor.tree_head import Checkpoint
-from anchor.verify import verify
 from telemetry.rows import MessageRow
 from telemetry.signature import SigningKey
 from telemetry.signature import verify as check_signature

@@ -5,11 +5,11 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from anchor.anchor_db import read_state
-from anchor.audit import ANCHOR_LOG, Audit, Crew, Finding, Since, audit
-from anchor.audit_evidence import evidence_of
-from anchor.audit_since import day
+from anchor.audit.evidence import evidence_of
+from anchor.audit.since import day
+from anchor.audit.whole import ANCHOR_LOG, Audit, Crew, Finding, Since, audit
 from anchor.errors import Missing
+from anchor.keeping.anchor_db import read_state
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation

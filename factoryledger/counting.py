@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from anchor.anchor_db import read_state
 from anchor.errors import Missing
+from anchor.keeping.anchor_db import read_state
 from collector.stats import Stats
 from factoryledger.installation import Installation
 

@@ -164,8 +164,8 @@ class DataDir:
             return self._rotate_log(log)
 
     def _rotate_log(self, log: Path) -> tuple[VerifierKey, int]:
+        from anchor.keeping.log_rotation import append_rotation  # noqa: PLC0415
         from anchor.key_entry import OperatorAuthority  # noqa: PLC0415 - writes the log
-        from anchor.log_rotation import append_rotation  # noqa: PLC0415
 
         former = self._needed("anchor")
         key = self.keys.next("anchor")

@@ -4,7 +4,7 @@ The collector asks for it by id and never sees the anchor; this is where the two
 """
 
 from anchor.growing import GrowingLog
-from anchor.log_reader import LogReader
+from anchor.reading.log_reader import LogReader
 from anchor.receipts import ReceiptTree
 from collector.ports import Identity, TileReader
 from factoryledger.data_dir import DataDir, bare

@@ -12,8 +12,8 @@ from telemetry.address import Address, Credentials
 
 if TYPE_CHECKING:
     # For the types alone: a command loads only the parts that it uses.
-    from anchor.log_reader import LogReader
     from anchor.policy import Policy
+    from anchor.reading.log_reader import LogReader
     from factoryledger.stores import Stores
 
 
@@ -91,7 +91,7 @@ class Installation:
     @property
     def log_reader(self) -> "LogReader":
         """The anchor log as it is now, every hash checked against its signed checkpoint."""
-        from anchor.log_reader import FolderSource, LogReader  # noqa: PLC0415 - on demand
+        from anchor.reading.log_reader import FolderSource, LogReader  # noqa: PLC0415 - on demand
 
         return LogReader(FolderSource(self.log), self.policy.log, former=self.policy.former)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.audit import AuditMemory, Since
+from anchor.audit.whole import AuditMemory, Since
 from anchor.errors import Malformed
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole

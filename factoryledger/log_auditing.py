@@ -1,7 +1,7 @@
 """An audit of one tiled log that can be cut off at any point and goes on from there.
 
 What is remembered stands in one file for each pinned key, origin and place; it is checked
-before it counts (`anchor.log_memory`), and written whole or not at all.
+before it counts (`anchor.reading.log_memory`), and written whole or not at all.
 """
 
 import os
@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from anchor.errors import AnchorError, Malformed
-from anchor.log_audit import LogAudit, audit_log
-from anchor.log_memory import Memory
-from anchor.log_reader import LogReader
 from anchor.note import VerifierKey
+from anchor.reading.log_audit import LogAudit, audit_log
+from anchor.reading.log_memory import Memory
+from anchor.reading.log_reader import LogReader
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.progress import bar

@@ -14,12 +14,12 @@ import structlog
 
 from anchor.cosignature import check_cosignature
 from anchor.errors import AnchorError, Malformed, Refused
-from anchor.http_source import HttpSource, Patience, open_source
-from anchor.log_reader import LogReader
-from anchor.log_source import FolderSource
 from anchor.monitor import Alarm, LogMonitor, MonitorState
 from anchor.note import Note, VerifierKey
 from anchor.policy import FormerLog, Policy
+from anchor.reading.http_source import HttpSource, Patience, open_source
+from anchor.reading.log_reader import LogReader
+from anchor.reading.log_source import FolderSource
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.running import say

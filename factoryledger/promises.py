@@ -9,8 +9,8 @@ from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 
 if TYPE_CHECKING:
-    from anchor.promise_evidence import PromiseVerifier
-    from anchor.prove import ProvingLog
+    from anchor.proving.promise_evidence import PromiseVerifier
+    from anchor.proving.prove import ProvingLog
 
 _RECORDING = b'{"factoryledger":"recording"'
 
@@ -48,7 +48,7 @@ def verifier_for(
 
     Refused for a proof that does not hold.
     """
-    from anchor.promise_evidence import PromiseVerifier  # noqa: PLC0415 - on demand
+    from anchor.proving.promise_evidence import PromiseVerifier  # noqa: PLC0415 - on demand
     from collector.errors import StoreUnavailable  # noqa: PLC0415 - on demand
 
     ledger = None
@@ -66,8 +66,8 @@ def verifier_for(
 
 
 def _log(place: Installation, log: str | None) -> "ProvingLog | None":
-    from anchor.log_reader import LogReader, open_source  # noqa: PLC0415 - on demand
-    from anchor.prove import ProvingLog  # noqa: PLC0415 - on demand
+    from anchor.proving.prove import ProvingLog  # noqa: PLC0415 - on demand
+    from anchor.reading.log_reader import LogReader, open_source  # noqa: PLC0415 - on demand
 
     if log is None and not place.has_log:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from anchor.anchor_db import read_state
+from anchor.keeping.anchor_db import read_state
 from anchor.note import ED25519, VerifierKey
 from anchor.proof_file import ProofFile
 from factoryledger.errors import NotThere, WrongUsage
@@ -107,9 +107,9 @@ def write_range(
     place: Installation, asked: RangeAsked, out: Path | None
 ) -> tuple[Path, "VerifiedRange"]:
     """Write the proof of a range; where it is, and what it proves."""
-    from anchor.prove import ProvingLog  # noqa: PLC0415 - on demand
-    from anchor.range_prove import prove_range  # noqa: PLC0415 - on demand
-    from anchor.range_verify import verify_range  # noqa: PLC0415 - on demand
+    from anchor.proving.prove import ProvingLog  # noqa: PLC0415 - on demand
+    from anchor.proving.range_prove import prove_range  # noqa: PLC0415 - on demand
+    from anchor.proving.range_verify import verify_range  # noqa: PLC0415 - on demand
 
     data = prove_range(
         ledger=place.ledger,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Self
 
 from anchor.errors import Missing
-from anchor.row_record import named_message
+from anchor.reading.row_record import named_message
 from collector.errors import StoreUnavailable
 from collector.joining import Part, joined
 from collector.stats import Break, Refusal, Stats

@@ -87,7 +87,7 @@ def anchor(  # noqa: PLR0913 - a command's options
 
 async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announces: bool) -> None:
     from anchor.account import AnchorAccount  # noqa: PLC0415 - on demand
-    from anchor.service import run_anchor  # noqa: PLC0415 - on demand
+    from anchor.keeping.service import run_anchor  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
     from factoryledger.stores import Tailed  # noqa: PLC0415 - on demand

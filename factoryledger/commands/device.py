@@ -83,7 +83,7 @@ def _enrolments(data: object) -> "Enrolments":
 
 def _logged(data: object, log: object) -> dict[bytes, int]:
     """Give the index of each key entry that the anchor log holds, by its hash."""
-    from anchor.log_index import LogIndex  # noqa: PLC0415 - on demand
+    from anchor.reading.log_index import LogIndex  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     place = installation(data=data, log=log)

@@ -88,7 +88,7 @@ def prove(  # noqa: PLR0913 - a command's options
 
     The proof is verified before it is written, so what was tampered with is exit code 1.
     """
-    from anchor.prove import prove as build  # noqa: PLC0415 - on demand
+    from anchor.proving.prove import prove as build  # noqa: PLC0415 - on demand
     from factoryledger import proving  # noqa: PLC0415 - on demand
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.files import write_whole  # noqa: PLC0415 - on demand

@@ -27,7 +27,7 @@ def verify(
     """Verify that an entry is in a log under a policy's keys."""
     from anchor.errors import Malformed  # noqa: PLC0415 - on demand
     from anchor.policy import Policy  # noqa: PLC0415 - on demand
-    from anchor.verify import verify_tlog  # noqa: PLC0415 - on demand
+    from anchor.proving.verify import verify_tlog  # noqa: PLC0415 - on demand
     from factoryledger.errors import FoundFalse, WrongUsage  # noqa: PLC0415 - on demand
 
     try:
@@ -105,10 +105,10 @@ def audit(  # noqa: PLR0913 - a command's options
     log that does not continue the checkpoint seen last is a finding.
     """
     from anchor.errors import Malformed  # noqa: PLC0415 - on demand
-    from anchor.http_source import Patience, open_source  # noqa: PLC0415 - on demand
-    from anchor.log_reader import LogReader  # noqa: PLC0415 - on demand
     from anchor.note import VerifierKey  # noqa: PLC0415 - on demand
     from anchor.policy import Policy  # noqa: PLC0415 - on demand
+    from anchor.reading.http_source import Patience, open_source  # noqa: PLC0415 - on demand
+    from anchor.reading.log_reader import LogReader  # noqa: PLC0415 - on demand
     from factoryledger import log_auditing  # noqa: PLC0415 - on demand
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
 

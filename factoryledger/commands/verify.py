@@ -83,14 +83,14 @@ def _verify_file(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool
 
 
 def _verify_range(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
-    from anchor.range_verify import verify_range  # noqa: PLC0415 - on demand
+    from anchor.proving.range_verify import verify_range  # noqa: PLC0415 - on demand
 
     return _say_verified(file, lambda: verify_range(data, pinned), json_=json_)
 
 
 def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
     from anchor.errors import Refused  # noqa: PLC0415 - on demand
-    from anchor.evidence import check_evidence  # noqa: PLC0415 - on demand
+    from anchor.proving.evidence import check_evidence  # noqa: PLC0415 - on demand
     from factoryledger.running import say  # noqa: PLC0415 - on demand
 
     try:
@@ -110,7 +110,7 @@ def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> 
 
 
 def _verify_proof(file: Path, proof: bytes, pinned: "Policy", json_: bool) -> bool:
-    from anchor.verify import verify as check  # noqa: PLC0415 - on demand
+    from anchor.proving.verify import verify as check  # noqa: PLC0415 - on demand
 
     return _say_verified(file, lambda: check(proof, pinned), json_=json_)
 

@@ -59,9 +59,9 @@ def witness(  # noqa: PLR0913 - a command's options
     It belongs on a machine that the ledger's operator does not control.
     """
     from anchor.account import WitnessAccount  # noqa: PLC0415 - on demand
+    from anchor.keeping.service import run_witness  # noqa: PLC0415 - on demand
+    from anchor.keeping.witness import Limits  # noqa: PLC0415 - on demand
     from anchor.rate import Rate  # noqa: PLC0415 - on demand
-    from anchor.service import run_witness  # noqa: PLC0415 - on demand
-    from anchor.witness import Limits  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand

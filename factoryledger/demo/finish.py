@@ -5,9 +5,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.prove import prove
+from anchor.proving.prove import prove
+from anchor.proving.verify import verify
 from anchor.verified import Verified
-from anchor.verify import verify
 from factoryledger.auditing import run_audit, sentence
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation

@@ -4,8 +4,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 
-from anchor.anchor_db import read_state
 from anchor.errors import Missing
+from anchor.keeping.anchor_db import read_state
 from collector.errors import StoreUnavailable
 from collector.stats import Stats
 from factoryledger.counting import anchored

@@ -8,8 +8,8 @@ import structlog
 from prometheus_client import Metric
 
 from anchor.account import AnchorAccount, WitnessAccount
-from anchor.anchor_db import read_state
 from anchor.errors import Missing
+from anchor.keeping.anchor_db import read_state
 from collector.errors import StoreUnavailable
 from factoryledger.installation import Installation
 from factoryledger.metrics.spelling import counter, counters, gauge, histogram, since_epoch

@@ -24,13 +24,13 @@ from verify_world import (
     to_sqlite,
 )
 
-from anchor.audit import Audit, audit
+from anchor.audit.whole import Audit, audit
 from anchor.checkpoint import sign_checkpoint
 from anchor.errors import Malformed
 from anchor.growing import GrowingLog
-from anchor.log_reader import LogReader
 from anchor.note import SignerKey
 from anchor.policy import Policy, write_policy
+from anchor.reading.log_reader import LogReader
 from anchor.tree_head import Checkpoint
 from collector.store_reader import LedgerReader
 from telemetry.message import Cited

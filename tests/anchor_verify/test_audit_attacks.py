@@ -29,13 +29,13 @@ from verify_world import (
     to_store,
 )
 
-from anchor.audit import KINDS, AuditMemory, Crew, Since, audit
-from anchor.audit_findings import Audit, Finding
+from anchor.audit.findings import Audit, Finding
+from anchor.audit.whole import KINDS, AuditMemory, Crew, Since, audit
 from anchor.checkpoint import sign_checkpoint
 from anchor.growing import GrowingLog
-from anchor.log_reader import FolderSource, LogReader
 from anchor.merkle import leaf_hash
 from anchor.note import SignerKey
+from anchor.reading.log_reader import FolderSource, LogReader
 from anchor.tree_head import Checkpoint
 from collector.store_reader import LedgerReader
 from telemetry.rows import MessageRow

@@ -24,11 +24,11 @@ from verify_world import (
     to_sqlite,
 )
 
-from anchor.audit import Audit, AuditMemory, Since, audit
+from anchor.audit.whole import Audit, AuditMemory, Since, audit
 from anchor.errors import Malformed
 from anchor.growing import GrowingLog
-from anchor.log_reader import LogReader
 from anchor.policy import Policy, write_policy
+from anchor.reading.log_reader import LogReader
 from factoryledger.stores import Stores
 from telemetry.rows import MessageRow
 

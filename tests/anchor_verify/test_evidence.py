@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from verify_logs import MemorySource, publish
 from verify_world import ORIGIN, Machine, World, machines, seed, small_world, to_sqlite
 
-from anchor.audit import Audit, audit
-from anchor.audit_evidence import evidence_of
+from anchor.audit.evidence import evidence_of
+from anchor.audit.whole import Audit, audit
 from anchor.cosignature import cosign
 from anchor.errors import Malformed, Refused
-from anchor.evidence import check_evidence, contradiction
 from anchor.evidence_file import (
     ForkedCheckpoints,
     ForkedMessages,
@@ -24,9 +23,10 @@ from anchor.evidence_file import (
     evidence_from_bytes,
     is_evidence,
 )
-from anchor.log_reader import LogReader, LogView
 from anchor.note import Note, SignerKey
 from anchor.policy import Policy, write_policy
+from anchor.proving.evidence import check_evidence, contradiction
+from anchor.reading.log_reader import LogReader, LogView
 from factoryledger.cli import run
 from telemetry.signature import SigningKey
 

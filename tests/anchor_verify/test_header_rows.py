@@ -9,10 +9,10 @@ import pytest
 from verify_logs import MemorySource
 from verify_world import World, machines
 
-from anchor.audit import Audit, audit
-from anchor.log_reader import LogReader
-from anchor.prove import prove
-from anchor.verify import verify
+from anchor.audit.whole import Audit, audit
+from anchor.proving.prove import prove
+from anchor.proving.verify import verify
+from anchor.reading.log_reader import LogReader
 from telemetry.header import header_properties
 from telemetry.rows import MessageRow
 

@@ -9,12 +9,12 @@ from rude_server import busy, cut, endless, gone, packed, reset, serving, whole
 from verify_logs import publish
 
 from anchor.errors import Malformed, Missing, Refused, Unreachable
-from anchor.http_source import HttpSource, Patience
-from anchor.log_audit import audit_log
-from anchor.log_memory import Memory
-from anchor.log_reader import FolderSource, Layout, LogReader
 from anchor.merkle import check_inclusion
 from anchor.note import SignerKey, VerifierKey
+from anchor.reading.http_source import HttpSource, Patience
+from anchor.reading.log_audit import audit_log
+from anchor.reading.log_memory import Memory
+from anchor.reading.log_reader import FolderSource, Layout, LogReader
 from telemetry.backoff import Backoff
 
 KEY = SignerKey.from_seed("example.org/log", bytes(32))

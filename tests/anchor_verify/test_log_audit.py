@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from verify_logs import MemorySource, publish, write
 
 from anchor.errors import Missing
-from anchor.log_audit import audit_log
-from anchor.log_reader import FolderSource, LogReader
 from anchor.note import SignerKey, VerifierKey
+from anchor.reading.log_audit import audit_log
+from anchor.reading.log_reader import FolderSource, LogReader
 
 KEY = SignerKey.from_seed("example.org/log", bytes(32))
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from verify_logs import MemorySource, publish
 
 from anchor.errors import Malformed
-from anchor.log_audit import audit_log
-from anchor.log_memory import Memory
-from anchor.log_reader import LogReader
 from anchor.note import SignerKey
+from anchor.reading.log_audit import audit_log
+from anchor.reading.log_memory import Memory
+from anchor.reading.log_reader import LogReader
 
 KEY = SignerKey.from_seed("example.org/log", bytes(32))
 VKEY = str(KEY.verifier)

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from verify_logs import MemorySource, publish
 
 from anchor.errors import Malformed, Missing, Refused, Unreachable
-from anchor.http_source import Patience
-from anchor.log_reader import FolderSource, HttpSource, Layout, LogReader, open_source
 from anchor.merkle import (
     check_consistency,
     check_inclusion,
@@ -26,6 +24,8 @@ from anchor.merkle import (
     tree_root,
 )
 from anchor.note import SignerKey, VerifierKey
+from anchor.reading.http_source import Patience
+from anchor.reading.log_reader import FolderSource, HttpSource, Layout, LogReader, open_source
 from anchor.tile import tiles_of
 
 SUMDB = Layout(checkpoint="latest", tile="tile/8")

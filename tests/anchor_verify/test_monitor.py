@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from verify_logs import MemorySource, publish
 
 from anchor.errors import Malformed, Refused
-from anchor.evidence import check_evidence
-from anchor.log_reader import LogReader
 from anchor.merkle import leaf_hash, tree_root
 from anchor.monitor import LogMonitor, MonitorState, Unproven
 from anchor.note import SignerKey
 from anchor.policy import FormerLog, Policy, write_policy
+from anchor.proving.evidence import check_evidence
+from anchor.reading.log_reader import LogReader
 
 KEY = SignerKey.from_seed("example.org/log", bytes(32))
 OTHER = SignerKey.from_seed("example.org/log", b"\1" * 32)

@@ -20,13 +20,13 @@ import pytest
 from verify_logs import MemorySource
 from verify_world import World, foreign, small_world, to_sqlite
 
-from anchor.audit import audit
+from anchor.audit.whole import audit
 from anchor.errors import AnchorError, Refused
-from anchor.log_reader import LogReader
 from anchor.merkle import TILE_WIDTH
-from anchor.prove import prove
+from anchor.proving.prove import prove
+from anchor.proving.verify import verify
+from anchor.reading.log_reader import LogReader
 from anchor.tile import tiles_of
-from anchor.verify import verify
 from collector.errors import StoreUnavailable
 from collector.store_reader import LedgerReader
 

@@ -9,11 +9,11 @@ from verify_world import ORIGIN, US, World, seed, small_world
 
 from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import revoke
-from anchor.log_reader import LogReader
 from anchor.note import SignerKey
-from anchor.promise import State, Verdict
-from anchor.promise_evidence import PromiseVerifier
-from anchor.prove import ProvingLog, prove
+from anchor.proving.promise import State, Verdict
+from anchor.proving.promise_evidence import PromiseVerifier
+from anchor.proving.prove import ProvingLog, prove
+from anchor.reading.log_reader import LogReader
 from anchor.receipts import ReceiptTree
 from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
 from telemetry.rows import MessageRow

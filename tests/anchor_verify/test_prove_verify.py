@@ -27,15 +27,15 @@ from verify_world import (
 from anchor.checkpoint import sign_checkpoint
 from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import enrol
-from anchor.log_reader import FolderSource, LogReader
 from anchor.note import SignerKey, VerifierKey
 from anchor.policy import Policy, write_policy
 from anchor.proof_file import ProofFile
-from anchor.prove import ProvingLog, prove
+from anchor.proving.prove import ProvingLog, prove
+from anchor.proving.verify import verify, verify_tlog
+from anchor.reading.log_reader import FolderSource, LogReader
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
 from anchor.verified import Verified
-from anchor.verify import verify, verify_tlog
 from telemetry.message import Cited
 from telemetry.rows import MessageRow
 from telemetry.signature import SigningKey

@@ -12,13 +12,13 @@ from verify_logs import MemorySource
 from verify_world import START, US, Machine, MemoryLedger, World, machines, small_world
 
 from anchor.errors import Malformed, Missing, Refused
-from anchor.log_reader import LogReader
 from anchor.merkle import leaf_hash, tree_root
-from anchor.prove import ProvingLog
+from anchor.proving.prove import ProvingLog
+from anchor.proving.range_prove import prove_range
+from anchor.proving.range_verify import verify_range
 from anchor.range_file import ErasedMessage, RangeFile, is_range_file
-from anchor.range_prove import prove_range
 from anchor.range_verified import VerifiedRange
-from anchor.range_verify import verify_range
+from anchor.reading.log_reader import LogReader
 from anchor.shared_paths import check_shared, shared_path
 from telemetry.rows import MessageRow
 

@@ -8,11 +8,11 @@ import pytest
 from verify_logs import MemorySource
 from verify_world import ORIGIN, Machine, World, machines, small_world
 
-from anchor.audit import audit
+from anchor.audit.whole import audit
 from anchor.checkpoint import sign_checkpoint
 from anchor.collector_keys import CollectorKeys
-from anchor.contents import Contents
 from anchor.errors import Malformed, Missing, Refused
+from anchor.keeping.contents import Contents
 from anchor.key_entry import (
     CONSENT_TAG,
     POSSESSION_TAG,
@@ -23,12 +23,12 @@ from anchor.key_entry import (
     rotate,
     rotate_log,
 )
-from anchor.log_reader import LogReader
 from anchor.note import Note, SignerKey, sign_note
-from anchor.prove import prove
+from anchor.proving.prove import prove
+from anchor.proving.verify import verify
+from anchor.reading.log_reader import LogReader
 from anchor.receipts import ReceiptTree, ReceiptVerifier
 from anchor.tree_head import Checkpoint
-from anchor.verify import verify
 from telemetry.canonical import b64
 from telemetry.receipt import ReceiptLeaf
 from telemetry.rows import MessageRow

@@ -9,9 +9,9 @@ import pytest
 from verify_logs import MemorySource
 from verify_world import ORIGIN, Machine, World, forged, malformed, seed, small_world
 
-from anchor.audit import Audit, audit
-from anchor.log_reader import LogReader
+from anchor.audit.whole import Audit, audit
 from anchor.note import Note
+from anchor.reading.log_reader import LogReader
 from telemetry.canonical import b64
 from telemetry.rows import KeyRow, MessageRow
 from telemetry.signature import SigningKey

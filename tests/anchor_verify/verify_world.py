@@ -13,14 +13,14 @@ from pathlib import Path
 from sqlalchemy import Table
 from verify_logs import MemorySource, publish, write
 
-from anchor.audit import AuditMemory, Since, audit
+from anchor.audit.whole import AuditMemory, Since, audit
 from anchor.cosignature import cosign
 from anchor.growing import GrowingLog
 from anchor.key_entry import OperatorAuthority, enrol, erase, revoke, rotate
-from anchor.log_reader import FolderSource, LogReader
 from anchor.note import COSIGNATURE, ML_DSA_44, Note, SignerKey
 from anchor.policy import Policy, write_policy
 from anchor.policy_text import Witness
+from anchor.reading.log_reader import FolderSource, LogReader
 from collector import tables
 from collector.store import open_store
 from collector.store_reader import LedgerReader

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 
 from anchor.growing import GrowingLog
+from anchor.keeping.witness import create_app
+from anchor.keeping.witness_db import WitnessState
 from anchor.key_entry import OperatorAuthority, enrol, revoke
 from anchor.note import COSIGNATURE, SignerKey
 from anchor.policy import Policy, Witness, write_policy
-from anchor.witness import create_app
-from anchor.witness_db import WitnessState
 from telemetry.rows import BatchRow, CollectorRow, KeyRow
 
 ORIGIN = "example.org/log"

@@ -6,9 +6,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from anchor.checkpoint import Checkpoint, open_checkpoint
-from anchor.log_audit import audit_log
-from anchor.log_reader import LogReader
-from anchor.log_source import FolderSource
 from anchor.merkle import (
     TILE_WIDTH,
     check_consistency,
@@ -18,6 +15,9 @@ from anchor.merkle import (
 )
 from anchor.note import Note, VerifierKey
 from anchor.policy import Policy
+from anchor.reading.log_audit import audit_log
+from anchor.reading.log_reader import LogReader
+from anchor.reading.log_source import FolderSource
 from anchor.tile import entries_path, tiles_of, unpack_entries
 
 

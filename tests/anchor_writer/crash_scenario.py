@@ -16,9 +16,9 @@ from anchor_plant import Net, Plant, open_net
 from check_log import check_log, check_signed
 from faults import Unsynced
 
-from anchor.durable import Durable
+from anchor.keeping.durable import Durable
+from anchor.keeping.service import run_anchor
 from anchor.policy import Policy
-from anchor.service import run_anchor
 
 WITNESSES = ("w1",)
 

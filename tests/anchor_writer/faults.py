@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from anchor.durable import Durable
+from anchor.keeping.durable import Durable
 
 BEFORE = "before"
 AFTER = "after"

@@ -11,15 +11,15 @@ import pytest
 from anchor_plant import Plant, key_of, open_net, witness_key
 from check_log import check_log, check_signed, cosigners
 
-from anchor.add_checkpoint import AddCheckpoint
-from anchor.anchor_db import read_state
 from anchor.checkpoint import Checkpoint, sign_checkpoint
-from anchor.durable import held
 from anchor.errors import Diverged, Locked, Malformed, Missing
+from anchor.keeping.add_checkpoint import AddCheckpoint
+from anchor.keeping.anchor_db import read_state
+from anchor.keeping.durable import held
+from anchor.keeping.publisher import Clocks, Publisher
+from anchor.keeping.service import run_anchor, run_witness
 from anchor.merkle import consistency_path, leaf_hash, tree_root
 from anchor.policy import Policy, Witness, write_policy
-from anchor.publisher import Clocks, Publisher
-from anchor.service import run_anchor, run_witness
 from telemetry.backoff import Backoff
 from telemetry.errors import LinkLost
 

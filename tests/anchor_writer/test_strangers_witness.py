@@ -13,12 +13,12 @@ import pytest
 from anchor_plant import Plant, key_of
 from check_log import check_log, cosigners
 
-from anchor.add_checkpoint import AddCheckpoint
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.cosignature import check_cosignature
+from anchor.keeping.add_checkpoint import AddCheckpoint
+from anchor.keeping.service import run_anchor
 from anchor.note import Note, VerifierKey
 from anchor.policy import Policy, Witness, write_policy
-from anchor.service import run_anchor
 
 PROGRAM = Path(__file__).parents[2] / ".venv-witness" / "bin" / "aics-witness"
 NAME = "witness.example/stranger"

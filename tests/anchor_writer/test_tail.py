@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
-from anchor.contents import Contents, describe
 from anchor.errors import Malformed, Missing, Refused
+from anchor.keeping.contents import Contents, describe
+from anchor.keeping.tail import Tail
 from anchor.key_entry import enrol
-from anchor.tail import Tail
 
 
 class Following:

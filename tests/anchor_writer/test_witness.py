@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from anchor.account import WitnessAccount
-from anchor.add_checkpoint import MAX_BODY, AddCheckpoint, origin_hash
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.cosignature import check_cosignature
 from anchor.errors import Malformed
+from anchor.keeping.add_checkpoint import MAX_BODY, AddCheckpoint, origin_hash
+from anchor.keeping.service import run_witness
+from anchor.keeping.witness import Limits, Witness, create_app
+from anchor.keeping.witness_db import WitnessState
 from anchor.merkle import EMPTY_ROOT, consistency_path, leaf_hash, tree_root
 from anchor.note import ML_DSA_44, Note, VerifierKey, sign_note
 from anchor.rate import Rate
-from anchor.service import run_witness
-from anchor.witness import Limits, Witness, create_app
-from anchor.witness_db import WitnessState
 
 LOG = key_of("example.org/log")
 LEAVES = [leaf_hash(bytes([n])) for n in range(20)]

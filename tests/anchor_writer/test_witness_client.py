@@ -8,14 +8,14 @@ import pytest
 from anchor_plant import ORIGIN, Plant, key_of, open_net, witness_key
 
 from anchor import policy
-from anchor.add_checkpoint import AddCheckpoint
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.cosignature import cosign
 from anchor.errors import Diverged, Malformed, Missing, Refused
+from anchor.keeping.add_checkpoint import AddCheckpoint
+from anchor.keeping.witness import Witness
+from anchor.keeping.witness_client import WitnessClient, gather
 from anchor.merkle import consistency_path, leaf_hash, tree_root
 from anchor.note import COSIGNATURE, Note
-from anchor.witness import Witness
-from anchor.witness_client import WitnessClient, gather
 
 
 class LeafTree:

@@ -8,12 +8,12 @@ import pytest
 from anchor_plant import key_of, witness_key
 from faults import AFTER, BEFORE, FaultyDurable
 
-from anchor.add_checkpoint import AddCheckpoint, Answer, origin_hash
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from anchor.keeping.add_checkpoint import AddCheckpoint, Answer, origin_hash
+from anchor.keeping.witness import Witness
+from anchor.keeping.witness_db import WitnessState
 from anchor.merkle import check_consistency, consistency_path, leaf_hash, tree_root
 from anchor.note import Note
-from anchor.witness import Witness
-from anchor.witness_db import WitnessState
 
 LOG = key_of("example.org/log")
 SIDES = {side: [leaf_hash(b"%s %d" % (side, n)) for n in range(12)] for side in (b"a", b"b")}

@@ -8,9 +8,9 @@ from hashlib import sha256
 
 import pytest
 
-from anchor.audit_decoded import DecodedCheck
-from anchor.audit_findings import Audit
-from anchor.audit_inquiry import Inquiry
+from anchor.audit.decoded import DecodedCheck
+from anchor.audit.findings import Audit
+from anchor.audit.inquiry import Inquiry
 from collector.decoding import Decoding
 from telemetry.header import Header, header_properties, seal_header
 from telemetry.sparkplug import DataType, Metric, Payload, Value

@@ -3,7 +3,7 @@
 import json
 
 from anchor.key_entry import OperatorAuthority
-from anchor.log_reader import FolderSource, LogReader
+from anchor.reading.log_reader import FolderSource, LogReader
 from collector.store import open_store
 from factoryledger.data_dir import DataDir
 

@@ -12,7 +12,7 @@ from anchor.cosignature import cosign
 from anchor.note import COSIGNATURE, Note, SignerKey
 from anchor.policy import Witness, write_policy
 from anchor.proof_file import ProofFile
-from anchor.verify import verify
+from anchor.proving.verify import verify
 from factoryledger.data_dir import DataDir
 
 # What a proof needs none of; loaded, they take several times as long as all the rest.

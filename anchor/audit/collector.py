@@ -1,0 +1,357 @@
+"""One collector's rows, tiles and batches in one pass, in the order of positions.
+
+Rows drive it: whenever a batch's end is reached, its root decides whether the rows or the
+stored tiles tell the truth, and only then is anything of that batch blamed. A collector may
+go on committing meanwhile: batches and keys are asked for again where rows go on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from anchor.audit.batches import BatchTrail, Head
+from anchor.audit.chain import Chains
+from anchor.audit.citations import Citations
+from anchor.audit.claims import ClaimsCheck
+from anchor.audit.copies import Copies
+from anchor.audit.crew import Crew
+from anchor.audit.decoded import DecodedCheck
+from anchor.audit.examine import Examined, Good
+from anchor.audit.findings import STORE, Kind
+from anchor.audit.inquiry import Inquiry
+from anchor.audit.keys import KeyTrail
+from anchor.audit.reading import examined_rows
+from anchor.audit.rows import Checked, Fault, RowCheck
+from anchor.audit.since import Place
+from anchor.audit.tree import MOST, LeafTrail, Window
+from anchor.collector_keys import CollectorKeys
+from anchor.errors import AnchorError
+from anchor.note import VerifierKey
+from anchor.reading.row_record import leaf_of, shown
+from anchor.reading.stored_tiles import StoredTiles
+from telemetry.rows import CollectorRow, MessageRow
+
+Progress = Callable[[str, int], None]
+"""Called with what is being read and how much of it has been."""
+
+
+@dataclass(slots=True)
+class Across:
+    """What is followed across collectors."""
+
+    chains: Chains
+    claims: ClaimsCheck
+    citations: Citations
+    copies: Copies
+    decoded: DecodedCheck
+
+
+class Reached(NamedTuple):
+    """The last batch, receive time, number of key entries; what batches said of those."""
+
+    head: Head
+    received: int
+    counted: int
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Differs:
+    """A row that is not what was signed at its position; said at the end, when all are known."""
+
+    row: MessageRow
+    kind: Kind
+    detail: str
+    leaf: bytes | None
+    signed: bytes | None
+
+
+@dataclass(slots=True)
+class CollectorPass:
+    """Audits one collector; `run` does it all."""
+
+    inquiry: Inquiry
+    row: CollectorRow
+    across: Across
+    progress: Progress | None = None
+    crew: Crew | None = None
+    place: Place | None = None
+    """Where an earlier audit ended, and this one goes on."""
+    keys: KeyTrail = field(init=False)
+    batches: BatchTrail = field(init=False)
+    check: RowCheck = field(init=False)
+    trail: LeafTrail = field(init=False)
+    _head: Head | None = None
+    _last: Head | None = None
+    _suspects: dict[int, tuple[MessageRow, Checked]] = field(default_factory=dict)
+    _differing: list[_Differs] = field(default_factory=list)
+    _unresolved: list[Window] = field(default_factory=list)
+    _unchecked: list[tuple[int, int]] = field(default_factory=list)
+    # Signed hashes of positions that have no row.
+    _vacant: set[bytes] = field(default_factory=set)
+    _counted: int = 0
+    _beyond: int = 0
+    # Over what every batch says of key entries, which no signature binds.
+    _keys_said: Any = field(default_factory=sha256)
+    _named: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.keys = KeyTrail(self.inquiry, self.row.id)
+        certified = self.keys.certified()
+        self._check_row_of_collectors(certified.keys[0] if certified else None)
+        # Without a certified key the rest is still compared, under the store's own word.
+        signers = self.keys.signers if certified else self._uncertified
+        self.batches = BatchTrail(self.inquiry, self.row.id, signers)
+        self.check = RowCheck(self.inquiry, self.keys, self.keys.erasures())
+        self.trail = LeafTrail(StoredTiles(self.inquiry.ledger, self.row.id), self._false_tile)
+        if self.place is not None:
+            self.trail.begin_at(self.place.checkpoint)
+            self.check.received = self.place.seen.received
+
+    def run(self) -> None:
+        """Read everything of this collector once."""
+        self._head = self.batches.next()
+        if self.place is not None:
+            self._pass_over(self.place)
+        for examined in self._rows():
+            good = examined if isinstance(examined, Good) else None
+            row = MessageRow(*(good.row if good else examined))
+            if type(row.position) is not int or row.position < self.trail.position:
+                self._insert(row, "its position is none that a collector gives")
+            elif self._reach(row.position):
+                self._take(row, good)
+            else:
+                self._insert(row, "no signed checkpoint covers its position")
+            if self.progress and self.trail.position % 4096 == 0:
+                self.progress(self.row.id, self.trail.position)
+        while self._head is not None:
+            self._miss(self._head.checkpoint.size)
+            self._close()
+        self._settle()
+        self.across.claims.ends[self.row.id] = self.trail.position
+
+    def reached(self) -> Reached | None:
+        """Where it ended, after `run`; None without a batch."""
+        if self._last is None:
+            return None
+        said = self._keys_said.hexdigest()
+        return Reached(self._last, self.check.received, self.check.counted, said)
+
+    def _pass_over(self, place: Place) -> None:
+        """Check the batches whose rows are not read again: signatures, log, key entries."""
+        while self._head is not None and self._head.checkpoint.size <= place.checkpoint.size:
+            if self._head.checkpoint.size == place.checkpoint.size:
+                self.check.counted = self._counted = place.seen.counted
+            self._check_keys(self._head)
+            self._last, self._head = self._head, self.batches.next()
+        if self._keys_said.hexdigest() != place.seen.keys:
+            detail = (
+                f"batches up to {place.seen.number} do not count the key entries that an earlier "
+                "audit read there: a full one names them"
+            )
+            self.inquiry.find("batch-altered", detail, collector=self.row.id)
+
+    def _rows(self) -> Iterator[Examined]:
+        first = self.trail.position
+        return examined_rows(self.inquiry.ledger, self.row.id, self.keys, self.crew, first)
+
+    def _reach(self, position: int) -> bool:
+        """Come to a row's position, past whatever is missing; False beyond every batch."""
+        if self._head is None:
+            self._head = self.batches.next()
+        while self._head is not None:
+            self._miss(min(position, self._head.checkpoint.size))
+            if position < self._head.checkpoint.size:
+                return True
+            self._close()
+        return False
+
+    def _miss(self, position: int) -> None:
+        """Every position before this one has no row."""
+        missing = range(self.trail.position, position)
+        for place in missing[:MOST]:
+            self.across.claims.deleted[self.row.id, place] = "the row is gone"
+            self._named.add(place)
+            self.trail.add(None)
+        if len(missing) > MOST:
+            detail = f"so are all rows from {missing[MOST]} to {missing[-1]}"
+            self.inquiry.find("deleted", detail, collector=self.row.id)
+            self.trail.skip(position)
+
+    def _insert(self, row: MessageRow, detail: str) -> None:
+        self._beyond += 1
+        if self._beyond <= MOST:
+            self._differing.append(_Differs(row, "inserted", detail, leaf_of(row), None))
+
+    def _take(self, row: MessageRow, good: Good | None) -> None:
+        """The row of the position that is due."""
+        counts = self.inquiry.audit.counts
+        counts.messages += 1
+        checked = self.check.accept(row, good) if good else self.check.check(row)
+        agrees = self.trail.add(checked.leaf)
+        status = row.status if type(row.status) is str else shown(row.status)
+        counts.statuses[status] = counts.statuses.get(status, 0) + 1
+        if (checked.fault or not agrees) and len(self._suspects) < MOST:
+            self._suspects[self.trail.position - 1] = row, checked
+        if agrees:
+            self.check.received = row.received_at
+            self._counted = max(self._counted, row.keys)
+        if row.status == "accepted":
+            self._follow(row, checked)
+        if self._head is not None and self.trail.position == self._head.checkpoint.size:
+            self._close()
+
+    def _follow(self, row: MessageRow, checked: Checked) -> None:
+        self.across.claims.add(row)
+        self.across.decoded.note(row)
+        if checked.fault is not None or checked.leaf is None:
+            return
+        said = checked.said
+        copied = self.across.copies.is_one(row, said, self.inquiry)
+        if row.body_hash is not None and not copied:
+            prev = said.prev if said else None
+            self.across.chains.add(row, row.body_hash, prev, known=said is not None)
+        if said and said.anchor:
+            self.across.citations.check(row, said.anchor)
+
+    def _close(self) -> None:
+        """A root is reached: whatever of this batch is wrong can now be blamed."""
+        head = self._head
+        assert head is not None
+        window = self.trail.close(head.checkpoint)
+        self._blame(window)
+        if window.verdict == "neither":
+            self._unresolved.append(window)
+        if window.verdict != "neither":
+            self.check.counted = max(self.check.counted, self._counted)
+        self._counted = self.check.counted
+        self._check_keys(head)
+        self._last, self._head = head, self.batches.next()
+
+    def _check_keys(self, head: Head) -> None:
+        self._keys_said.update(f"{head.number} {head.keys}\n".encode())
+        counted = self.check.counted
+        if head.keys is not None and head.keys < counted:
+            detail = f"batch {head.number} counts {head.keys} key entries, its records {counted}"
+            self.inquiry.find("batch-altered", detail, collector=self.row.id)
+        needed = max(counted, head.keys or 0)
+        self.keys.demand(needed)
+        if head.anchored is not None:
+            self.keys.check_logged(needed, head.anchored)
+
+    def _blame(self, window: Window) -> None:
+        for position, (row, checked) in self._suspects.items():
+            leaf, signed = window.differing.get(position, (checked.leaf, checked.leaf))
+            if window.verdict == "rows" or (leaf == signed and window.verdict == "tiles"):
+                self._blame_signed(row, checked.fault)
+            else:
+                self._blame_unsigned(row, checked, leaf, signed)
+        self._suspects = {}
+        self._vacant |= {s for leaf, s in window.differing.values() if leaf is None and s}
+
+    def _blame_signed(self, row: MessageRow, fault: Fault | None) -> None:
+        """The collector signed the row as it is."""
+        if fault is not None:
+            blame = self.inquiry.origin(self.row.id) if fault.signed else STORE
+            self._find(fault.kind, fault.detail, row, blame)
+
+    def _blame_unsigned(
+        self, row: MessageRow, checked: Checked, leaf: bytes | None, signed: bytes | None
+    ) -> None:
+        fault = checked.fault or Fault("altered", "it is not what was signed at this position")
+        kind: Kind = "back-dated" if fault.kind == "back-dated" else "altered"
+        self._named.add(row.position)
+        self._differing.append(_Differs(row, kind, fault.detail, leaf, signed))
+
+    def _settle(self) -> None:
+        """After the last row: what only the whole can tell."""
+        self.trail.finish()
+        self._say_differing()
+        for window in self._unresolved:
+            self._say_unresolved(window)
+        self._say_unchecked()
+        if self._beyond > MOST:
+            detail = f"and {self._beyond - MOST} rows more that no signed checkpoint covers"
+            self.inquiry.find("inserted", detail, collector=self.row.id)
+
+    def _say_differing(self) -> None:
+        """Rows that stand where others were signed: moved, new, or changed."""
+        signed = self._vacant | {d.signed for d in self._differing if d.signed is not None}
+        moved = [d.leaf in signed and d.leaf != d.signed for d in self._differing]
+        # Rows that were pushed on end beyond the end; then what is nowhere signed is new.
+        pushed = any(m and d.signed is None for m, d in zip(moved, self._differing, strict=True))
+        for differs, is_moved in zip(self._differing, moved, strict=True):
+            found = differs
+            if is_moved:
+                detail = "the row was signed at another position"
+                found = replace(differs, kind="reordered", detail=detail)
+            elif pushed and differs.kind == "altered":
+                found = replace(differs, kind="inserted", detail="the row was signed nowhere")
+            self._find(found.kind, found.detail, found.row, STORE)
+
+    def _say_unresolved(self, window: Window) -> None:
+        """Neither rows nor tiles gave a batch's root; no row of it need be wrong in itself."""
+        last = self._last
+        assert last is not None
+        spans = list(self.trail.suspects(window, last.checkpoint))
+        for first, stop in spans:
+            if not window.certain:
+                # Something before them in the same tile is false, and the true hash is gone.
+                self._unchecked.append((first, stop))
+            elif not self._any_named(window.start, window.stop - 1):
+                detail = f"of the rows {first} to {stop}, one or more are not what was signed, and "
+                detail += "neither are their stored hashes"
+                where = first if first == stop else None
+                self.inquiry.find(
+                    "altered",
+                    detail,
+                    collector=self.row.id,
+                    position=where,
+                    certainty="certain" if first == stop else "one-of",
+                )
+        if not spans and window.certain and not self._any_named(window.start, window.stop - 1):
+            detail = (
+                f"the root signed for positions {window.start} to {window.stop - 1} is another "
+            )
+            detail += "than the one under the collector's later checkpoints"
+            blame = self.inquiry.origin(self.row.id)
+            self.inquiry.find("batch-altered", detail, collector=self.row.id, blame=blame)
+
+    def _say_unchecked(self) -> None:
+        if self._unchecked:
+            first, last = self._unchecked[0][0], self._unchecked[-1][1]
+            count = sum(stop - start + 1 for start, stop in self._unchecked)
+            self.inquiry.audit.notes.append(
+                f"{count} rows of collector {shown(self.row.id)} between {first} and {last} cannot "
+                "be checked against a signed root: true hashes beside them are gone"
+            )
+
+    def _any_named(self, first: int, last: int) -> bool:
+        return any(first <= position <= last for position in self._named)
+
+    def _find(self, kind: Kind, detail: str, row: MessageRow, blame: str) -> None:
+        if type(row.position) is int:
+            self._named.add(row.position)
+        self.across.claims.named.add((row.collector, row.position))
+        self.inquiry.find_row(kind, detail, row, blame=blame)
+
+    def _false_tile(self, _level: int, _number: int, detail: str) -> None:
+        self.inquiry.find("tiles-altered", detail, collector=self.row.id)
+
+    def _check_row_of_collectors(self, key: VerifierKey | None) -> None:
+        origin = self.inquiry.origin(self.row.id)
+        wrong = [] if self.row.origin == origin else [f"origin {shown(self.row.origin)}"]
+        if key is not None and self.row.vkey != str(key):
+            wrong.append(f"vkey {shown(self.row.vkey)}")
+        if wrong:
+            detail = f"the row of collectors says {', '.join(wrong)}: not what is certified"
+            self.inquiry.find("collector-altered", detail, collector=self.row.id)
+
+    def _uncertified(self) -> CollectorKeys | None:
+        origin = self.inquiry.origin(self.row.id)
+        try:
+            key = VerifierKey.from_text(self.row.vkey)
+        except (AnchorError, AttributeError):
+            return None
+        return CollectorKeys(origin, (key,), (b"",)) if key.name == origin else None

@@ -1,0 +1,1 @@
+"""Proofs, promises and evidence: built from a store and a log, and checked against a policy."""
