@@ -133,13 +133,13 @@ def test_a_reader_at_an_old_checkpoint_goes_on_after_its_partial_tiles_are_gone(
 
 
 def test_the_same_head_is_signed_to_the_same_bytes_and_is_not_due_twice(anchor):
-    assert not anchor.keeping.writer.is_due(anchor.policy)
+    assert not anchor.writer.is_due(anchor.policy)
     fill(anchor, 1)
-    assert anchor.keeping.writer.is_due(anchor.policy)
+    assert anchor.writer.is_due(anchor.policy)
     note = anchor.publish()
-    assert not anchor.keeping.writer.is_due(anchor.policy)
-    assert anchor.keeping.writer.append([]) == open_checkpoint(note, anchor.plant.key.verifier)
-    assert anchor.keeping.writer.sign() == note
+    assert not anchor.writer.is_due(anchor.policy)
+    assert anchor.writer.append([]) == open_checkpoint(note, anchor.plant.key.verifier)
+    assert anchor.writer.sign() == note
     with reopened(anchor) as again:
         assert not again.writer.is_due(anchor.policy)
 
@@ -147,21 +147,21 @@ def test_the_same_head_is_signed_to_the_same_bytes_and_is_not_due_twice(anchor):
 def test_a_new_policy_makes_the_same_head_due_again(anchor, plant):
     fill(anchor, 1)
     anchor.publish()
-    assert anchor.keeping.writer.is_due(plant.policy(["w1"], "w1"))
+    assert anchor.writer.is_due(plant.policy(["w1"], "w1"))
 
 
 @pytest.mark.parametrize("entry", [b"", b"no note", b"x" * 65_536])
 def test_what_is_no_entry_of_this_log_is_malformed_and_nothing_is_appended(anchor, entry):
     good = anchor.plant.collector().entry
     with pytest.raises(Malformed):
-        anchor.keeping.writer.append([good, entry])
-    assert anchor.keeping.writer.size == 0
+        anchor.writer.append([good, entry])
+    assert anchor.writer.size == 0
     assert anchor.folder.entries_beyond(0, 10) == []
 
 
 def test_a_checkpoint_of_another_log_is_no_entry(anchor, plant):
     with pytest.raises(Malformed, match="not of a collector"):
-        anchor.keeping.writer.append([plant_checkpoint_elsewhere()])
+        anchor.writer.append([plant_checkpoint_elsewhere()])
 
 
 def plant_checkpoint_elsewhere():
@@ -180,7 +180,7 @@ def test_nothing_is_signed_over_a_file_that_changed(anchor, name):
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(Diverged, match="changed under the writer"):
-        anchor.keeping.writer.sign()
+        anchor.writer.sign()
 
 
 def test_nothing_is_signed_when_entries_and_tiles_changed_together(anchor, plant):
@@ -194,7 +194,7 @@ def test_nothing_is_signed_when_entries_and_tiles_changed_together(anchor, plant
     shutil.rmtree(anchor.path / "log/tile")
     shutil.copytree(anchor.path / "other/log/tile", anchor.path / "log/tile")
     with pytest.raises(Diverged, match="another root at size 4"):
-        anchor.keeping.writer.sign()
+        anchor.writer.sign()
 
 
 def test_a_written_tile_never_changes(anchor):
@@ -206,19 +206,19 @@ def test_a_written_tile_never_changes(anchor):
 
 def test_publish_refuses_another_tree_an_older_size_and_a_missing_quorum(anchor, plant):
     fill(anchor, 1)
-    old = anchor.keeping.writer.sign()
+    old = anchor.writer.sign()
     fill(anchor, 1)
     anchor.publish()
     with pytest.raises(Refused, match="older than the published"):
-        anchor.keeping.writer.publish(old, anchor.policy, 3)
+        anchor.writer.publish(old, anchor.policy, 3)
     with pytest.raises(Refused, match="quorum"):
-        anchor.keeping.writer.publish(anchor.keeping.writer.sign(), plant.policy(["w1"], "w1"), 3)
+        anchor.writer.publish(anchor.writer.sign(), plant.policy(["w1"], "w1"), 3)
     with closing(Anchor(anchor.path / "other", Plant())) as other:
         other.plant.collector().commit(5)
         fill(other, 1)
         foreign = other.writer.sign()
     with pytest.raises(Refused, match="not one of this log"):
-        anchor.keeping.writer.publish(foreign, anchor.policy, 3)
+        anchor.writer.publish(foreign, anchor.policy, 3)
 
 
 # -- start --------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_a_log_that_stopped_while_publishing_still_audits(anchor, tmp_path, mode
     fill(anchor, 2)
     anchor.publish()
     fill(anchor, 2)
-    note, at = anchor.keeping.writer.sign(), 0
+    note, at = anchor.writer.sign(), 0
     while True:
         at += 1
         log = tmp_path / f"{mode}{at}"
@@ -254,7 +254,7 @@ def test_an_entry_that_the_disk_changed_is_never_written_again(anchor, place):
     """Found by the hammer: it went from a partial bundle into every wider one."""
     fill(anchor, 5)
     anchor.publish()
-    bundle = anchor.path / f"log/tile/entries/000.p/{anchor.keeping.writer.size}"
+    bundle = anchor.path / f"log/tile/entries/000.p/{anchor.writer.size}"
     sound = bundle.read_bytes()
     changed = bytearray(sound)
     changed[place] ^= 1
@@ -281,7 +281,7 @@ def test_a_lost_database_is_rebuilt_from_the_folder(anchor):
     with reopened(anchor) as again:
         assert (again.db.index(), again.db.head(), again.db.ends()) == before
         assert [row[:2] for row in again.db.cosigned()] == [
-            (sha256(anchor.signed[0]).digest(), anchor.keeping.writer.published.checkpoint.size)
+            (sha256(anchor.signed[0]).digest(), anchor.writer.published.checkpoint.size)
         ]
         fill(again, 3)
         again.publish()
