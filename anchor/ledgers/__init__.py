@@ -1,0 +1,1 @@
+"""Time from outside: ledgers that nobody in the factory controls, and what they vouch for."""
