@@ -26,13 +26,9 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
         path.write_bytes(content)
         return
     path = path.resolve() if path.is_symlink() else path
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    temporary = _temporary(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            _sync(file.fileno())
+        _write_new(temporary, content, mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -47,14 +43,10 @@ def write_all(folder: Path, contents: Mapping[str, bytes], mode: int = 0o644) ->
     The names come after the bytes of all of them: a crash leaves some of the files, or none.
     Eight at a time, since the file system commits at once what is synced meanwhile.
     """
-    temporaries = {name: folder / f".{name}.{os.getpid()}.tmp" for name in contents}
+    temporaries = {name: _temporary(folder / name) for name in contents}
 
     def write(name: str) -> None:
-        descriptor = os.open(temporaries[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(contents[name])
-            file.flush()
-            _sync(file.fileno())
+        _write_new(temporaries[name], contents[name], mode)
 
     try:
         with ThreadPoolExecutor(_AT_ONCE, "files") as pool:
@@ -101,6 +93,23 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _temporary(path: Path) -> Path:
+    """Give a name that nobody can have put there before, in the folder of `path`."""
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that is not there, durable on return; never through a link or over a file.
+
+    It has its mode from the start: what it holds may be a private key.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        _sync(file.fileno())
 
 
 def _sync(descriptor: int) -> None:

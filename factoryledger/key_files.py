@@ -1,8 +1,8 @@
 """The private keys of one data folder, a file each, for their owner's eyes only.
 
-Edge. Rule: a file that others may read is refused, since its key may be theirs by now. A key
-may lie under a passphrase; what takes its place lies under the same one. No secret is in any
-message.
+Edge. Rule: a file that others may read is refused, since its key may be theirs by now, and so
+is a folder that others may use, where they could put keys of their own. A key may lie under a
+passphrase; what takes its place lies under the same one. No secret is in any message.
 """
 
 import getpass
@@ -77,21 +77,25 @@ class KeyFiles:
         `like` names the key that it will take the place of, where that is not `stem`.
         """
         protected = self.is_protected(like or stem)
-        content = self._sealed(key) if protected else _plain(key)
-        write_whole(self.path(stem), content, mode=0o600)
+        self._put(stem, self._sealed(key) if protected else _plain(key))
 
     def write_new(self, keys: Mapping[str, SignerKey]) -> None:
         """Write many keys that are not there yet, together."""
+        check_private_folder(self.folder)
         contents = {self.path(stem).name: _plain(key) for stem, key in keys.items()}
         write_all(self.folder, contents, mode=0o600)
 
     def protect(self, stem: str) -> None:
         """Put a key under the passphrase."""
-        write_whole(self.path(stem), self._sealed(self._needed(stem)), mode=0o600)
+        self._put(stem, self._sealed(self._needed(stem)))
 
     def unprotect(self, stem: str) -> None:
         """Take a key out from under its passphrase."""
-        write_whole(self.path(stem), _plain(self._needed(stem)), mode=0o600)
+        self._put(stem, _plain(self._needed(stem)))
+
+    def _put(self, stem: str, content: bytes) -> None:
+        check_private_folder(self.folder)
+        write_whole(self.path(stem), content, mode=0o600)
 
     # -- the key that comes next -------------------------------------------------------
 
@@ -113,6 +117,7 @@ class KeyFiles:
     def _text(self, stem: str) -> str | None:
         path = self.path(stem)
         try:
+            check_private_folder(self.folder)
             check_private(path)
             return path.read_text("ascii")
         except FileNotFoundError:
@@ -159,6 +164,16 @@ def check_private(path: Path) -> None:
         raise WrongUsage(
             f"{path}: others may use it (mode {mode:04o}); run `chmod 600 {path}`, and if somebody "
             "could have read it, rotate the key"
+        )
+
+
+def check_private_folder(path: Path) -> None:
+    """WrongUsage where others than its owner may use a folder of keys, with what to do."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _OTHERS:
+        raise WrongUsage(
+            f"{path}: others may use this folder of keys (mode {mode:04o}); run `chmod 700 {path}`,"
+            " and if somebody could have put or taken a key, rotate the keys"
         )
 
 

@@ -13,7 +13,12 @@ from factoryledger import options
 from factoryledger.commands import keys_revoke, keys_rotate
 
 if TYPE_CHECKING:
+    from anchor.note import VerifierKey
     from factoryledger.key_files import KeyFiles
+    from factoryledger.logged_keys import LoggedKey
+
+# Keys that are the pinned ones need no entry: the policy says whose they are.
+_WITH_ENTRIES = ("collector-", "device-")
 
 app = typer.Typer(
     help="Keys that are here, and keys that are trusted.",
@@ -80,30 +85,77 @@ def list_(
     *,
     json_: options.Json = False,
     data: options.Data = None,
+    log: options.Log = None,
     policy: options.PolicyFile = None,
 ) -> None:
-    """List the policy's keys and this folder's private keys, each by its public half."""
-    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    """List the policy's keys and this folder's private keys, each by its public half.
 
-    place = installation(data=data, policy=policy)
+    With where the anchor log says whose they are: a key counts from the entry that brings it
+    on, and no more from the one that ends it. Last, the collectors' and the log's keys there.
+    """
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.logged_keys import logged_keys  # noqa: PLC0415 - on demand
+
+    place = installation(data=data, log=log, policy=policy)
     if policy is None:
         place.data.create()
-    trusted = {"log": str(place.policy.log)}
+    trusted = {"log": place.policy.log}
     if place.policy.operator is not None:
-        trusted["operator"] = str(place.policy.operator)
+        trusted["operator"] = place.policy.operator
     for name, witness in place.policy.witnesses.items():
-        trusted[f"witness {name}"] = str(witness.key)
-    private = {stem: str(key) for stem, key in place.data.private_keys()}
+        trusted[f"witness {name}"] = witness.key
+    private = dict(place.data.private_keys())
     protected = [stem for stem in private if place.data.keys.is_protected(stem)]
+    logged = logged_keys(place)
     if json_:
-        said = {"trusted": trusted, "private": private, "protected": protected}
+        said = {
+            "trusted": {name: str(key) for name, key in trusted.items()},
+            "private": {stem: str(key) for stem, key in private.items()},
+            "protected": protected,
+            "entries": {stem: _entry(stem, key, logged) for stem, key in private.items()},
+            "logged": [key.to_json() for key in logged if key.kind != "device"],
+        }
         typer.echo(json.dumps(said))
         return
-    for name, vkey in trusted.items():
-        typer.echo(f"trusted: {name}  {vkey}")
-    for name, vkey in private.items():
+    for name, key in trusted.items():
+        typer.echo(f"trusted: {name}  {key}{_place(name, key, logged)}")
+    for name, key in private.items():
         under = "  (under a passphrase)" if name in protected else ""
-        typer.echo(f"private key here: {name}  {vkey}{under}")
+        typer.echo(f"private key here: {name}  {key}{_place(name, key, logged)}{under}")
+    for one in logged:
+        if one.kind != "device":
+            key_id = one.to_json()["key"]
+            typer.echo(f"in the log: {one.kind} {one.name}  key {key_id}{_entries(one)}")
+
+
+def _logged(key: "VerifierKey", logged: "list[LoggedKey]") -> "LoggedKey | None":
+    """Give the newest entry of the log that brings this key."""
+    found = (one for one in reversed(logged) if one.public_key == key.public_key)
+    return next(found, None)
+
+
+def _entry(stem: str, key: "VerifierKey", logged: "list[LoggedKey]") -> dict[str, object] | None:
+    """Say where the log brings and ends a key; None for one that needs no entry."""
+    found = _logged(key, logged)
+    if found is None and not stem.startswith(_WITH_ENTRIES):
+        return None
+    return {
+        "index": found and found.index,
+        "ended_by": found and found.ended_by,
+        "ended_index": found and found.ended_index,
+    }
+
+
+def _place(name: str, key: "VerifierKey", logged: "list[LoggedKey]") -> str:
+    found = _logged(key, logged)
+    if found is not None:
+        return _entries(found)
+    return "  (not logged yet)" if name.startswith(_WITH_ENTRIES) else ""
+
+
+def _entries(key: "LoggedKey") -> str:
+    end = "" if key.ended_by is None else f", {key.ended_by}d by log entry {key.ended_index}"
+    return f"  (log entry {key.index}{end})"
 
 
 @app.command("protect")

@@ -1,8 +1,10 @@
 """Private keys: their files, their passphrase, their rotation; and that none is ever shown."""
 
 import json
+import os
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,96 @@ def test_a_key_that_others_may_use_is_refused(tmp_path, mode):
         _ = folder.anchor
     file.chmod(0o400)
     assert folder.anchor.name == folder.origin
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o755, 0o750, 0o701, 0o730])
+def test_a_folder_of_keys_that_others_may_use_is_refused(tmp_path, command, mode):
+    """Read or write, any command that needs a key says what to do."""
+    data = tmp_path / "d"
+    assert command("init", "--data", data).code == 0
+    keys = data / "keys"
+    before = {path.name: path.read_bytes() for path in keys.iterdir()}
+    keys.chmod(mode)
+    for line in (
+        ("keys", "list"),
+        ("device", "enrol", "mill-01"),
+        ("keys", "rotate", "log"),
+        ("keys", "protect", "operator"),
+    ):
+        said = command(*line, "--data", data)
+        assert (said.code, f"mode {mode:04o}" in said.err) == (2, True), (line, said)
+        assert f"chmod 700 {keys}" in said.err
+    assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
+    keys.chmod(0o700)
+    assert command("device", "enrol", "mill-01", "--data", data).code == 0
+
+
+def test_a_key_is_written_under_a_name_that_nobody_can_guess(tmp_path, monkeypatch):
+    """New, whatever stands there, never through a link, and its owner's alone from the start."""
+    folder = DataDir(tmp_path)
+    folder.create()
+    opened, real = [], os.open
+
+    def watching(path, flags, mode=0o777, **more):
+        if str(path).endswith(".tmp"):
+            opened.append((Path(path).name, flags, mode))
+        return real(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", watching)
+    umask = os.umask(0)
+    try:
+        for number in range(3):
+            folder.keys.write("anchor", folder.anchor)
+            folder.keys.write_new({f"device-mill-{number}": folder.anchor})
+    finally:
+        os.umask(umask)
+    names = [name for name, _, _ in opened]
+    assert len(set(names)) == len(names) == 6
+    middles = {name.split(".key.")[1].removesuffix(".tmp") for name in names}
+    assert len(middles) == 6
+    assert all(len(bytes.fromhex(middle)) >= 8 for middle in middles)
+    due = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    assert all((flags & due, mode) == (due, 0o600) for _, flags, mode in opened)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.keys.folder.iterdir()} == {0o600}
+
+
+def test_the_list_says_where_the_log_brings_and_ends_each_key(command, ledger):
+    place = ["--data", ledger.path]
+    [stem] = [s for s in DataDir(ledger.path).keys.stems() if s.startswith("collector-")]
+    name = stem.removeprefix("collector-")
+    assert command("device", "enrol", "mill-09", *place).code == 0
+    before = json.loads(command("keys", "list", "--json", *place).out)
+    [first] = before["logged"]
+    assert (first["kind"], first["name"], first["ended_index"]) == ("collector", name, None)
+    assert before["entries"][stem]["index"] == first["index"]
+    assert before["entries"]["device-mill-09"]["index"] is None
+    assert before["entries"]["anchor"] is None
+    lines = command("keys", "list", *place).out.splitlines()
+    assert any(line.startswith(f"private key here: {stem}  ") for line in lines)
+    assert [line for line in lines if line.endswith("(not logged yet)")]
+
+    assert command("keys", "rotate", "collector", name, *place).code == 0
+    assert command("anchor", "--once", *place).code == 0
+    assert command("keys", "rotate", "log", *place).code == 0
+    assert command("anchor", "--once", *place).code == 0
+    after = json.loads(command("keys", "list", "--json", *place).out)
+    old, new, log = after["logged"]
+    assert (old["index"], old["ended_by"], old["ended_index"]) == (
+        first["index"],
+        "rotate",
+        new["index"],
+    )
+    assert after["entries"][stem]["index"] == new["index"] > first["index"]
+    assert (log["kind"], log["ended_index"]) == ("log", None)
+    assert log["index"] == after["entries"]["anchor"]["index"] > new["index"]
+    assert after["entries"]["device-mill-09"]["index"] < new["index"]
+    said = command("keys", "list", *place).out
+    assert f"(log entry {old['index']}, rotated by log entry {new['index']})" in said
+    assert said.splitlines()[0].endswith(f"(log entry {log['index']})")
+
+    listed = json.loads(command("device", "list", "--json", *place).out)["keys"]
+    [mill] = [row for row in listed if row["device"] == "mill-09"]
+    assert mill["enrolled_index"] == after["entries"]["device-mill-09"]["index"]
 
 
 def test_a_passphrase_that_others_may_read_is_refused(tmp_path, command, passphrase):
