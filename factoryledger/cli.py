@@ -16,6 +16,7 @@ from factoryledger.commands import (
     anchor,
     audit,
     collect,
+    convert,
     demo,
     device,
     ingest,
@@ -78,6 +79,7 @@ app.command("witness")(witness.witness)
 app.command("ingest")(ingest.ingest)
 app.command("record")(record.record)
 app.command("replay")(replay.replay)
+app.command("convert")(convert.convert)
 app.command("watch")(watch.watch)
 app.command("stats")(stats.stats)
 app.command("prove")(prove.prove)

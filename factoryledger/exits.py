@@ -49,6 +49,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield KeyboardInterrupt, Exit.INTERRUPTED
     yield telemetry.BrokerUnavailable, Exit.MISSING
     yield telemetry.LinkLost, Exit.MISSING
+    yield telemetry.NotInstalled, Exit.MISSING
     yield telemetry.TelemetryError, Exit.USAGE
     yield anchor.Refused, Exit.FALSE
     yield anchor.Diverged, Exit.FALSE

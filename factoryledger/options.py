@@ -82,6 +82,12 @@ Metrics = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going", help="Skip broken lines, count them and say why the first ones are."
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(

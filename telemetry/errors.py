@@ -37,6 +37,14 @@ class MalformedRecording(TelemetryError, ValueError):  # noqa: N818 - says what 
         return f"{self.file}, line {self.line}: {self.reason}"
 
 
+class NotKept(TelemetryError, ValueError):  # noqa: N818 - says what became of it
+    """Something of a message that another format has no place for: says what."""
+
+
+class NotInstalled(TelemetryError):  # noqa: N818 - says what is missing
+    """A library that only some need is not there: says which, and how to get it."""
+
+
 class WeakKey(TelemetryError, ValueError):  # noqa: N818 - says what the key is
     """A public key of small order, or not the canonical encoding of a point."""
 

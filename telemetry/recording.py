@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, Self
 
 from telemetry.errors import MalformedRecording, NotCanonical
+from telemetry.foreign import FORMATS, Foreign, guess
+from telemetry.packing import Sink, unpacked
 from telemetry.recording_line import CLOCKS, Header, Line
-from telemetry.session_log import read_session
 
 __all__ = ["CLOCKS", "Header", "Line", "Reading", "Writer", "read"]
 
 # Above what the largest MQTT payload (256 MiB) can become in a line; a bound on memory.
 _MAX_LINE: Final = 2**31
 _OURS: Final = b'{"factoryledger":'
+_REASONS: Final = 10
 _END: Final = b'{"end":'
 
 
@@ -26,7 +28,7 @@ class Writer:
     Does not close the file. As a context manager it writes no end mark after an exception.
     """
 
-    def __init__(self, file: BinaryIO, header: Header) -> None:
+    def __init__(self, file: Sink, header: Header) -> None:
         self._file = file
         self._hash = hashlib.sha256()
         self._closed = False
@@ -74,83 +76,125 @@ class Reading:
     """A recording being read, once: iterate for `(line number from 1, Line)`.
 
     `header` is None for a third party's recording. `complete`, after the last message:
-    True with a good end mark, False for one that was cut short, None where the format has
-    no end mark. MalformedRecording comes after all that stood before the broken line.
+    True with a good end mark, False for one that was cut short or has a broken line, None
+    where the format has no end mark. MalformedRecording comes after all that stood before
+    the broken line; with `keep_going` such lines are `skipped`, the first ones in `reasons`.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        *,
+        foreign: Foreign | None = None,
+        keep_going: bool = False,
+    ) -> None:
         self.header: Header | None = None
         self.complete: bool | None = None
+        self.skipped = 0
+        self.reasons: list[MalformedRecording] = []
         self._name = name
-        self._file = file
-        self._first = file.readline(_MAX_LINE)
-        if self._first.startswith(_OURS) and self._first.endswith(b"\n"):
+        self._keep_going = keep_going
+        self._file = unpacked(file)
+        try:
+            self._first = self._file.readline(_MAX_LINE)
+        except NotCanonical as error:
+            raise MalformedRecording(name, 1, str(error)) from None
+        own = self._first.startswith(_OURS)
+        self._foreign = foreign or (None if own or not self._first else guess(self._first))
+        if self._foreign is None and self._first.endswith(b"\n"):
             try:
                 self.header = Header.from_bytes(self._first[:-1])
             except NotCanonical as error:
                 raise MalformedRecording(name, 1, str(error)) from None
 
     def __iter__(self) -> Iterator[tuple[int, Line]]:
-        if self.header is not None:
-            return self._ours()
-        if not self._first or self._first.startswith(_OURS):
+        if self._foreign is not None:
+            return self._theirs(self._foreign)
+        if self.header is None:
             self.complete = False
             return iter(())
-        return self._theirs()
+        return self._ours()
 
     def _ours(self) -> Iterator[tuple[int, Line]]:
         self.complete = False
-        seen, number, count = hashlib.sha256(self._first), 1, 0
-        while (raw := self._file.readline(_MAX_LINE)).endswith(b"\n"):
-            number += 1
+        seen, count = hashlib.sha256(self._first), 0
+        for number, raw in self._lines(2):
+            # Without its newline a line is not whole: the recording was cut short there.
+            if not raw.endswith(b"\n"):
+                return
             if raw.startswith(_END):
-                self._check_end(raw[:-1], number, count, seen.hexdigest())
-                self.complete = True
+                self._end(raw[:-1], number, count, seen.hexdigest())
                 return
             seen.update(raw)
             count += 1
-            yield number, self._line(raw[:-1], number)
-        # Without its newline a line is not whole: the recording was cut short there.
-        self._check_length(raw, number + 1)
-
-    def _theirs(self) -> Iterator[tuple[int, Line]]:
-        number, raw = 1, self._first
-        while raw:
-            self._check_length(raw, number)
             try:
-                found = read_session(raw, first=number == 1)
-                line = None if found is None else Line(*found)
+                line = Line.from_bytes(raw[:-1])
+            except NotCanonical as error:
+                self._broken(number, str(error))
+                continue
+            yield number, line
+
+    def _theirs(self, foreign: Foreign) -> Iterator[tuple[int, Line]]:
+        for number, raw in foreign.cut(self._numbered()):
+            try:
+                found = list(foreign.read(raw, number == 1))
             except ValueError as error:
-                raise MalformedRecording(self._name, number, str(error)) from None
-            if line is not None:
+                self._broken(number, str(error))
+                continue
+            for line in found:
                 yield number, line
-            number, raw = number + 1, self._file.readline(_MAX_LINE)
 
-    def _line(self, raw: bytes, number: int) -> Line:
-        try:
-            return Line.from_bytes(raw)
-        except NotCanonical as error:
-            raise MalformedRecording(self._name, number, str(error)) from None
+    def _numbered(self) -> Iterator[tuple[int, bytes]]:
+        if self._first:
+            yield 1, self._checked(1, self._first)
+            yield from self._lines(2)
 
-    def _check_end(self, raw: bytes, number: int, count: int, digest: str) -> None:
+    def _lines(self, number: int) -> Iterator[tuple[int, bytes]]:
+        while True:
+            try:
+                raw = self._file.readline(_MAX_LINE)
+            except NotCanonical as error:
+                # What follows cannot be read either: there is nothing to go on with.
+                raise MalformedRecording(self._name, number, str(error)) from None
+            if not raw:
+                return
+            yield number, self._checked(number, raw)
+            number += 1
+
+    def _end(self, raw: bytes, number: int, count: int, digest: str) -> None:
         if raw != _end_mark(count, digest):
             reason = f"the end mark is not that of the {count} messages before it"
-            raise MalformedRecording(self._name, number, reason)
-        if self._file.read(1):
-            reason = "there is more after the end mark"
-            raise MalformedRecording(self._name, number + 1, reason)
+            self._broken(number, reason)
+        elif self._file.read(1):
+            self._broken(number + 1, "there is more after the end mark")
+        else:
+            self.complete = not self.skipped
 
-    def _check_length(self, raw: bytes, number: int) -> None:
+    def _broken(self, number: int, reason: str) -> None:
+        error = MalformedRecording(self._name, number, reason)
+        if not self._keep_going:
+            raise error from None
+        self.skipped += 1
+        if len(self.reasons) < _REASONS:
+            self.reasons.append(error)
+
+    def _checked(self, number: int, raw: bytes) -> bytes:
         if len(raw) == _MAX_LINE:
             raise MalformedRecording(self._name, number, f"longer than {_MAX_LINE} bytes")
+        return raw
 
 
-def read(file: BinaryIO, name: str) -> Reading:
-    """Read a recording of our own or of a third party's session format.
+def read(
+    file: BinaryIO, name: str, *, form: str | None = None, keep_going: bool = False
+) -> Reading:
+    """Read a recording of our own or of a third party's, packed or not.
 
-    `name` is what errors call the file. MalformedRecording at once for a false header.
+    `name` is what errors call the file; `form` one of `foreign.FORMATS`, None to go by the
+    first line. MalformedRecording at once for a false header.
     """
-    return Reading(file, name)
+    foreign = None if form is None else FORMATS[form]
+    return Reading(file, name, foreign=foreign, keep_going=keep_going)
 
 
 def _end_mark(count: int, digest: str) -> bytes:
