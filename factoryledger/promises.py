@@ -67,7 +67,8 @@ def verifier_for(
 
 def _log(place: Installation, log: str | None) -> "ProvingLog | None":
     from anchor.proving.prove import ProvingLog  # noqa: PLC0415 - on demand
-    from anchor.reading.log_reader import LogReader, open_source  # noqa: PLC0415 - on demand
+    from anchor.reading.http_source import open_source  # noqa: PLC0415 - on demand
+    from anchor.reading.log_reader import LogReader  # noqa: PLC0415 - on demand
 
     if log is None and not place.has_log:
         return None

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from anchor.errors import Missing
 from anchor.keeping.anchor_db import read_state
 from anchor.note import ED25519, VerifierKey
 from anchor.proof_file import ProofFile
@@ -20,11 +22,30 @@ from telemetry.canonical import unb64
 from telemetry.rows import MessageRow
 
 if TYPE_CHECKING:
+    from anchor.proving.prove import ProvingLog
     from anchor.range_verified import VerifiedRange
+    from anchor.reading.hinted_log import Hints
     from factoryledger.stores import Stores
 
 _PLACE = re.compile(r"([a-z0-9_-]{1,64}):([0-9]{1,18})")
 _CHUNK = 500
+
+
+@contextmanager
+def hints_of(place: Installation) -> Iterator["Hints | None"]:
+    """Open this data folder's anchor.db, which knows where things stand; None where it is none.
+
+    It may be of another log than the one that is read: what it says is checked.
+    """
+    from anchor.keeping.anchored_places import AnchoredPlaces  # noqa: PLC0415 - on demand
+
+    try:
+        hints = AnchoredPlaces(place.data.anchor_db)
+    except Missing:
+        yield None
+        return
+    with hints:
+        yield hints
 
 
 def parse_place(text: str) -> tuple[str, int]:
@@ -107,18 +128,24 @@ def write_range(
     place: Installation, asked: RangeAsked, out: Path | None
 ) -> tuple[Path, "VerifiedRange"]:
     """Write the proof of a range; where it is, and what it proves."""
-    from anchor.proving.prove import ProvingLog  # noqa: PLC0415 - on demand
+    from anchor.proving.prove import with_log  # noqa: PLC0415 - on demand
     from anchor.proving.range_prove import prove_range  # noqa: PLC0415 - on demand
     from anchor.proving.range_verify import verify_range  # noqa: PLC0415 - on demand
 
-    data = prove_range(
-        ledger=place.ledger,
-        known=ProvingLog.scan(place.log_reader, place.policy),
-        device=asked.device,
-        start=asked.start,
-        stop=asked.stop,
-        metric=asked.metric,
-    ).to_bytes()
+    def build(known: "ProvingLog") -> bytes:
+        return prove_range(
+            ledger=place.ledger,
+            known=known,
+            device=asked.device,
+            start=asked.start,
+            stop=asked.stop,
+            metric=asked.metric,
+        ).to_bytes()
+
+    with hints_of(place) as hints:
+        data = with_log(
+            build, log=place.log_reader, policy=place.policy, hints=hints, store=place.ledger
+        )
     name = f"{asked.device}-{asked.start}-{asked.stop}.proof"
     path = out or place.settings.data / "proofs" / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 The anchor alone writes it. All but the times in `cosigned` can be rebuilt from the folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,8 @@ _COSIGNED = Table(
     Column("size", Integer, nullable=False),
     Column("time", Integer, nullable=False),
 )
+# Made also in a database that was there without it, and no more than a quicker way.
+_COSIGNED_BY_SIZE = Index("cosigned_by_size", _COSIGNED.c.size, _COSIGNED.c.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class AnchorDb:
         """Make the tables where they are not; Diverged for the database of another log."""
         with self._engine.begin() as connection:
             _METADATA.create_all(connection)
+            _COSIGNED_BY_SIZE.create(connection, checkfirst=True)
             others = select(_HEAD.c.origin).where(_HEAD.c.origin != self._origin)
             found = connection.scalars(others).first()
         if found is not None:
@@ -209,13 +212,21 @@ def _read_state(connection: Connection) -> AnchorState:
         .limit(1)
     ).first()
     published = last.size if last else 0
-    counts = connection.execute(
-        select(_ENTRIES.c.collector, func.count())
-        .where(_ENTRIES.c.kind == "checkpoint", _ENTRIES.c.position < published)
-        .group_by(_ENTRIES.c.collector)
-    )
-    anchored = {str(collector): int(count) for collector, count in counts}
+    anchored = dict(_anchored(connection, published))
     return AnchorState(size, published, last.time if last else None, anchored)
+
+
+def _anchored(connection: Connection, published: int) -> Iterator[tuple[str, int]]:
+    """Each collector's batches under the published size; a few look-ups each, no scan."""
+    first, last = func.min(_ENTRIES.c.collector), _ENTRIES.c.number + 1
+    collector = connection.scalar(select(first))
+    while collector is not None:
+        mine = (_ENTRIES.c.collector == collector, _ENTRIES.c.position < published)
+        newest = select(last).where(*mine).order_by(_ENTRIES.c.number.desc()).limit(1)
+        count = connection.scalar(newest)
+        if count is not None:
+            yield str(collector), int(count)
+        collector = connection.scalar(select(first).where(_ENTRIES.c.collector > collector))
 
 
 def _values(row: IndexRow) -> dict[str, object]:

@@ -4,19 +4,23 @@ The file holds both hops (message in the collector's log, its checkpoint in the 
 the key entries that they rest on, and the checkpoint that the message cites.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Self
+from typing import Self, TypeVar
 
 from anchor.errors import AnchorError, Malformed, Missing, Refused
 from anchor.key_entry import OperatorAuthority
 from anchor.merkle import leaf_hash
 from anchor.note import ED25519, Note, VerifierKey
 from anchor.policy import Cosigned, Policy
-from anchor.ports import Ledger
+from anchor.ports import Batches, Ledger
 from anchor.proof_file import IncludedEntry, ProofFile
 from anchor.proving.verify import verify
-from anchor.reading.log_index import AnchoredCheckpoint, KeptCheckpoints, LogIndex
+from anchor.reading.hinted_log import HintedLog, Hints
+from anchor.reading.kept_checkpoints import KeptCheckpoints
+from anchor.reading.log_index import AnchoredCheckpoint, LogIndex
 from anchor.reading.log_reader import LogReader
 from anchor.reading.row_record import named_message, payload_fault, record_of, row_name
 from anchor.reading.stored_tiles import StoredTiles
@@ -25,40 +29,77 @@ from anchor.tlog_proof import TlogProof
 from telemetry.keyring import KeyStatement
 from telemetry.rows import MessageRow
 
+Proof = TypeVar("Proof")
+
 
 @dataclass(slots=True)
 class ProvingLog:
-    """The anchor log as `prove` needs it: scanned once, for as many proofs as are wanted."""
+    """The anchor log as `prove` needs it: scanned once, for as many proofs as are wanted.
+
+    Or, by hints, not at all; what they name is checked like everything else.
+    """
 
     reader: LogReader
     policy: Policy
-    index: LogIndex
+    index: LogIndex | HintedLog
+    hints: Hints | None = None
     kept: KeptCheckpoints = field(init=False)
 
     def __post_init__(self) -> None:
-        self.kept = KeptCheckpoints(self.reader, self.policy)
+        self.kept = KeptCheckpoints(self.reader, self.policy, self.hints)
 
     @classmethod
     def scan(cls, reader: LogReader, policy: Policy) -> Self:
         """Read the log; Missing, Malformed or Refused where it does not hold."""
         return cls(reader, policy, LogIndex.scan(reader.view))
 
+    @classmethod
+    def hinted(cls, reader: LogReader, policy: Policy, hints: Hints, store: Batches) -> Self:
+        """Read of the log what hints and the store's key entries lead to."""
+        return cls(reader, policy, HintedLog(reader.view, hints, store), hints)
 
-def prove(
+
+def with_log(
+    build: Callable[[ProvingLog], Proof],
+    *,
+    log: LogReader,
+    policy: Policy,
+    hints: Hints | None,
+    store: Batches,
+) -> Proof:
+    """Build a proof by hints; where they lead to none, by a scan, whose word is the last."""
+    if hints is not None:
+        with suppress(AnchorError):
+            return build(ProvingLog.hinted(log, policy, hints, store))
+    return build(ProvingLog.scan(log, policy))
+
+
+def prove(  # noqa: PLR0913 - what it reads, each by name
     *,
     ledger: Ledger,
     log: LogReader,
     policy: Policy,
     row: MessageRow,
     proving: ProvingLog | None = None,
+    hints: Hints | None = None,
 ) -> ProofFile:
     """Build the proof of a row, and verify it before it is given out.
 
     Missing when the row is not anchored yet; Refused when the row is not what was anchored,
-    or the log does not hold. `proving` saves the scan of the log from one call to the next.
+    or the log does not hold. `proving` saves the scan of the log from one call to the next,
+    `hints` save it altogether.
     """
     record = untampered(row)
-    known = proving or ProvingLog.scan(log, policy)
+
+    def build(known: ProvingLog) -> ProofFile:
+        return _prove(ledger, known, row, record)
+
+    if proving is not None:
+        return build(proving)
+    return with_log(build, log=log, policy=policy, hints=hints, store=ledger)
+
+
+def _prove(ledger: Ledger, known: ProvingLog, row: MessageRow, record: bytes) -> ProofFile:
     anchored = known.index.containing(row.collector, row.position)
     cosigned = known.kept.earliest(anchored.index)
     proof = ProofFile(
@@ -67,13 +108,13 @@ def prove(
         message_proof=_message_proof(ledger, row, record, anchored),
         checkpoint_proof=TlogProof(
             anchored.index,
-            log.inclusion(anchored.index, cosigned.checkpoint.size),
+            known.reader.inclusion(anchored.index, cosigned.checkpoint.size),
             cosigned.bytes,
         ),
         keys=tuple(_keys(known, row, anchored.note, cosigned)),
-        cited=cited_by(row, log),
+        cited=cited_by(row, known.reader),
     )
-    verify(proof.to_bytes(), policy)
+    verify(proof.to_bytes(), known.policy)
     return proof
 
 
@@ -145,7 +186,7 @@ def _judged_by(known: ProvingLog, entry: bytes) -> list[int]:
 
 def key_place(known: ProvingLog, entry: bytes) -> int:
     """Where in the log a key entry stands, by its hash."""
-    place = known.index.keys.get(entry)
+    place = known.index.key(entry)
     if place is None:
         raise Refused(f"key entry {entry.hex()} is not in the anchor log")
     return place

@@ -9,18 +9,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import groupby
 from typing import Self
 
-from anchor.errors import AnchorError, Malformed, Missing
+from anchor.errors import Malformed, Missing
 from anchor.key_entry import is_key_entry
 from anchor.note import Note
-from anchor.policy import Cosigned, Policy
-from anchor.reading.log_reader import LogReader, LogView
+from anchor.reading.log_view import LogView
 from anchor.tree_head import Checkpoint
 
 Progress = Callable[[int, int], None]
-_FOLDER = "checkpoints/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,74 +106,29 @@ class LogIndex:
         places: Sequence[int] = self.checkpoints.get(collector, ())
         found = bisect_right(places, position, key=lambda place: self._at(place).checkpoint.size)
         if found == len(places):
-            raise Missing(
-                f"message {collector}:{position} is not anchored yet: wait for the anchor, or "
-                "run `factoryledger anchor --once`"
-            )
+            raise Missing(not_anchored(collector, position))
         return self._at(places[found])
 
+    def key(self, digest: bytes) -> int | None:
+        """The first key entry of this SHA-256, or None."""
+        return self.keys.get(digest)
+
     def _at(self, place: int) -> AnchoredCheckpoint:
-        note = self.view.entry(place)
-        return AnchoredCheckpoint(place, note, _checkpoint(note))
+        return anchored_at(self.view, place)
 
 
-@dataclass(slots=True)
-class KeptCheckpoints:
-    """The cosigned checkpoints that a log kept, by size; listed once a run."""
+def anchored_at(view: LogView, place: int) -> AnchoredCheckpoint:
+    """A collector's checkpoint that stands at a place; Malformed where none does."""
+    note = view.entry(place)
+    return AnchoredCheckpoint(place, note, _checkpoint(note))
 
-    reader: LogReader
-    policy: Policy
-    _sizes: list[tuple[int, str]] | None = None
 
-    def earliest(self, index: int) -> Cosigned:
-        """The earliest checkpoint known to contain entry `index` that the policy opens.
-
-        The log's newest where its files cannot be listed. Refused if that does not hold.
-        """
-        view = self.reader.view
-        after = bisect_right(self._listed(), index, key=lambda listed: listed[0])
-        for size, group in groupby(self._listed()[after:], key=lambda listed: listed[0]):
-            if size > view.size:
-                break
-            opened = [cosigned for _, path in group if (cosigned := self._opened(path))]
-            ours = [c for c in opened if c.checkpoint.root == view.root(size)]
-            if ours:
-                # The same tree may have been cosigned again later.
-                return min(ours, key=lambda c: self.policy.not_after(c) or 0)
-        return self.policy.open(self.reader.head[0])
-
-    def without(self, index: int) -> list[Cosigned]:
-        """The largest checkpoint kept that does not contain entry `index`, each time it was kept.
-
-        Empty where there is none, or where the log's files cannot be listed.
-        """
-        before = self._listed()[: bisect_right(self._listed(), index, key=lambda one: one[0])]
-        for size, group in groupby(reversed(before), key=lambda listed: listed[0]):
-            opened = [cosigned for _, path in group if (cosigned := self._opened(path))]
-            root = self.reader.view.root(size)
-            if ours := [c for c in opened if c.checkpoint.root == root]:
-                return ours
-        return []
-
-    def _opened(self, path: str) -> Cosigned | None:
-        try:
-            return self.policy.open(self.reader.source.read(path))
-        except AnchorError:
-            return None
-
-    def _listed(self) -> list[tuple[int, str]]:
-        if self._sizes is None:
-            self._sizes = sorted(self._list())
-        return self._sizes
-
-    def _list(self) -> Iterator[tuple[int, str]]:
-        for path in self.reader.source.paths(_FOLDER) or ():
-            try:
-                lines = self.reader.source.read(path).split(b"\n", 2)
-            except AnchorError:
-                continue
-            if len(lines) > 1 and lines[1].isdigit():
-                yield int(lines[1][:20]), path
+def not_anchored(collector: str, position: int) -> str:
+    """What to say of a message that no anchored checkpoint contains, and what to do."""
+    return (
+        f"message {collector}:{position} is not anchored yet: wait for the anchor, or "
+        "run `factoryledger anchor --once`"
+    )
 
 
 def _checkpoint(note: bytes) -> Checkpoint:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from anchor.note import VerifierKey
 from anchor.policy_text import FormerLog, open_by_log
-from anchor.reading.http_source import HttpSource, open_source
 from anchor.reading.log_files import C2SP, Layout, LogFiles
 from anchor.reading.log_source import FolderSource, LogSource
 from anchor.reading.log_view import LogView
@@ -17,12 +16,10 @@ from anchor.tree_head import Checkpoint
 __all__ = [
     "C2SP",
     "FolderSource",
-    "HttpSource",
     "Layout",
     "LogReader",
     "LogSource",
     "LogView",
-    "open_source",
 ]
 
 

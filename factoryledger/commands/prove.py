@@ -102,7 +102,10 @@ def prove(  # noqa: PLR0913 - a command's options
             proving.report_range(*proving.write_range(place, asked, out), json_=json_)
             return
         row = _row(place, device, session, seq, message)
-        proof = build(ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row)
+        with proving.hints_of(place) as hints:
+            proof = build(
+                ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row, hints=hints
+            )
     path = out or place.settings.data / "proofs" / proving.file_name(row)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, proof.to_bytes())

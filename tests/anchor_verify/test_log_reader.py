@@ -24,8 +24,8 @@ from anchor.merkle import (
     tree_root,
 )
 from anchor.note import SignerKey, VerifierKey
-from anchor.reading.http_source import Patience
-from anchor.reading.log_reader import FolderSource, HttpSource, Layout, LogReader, open_source
+from anchor.reading.http_source import HttpSource, Patience, open_source
+from anchor.reading.log_reader import FolderSource, Layout, LogReader
 from anchor.tile import tiles_of
 
 SUMDB = Layout(checkpoint="latest", tile="tile/8")

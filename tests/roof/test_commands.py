@@ -345,6 +345,34 @@ def test_keys_lists_who_is_trusted_and_what_is_here(command):
     assert "PRIVATE" not in command("keys", "list", "--data", "d").out
 
 
+@pytest.mark.parametrize("damage", ["gone", "garbage", "empty", "tables"])
+def test_proofs_need_no_anchor_db_and_believe_none(command, ledger, damage):
+    """It only says where to look: whatever it says, the same proof comes out."""
+    asked = ["--device", "mill-01", "--from", "1971-01-01T00:00:00Z", "--to"]
+    place = ["--data", ledger.path]
+    with LedgerReader(f"sqlite:///{ledger.database}") as rows:
+        [collector] = rows.collectors()
+    single = ["--message", f"{collector.id}:3"]
+    lines = [[*single, "-o"], [*asked, "2100-01-01T00:00:00Z", "-o"]]
+    for number, line in enumerate(lines):
+        assert command("prove", *line, f"{number}.due", *place).code == 0
+    database = ledger.path / "anchor.db"
+    if damage == "tables":
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("UPDATE entries SET position = position + 1000")
+            connection.execute("UPDATE cosigned SET hash = randomblob(32)")
+            connection.commit()
+    else:
+        for file in ledger.path.glob("anchor.db*"):
+            file.unlink()
+        if damage != "gone":
+            database.write_bytes(b"" if damage == "empty" else b"\0garbage" * 4096)
+    for number, line in enumerate(lines):
+        said = command("prove", *line, f"{number}.made", *place)
+        assert said.code == 0, said.err
+        assert Path(f"{number}.made").read_bytes() == Path(f"{number}.due").read_bytes()
+
+
 def test_a_machine_s_time_is_proved_in_one_file(command, ledger):
     rows = LedgerReader(f"sqlite:///{ledger.database}")
     with rows:
