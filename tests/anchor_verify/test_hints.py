@@ -110,9 +110,7 @@ def test_by_hints_neither_the_log_is_scanned_nor_its_checkpoints_listed(tmp_path
             source.bundles = 0
             row = world.ledger.message_rows[number]
             log = reader_of(world, source)
-            made = prove(
-                ledger=world.ledger, log=log, policy=world.policy, row=row, hints=hints
-            )
+            made = prove(ledger=world.ledger, log=log, policy=world.policy, row=row, hints=hints)
             assert made.message_proof.index == number
             # The checkpoint's bundle, and that of the key entries, again where they take turns.
             assert source.bundles <= 4
@@ -182,9 +180,7 @@ def test_what_is_not_anchored_is_missing_with_hints_too(tmp_path: Path) -> None:
     world.append()  # the anchor has it, and has not published yet
     path = anchor_db(world, tmp_path / "anchor.db")
     with AnchoredPlaces(path) as hints, pytest.raises(Missing, match="not anchored yet"):
-        prove(
-            ledger=world.ledger, log=reader_of(world), policy=world.policy, row=row, hints=hints
-        )
+        prove(ledger=world.ledger, log=reader_of(world), policy=world.policy, row=row, hints=hints)
 
 
 def test_a_database_that_cannot_be_read_hints_at_nothing(tmp_path: Path) -> None:
