@@ -59,7 +59,8 @@ class AnchoredPlaces:
 
     def place(self, digest: bytes) -> int | None:
         """The first entry of this SHA-256, or None."""
-        return self._one(_PLACE, digest)
+        found: int | None = self._one(_PLACE, digest)
+        return found
 
     def containing(self, collector: str, position: int) -> int | None:
         """The entry with a collector's smallest checkpoint that contains a position, or None.

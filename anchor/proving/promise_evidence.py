@@ -84,7 +84,7 @@ class PromiseVerifier:
         """
         found = [proof.keys[0].entry for proof in self.proofs if proof.keys]
         if self.log is not None:
-            index = self.log.index
+            index = self.log.scanned
             places = (place for name in index.enrolled for place in index.certified(name))
             found += [index.view.entry(place) for place in places]
         return list(dict.fromkeys(found))
@@ -98,7 +98,7 @@ class PromiseVerifier:
         return Newest(_us(self.policy.not_before(cosigned)), records)
 
     def _checkpoints(self, collector: str) -> list[AnchoredCheckpoint]:
-        return [] if self.log is None else list(self.log.index.batches(collector))
+        return [] if self.log is None else list(self.log.scanned.batches(collector))
 
     def _shown(self, leaf: ReceiptLeaf) -> Shown | None:
         by_proofs = self._by_proofs(leaf)

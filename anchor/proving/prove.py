@@ -48,6 +48,13 @@ class ProvingLog:
     def __post_init__(self) -> None:
         self.kept = KeptCheckpoints(self.reader, self.policy, self.hints)
 
+    @property
+    def scanned(self) -> LogIndex:
+        """Where all of the log's entries stand; read now where hints took its place so far."""
+        if not isinstance(self.index, LogIndex):
+            self.index = LogIndex.scan(self.index.view)
+        return self.index
+
     @classmethod
     def scan(cls, reader: LogReader, policy: Policy) -> Self:
         """Read the log; Missing, Malformed or Refused where it does not hold."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import is_key_entry
 from anchor.ports import Batches
-from anchor.reading.log_index import AnchoredCheckpoint, LogIndex, anchored_at, not_anchored
+from anchor.reading.log_index import AnchoredCheckpoint, anchored_at, not_anchored
 from anchor.reading.log_view import LogView
 
 
@@ -79,10 +79,6 @@ class HintedLog:
         if found.checkpoint.origin != mine or found.checkpoint.size <= position:
             raise Refused(f"entry {place} of the log does not hold message {collector}:{position}")
         return found
-
-    def batches(self, collector: str) -> Iterator[AnchoredCheckpoint]:
-        """A collector's checkpoints in the order in which they stand in the log: by a scan."""
-        return LogIndex.scan(self.view).batches(collector)
 
     def _in_tree(self, place: int | None) -> int | None:
         """None for what the log's checkpoint does not cover: the anchor may be ahead of it."""
