@@ -15,6 +15,7 @@ from anchor.note import Note
 from anchor.spelling import decoded, octets
 from anchor.tree_head import Checkpoint
 from telemetry.canonical import b64, quote
+from telemetry.errors import NotCanonical
 
 VERSION = 1
 MAX_FILE = 1 << 25
@@ -105,9 +106,10 @@ def evidence_from_bytes(data: bytes) -> Evidence:
     members = _parse(data)
     try:
         evidence = _KINDS[members["kind"]](members)
-    except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as error:
+        written = evidence.to_bytes()
+    except (KeyError, TypeError, AttributeError, UnicodeEncodeError, NotCanonical) as error:
         raise Malformed(f"a member of the evidence file has the wrong form: {error}") from error
-    if evidence.to_bytes() != data:
+    if written != data:
         raise Malformed("the evidence file is not in the one spelling that is written")
     return evidence
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from anchor.errors import Malformed
 from anchor.merkle import HASH
-from anchor.spelling import decoded, octets
+from anchor.spelling import MAX_NUMBER, decoded, octets
 from anchor.tlog_proof import TlogProof
 from telemetry.canonical import b64, quote
 
@@ -88,8 +88,8 @@ class ProofFile:
         return cls(
             payload=None if payload is None else octets(payload, "payload"),
             record=members["record"].encode(),
-            message_proof=TlogProof.from_bytes(members["message_proof"].encode()),
-            checkpoint_proof=TlogProof.from_bytes(members["checkpoint_proof"].encode()),
+            message_proof=bare_proof(members["message_proof"]),
+            checkpoint_proof=bare_proof(members["checkpoint_proof"]),
             keys=tuple(map(included_entry, members["keys"])),
             cited=None if cited is None else cited.encode(),
         )
@@ -107,11 +107,19 @@ def _parse(data: bytes) -> dict[str, Any]:
     return members
 
 
+def bare_proof(text: str) -> TlogProof:
+    """Read a tlog-proof without extra data: no hash or signature of it binds what is there."""
+    proof = TlogProof.from_bytes(text.encode())
+    if proof.extra is not None:
+        raise Malformed("a tlog-proof in a file of ours has extra data, which nothing vouches for")
+    return proof
+
+
 def included_entry(member: dict[str, Any]) -> IncludedEntry:
     """Read a key entry with its path; Malformed or KeyError for another form."""
     index = member["index"]
-    if type(index) is not int or index < 0:
-        raise Malformed(f"index {index!r} of a key entry is not a number from 0")
+    if type(index) is not int or not 0 <= index <= MAX_NUMBER:
+        raise Malformed(f"index {index!r} of a key entry is not a number from 0 to 2^63-1")
     path = tuple(octets(step, "hash in the path of a key entry", HASH) for step in member["path"])
     return IncludedEntry(member["entry"].encode(), index, path)
 

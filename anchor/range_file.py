@@ -10,7 +10,14 @@ from typing import Any, Self
 
 from anchor.errors import Malformed
 from anchor.merkle import HASH
-from anchor.proof_file import MAX_FILE, IncludedEntry, entry_text, included_entry, verbatim
+from anchor.proof_file import (
+    MAX_FILE,
+    IncludedEntry,
+    bare_proof,
+    entry_text,
+    included_entry,
+    verbatim,
+)
 from anchor.spelling import decoded, octets
 from anchor.tlog_proof import TlogProof
 from telemetry.canonical import b64, quote, time_text, time_us
@@ -98,7 +105,7 @@ class RangeFile:
             )
             written = found.to_bytes()
         except (
-            KeyError, TypeError, AttributeError, IndexError, UnicodeEncodeError, TelemetryError,
+            KeyError, TypeError, AttributeError, IndexError, ValueError, TelemetryError,
         ) as error:  # fmt: skip
             raise Malformed(f"a member of the range file has the wrong form: {error}") from error
         if written != data:
@@ -140,7 +147,7 @@ def _read_part(member: dict[str, Any]) -> RangePart:
     cited = member["cited"]
     return RangePart(
         checkpoint=member["checkpoint"].encode(),
-        checkpoint_proof=TlogProof.from_bytes(member["checkpoint_proof"].encode()),
+        checkpoint_proof=bare_proof(member["checkpoint_proof"]),
         keys=tuple(map(included_entry, member["keys"])),
         topics=tuple(member["topics"]),
         messages=tuple(map(_read_message, member["messages"])),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anchor.errors import Malformed, Refused
 from anchor.key_entry import OperatorAuthority
 from anchor.merkle import HASH, check_inclusion, leaf_hash, parents
-from anchor.note import ED25519, Note, SignerKey, VerifierKey, sign_note
+from anchor.note import ED25519, Note, SignerKey, VerifierKey, check_key_name, sign_note
 from anchor.spelling import number, octets
 from telemetry.canonical import b64
 from telemetry.errors import TelemetryError
@@ -30,6 +30,11 @@ class ReceiptHead:
     origin: str
     size: int
     root: bytes
+
+    def __post_init__(self) -> None:
+        check_key_name(self.origin)
+        if self.size < 1:
+            raise Malformed("a tree of no receipts")
 
     def to_text(self) -> str:
         """The note's text."""

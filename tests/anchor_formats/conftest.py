@@ -1,10 +1,14 @@
 """Fixtures for the formats: vectors beside the project, keys that never change."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from anchor.note import COSIGNATURE, ML_DSA_44, SignerKey
+
+# Tests are imported by path; the modules that they share are not, so their folder is named.
+sys.path.insert(0, str(Path(__file__).parent))
 
 SHARED = Path(__file__).parents[3] / "shared" / "vectors"
 

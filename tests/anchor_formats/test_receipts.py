@@ -192,7 +192,15 @@ HEAD = ReceiptHead(KEY.name, 3, bytes(32)).to_text()
 
 @pytest.mark.parametrize(
     "text",
-    [HEAD + "more\n", HEAD[:-1], HEAD.replace("v1", "v2"), HEAD.replace("\n3\n", "\n03\n")],
+    [
+        HEAD + "more\n",
+        HEAD[:-1],
+        HEAD.replace("v1", "v2"),
+        HEAD.replace("\n3\n", "\n03\n"),
+        HEAD.replace("\n3\n", "\n0\n"),
+        HEAD.replace(KEY.name, ""),
+        HEAD.replace(KEY.name, "example.org log"),
+    ],
 )
 def test_a_head_has_one_spelling(text):
     with pytest.raises(Malformed):

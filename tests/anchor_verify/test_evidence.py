@@ -358,6 +358,12 @@ def test_any_false_byte_is_refused_and_nothing_else_is_raised(
         b'{"factoryledger":"evidence","version":1,"kind":"rumour"}\n',
         b'{"factoryledger":"evidence","version":1,"kind":[]}\n',
         b'{"factoryledger":"evidence","version":1,"kind":"messages","first":1,"second":2,"key":3}\n',
+        *(
+            b'{"factoryledger":"evidence","version":1,"kind":"messages",'
+            b'"first":{"topic":"","properties":%s,"payload":""},'
+            b'"second":{"topic":"a","properties":null,"payload":""},"key":""}\n' % value
+            for value in (b"false", b"0", b"[]", b"{}", b'"\\ud800"', b'""')
+        ),
         (
             b'{"factoryledger":"evidence","version":1,"kind":"messages",'
             b'"first":{"topic":"\\ud800","properties":null,"payload":""},'

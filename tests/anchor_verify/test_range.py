@@ -338,6 +338,15 @@ def test_parts_of_messages_that_change_places_are_refused(small: tuple[World, by
             verify_range(file_.to_bytes(), world.policy)
 
 
+def test_a_message_of_another_length_is_refused(small: tuple[World, bytes]) -> None:
+    """Neither whole nor erased: it has one of two lengths."""
+    _, file = small
+    for wrong in (b"[]", b"[1]", b"[1,2,3]", b'"ab"', b"{}", b"[1,2,3,4,5,6,7,8,9]"):
+        changed = file.replace(b'"messages":[', b'"messages":[' + wrong + b",", 1)
+        with pytest.raises(Malformed):
+            RangeFile.from_bytes(changed)
+
+
 @pytest.mark.parametrize(
     "data",
     [
