@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers witness examples example broker \
-	postgresql libfaketime bench soak faults hammer mutations outage day lock clean
+	postgresql libfaketime bench soak faults hammer vectors mutations outage day lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -119,6 +119,9 @@ outage: $(DEV) broker postgresql ## Five minutes without the database: memory, a
 
 hammer: $(DEV) ## The anchor killed at every step and its storage flipped, thousands of times
 	$(VENV)/bin/python -m pytest tests/anchor_writer/test_hammer.py -m "long or not long" -s $(PYTEST_ARGS)
+
+vectors: $(DEV) ## Third parties' vectors, in a table: how many are accepted and refused, of how many
+	$(VENV)/bin/python -m pytest tests/anchor_formats/test_vector_counts.py -q -rs $(PYTEST_ARGS)
 
 mutations: $(DEV) ## 10,000 damages to store, log and proofs: found, or without meaning
 	$(VENV)/bin/python -m pytest tests/anchor_verify/test_mutations.py -m "long or not long" -s \

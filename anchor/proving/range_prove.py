@@ -88,12 +88,14 @@ def _part(ledger: Ranged, known: ProvingLog, unordered: list[MessageRow]) -> Ran
     cosigned = known.kept.earliest(anchored.index)
     size = cosigned.checkpoint.size
     places = [certifying(known, rows[0].collector, anchored.note)]
-    entries = list(dict.fromkeys(row.entry for row in rows if row.entry is not None))
+    # An erased message says both in its record.
+    whole = [row for row in rows if row.payload is not None]
+    entries = list(dict.fromkeys(row.entry for row in whole if row.entry is not None))
     places += [key_place(known, entry) for entry in entries]
     if max(places) >= size:
         raise Refused("a key entry stands in the log after the checkpoint that relies on it")
     view = known.index.view
-    topics = list(dict.fromkeys(row.topic for row in rows))
+    topics = list(dict.fromkeys(row.topic for row in whole if row.entry is not None))
     hashes = _hashes(ledger, rows, anchored)
     return RangePart(
         checkpoint=anchored.note,

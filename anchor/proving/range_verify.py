@@ -89,6 +89,7 @@ def _verify_part(part: RangePart, file: RangeFile, policy: Policy) -> _Part:
         )
         certified = certified_collector(part.checkpoint, log, statements)
     with hop("The messages", f"collector key {certified.key.name}"):
+        _check_named(part)
         proved = list(_proved(part, file.device, certified, statements))
         _check_places(part, proved, certified)
     with hop("The checkpoint that the first message cites", f"log key {log.name} or a witness"):
@@ -97,6 +98,17 @@ def _verify_part(part: RangePart, file: RangeFile, policy: Policy) -> _Part:
         not_before = microseconds(policy.not_before(cited)) if cited else None
         not_after = microseconds(policy.not_after(anchored))
     return _Part(proved, certified.collector, anchored, not_before, not_after)
+
+
+def _check_named(part: RangePart) -> None:
+    """Each topic and key entry is there once, in the order in which messages name them first."""
+    whole = [message for message in part.messages if isinstance(message, RangeMessage)]
+    topics = list(dict.fromkeys(message.topic for message in whole))
+    entries = list(dict.fromkeys(message.entry for message in whole))
+    if topics != list(range(len(set(part.topics)))) or len(topics) != len(part.topics):
+        raise Refused("its topics are not those that its messages name, each once")
+    if entries != list(range(1, len(part.keys))):
+        raise Refused("its key entries are not those that its messages rest on, each once")
 
 
 def _check_places(part: RangePart, proved: Sequence[Proved], certified: Certified) -> None:

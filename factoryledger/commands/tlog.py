@@ -28,7 +28,9 @@ def verify(
     from anchor.errors import Malformed  # noqa: PLC0415 - on demand
     from anchor.policy import Policy  # noqa: PLC0415 - on demand
     from anchor.proving.verify import verify_tlog  # noqa: PLC0415 - on demand
+    from anchor.tlog_proof import TlogProof  # noqa: PLC0415 - on demand
     from factoryledger.errors import FoundFalse, WrongUsage  # noqa: PLC0415 - on demand
+    from telemetry.canonical import b64  # noqa: PLC0415 - on demand
 
     try:
         pinned = Policy.from_bytes(policy.read_bytes())
@@ -37,17 +39,23 @@ def verify(
     opened, content = proof.read_bytes(), entry.read_bytes()
     try:
         cosigned = verify_tlog(opened, content, pinned)
+        extra = TlogProof.from_bytes(opened).extra
     except Malformed as error:
         raise FoundFalse(f"{proof}: {error}") from error
     checkpoint, witnesses = cosigned.checkpoint, list(cosigned.times)
     if json_:
         about = {"origin": checkpoint.origin, "size": checkpoint.size, "witnesses": witnesses}
-        typer.echo(json.dumps({"verified": True, **about}))
+        unproven = {} if extra is None else {"unauthenticated": {"extra": b64(extra)}}
+        typer.echo(json.dumps({"verified": True, **about, **unproven}))
     else:
         by = ", ".join(witnesses) or "no witness"
         typer.echo(
             f"{proof}: valid, in {checkpoint.origin} of size {checkpoint.size}, cosigned by {by}"
         )
+        if extra is not None:
+            typer.echo(
+                f"Not proven: its {len(extra)} bytes of extra data; nothing vouches for them"
+            )
 
 
 @app.command("audit")
