@@ -66,7 +66,9 @@ def test_no_module_that_reads_a_format_is_left_out():
     # These two read by `read` and `check`, since they check a signature first.
     known = {form.module for form in FORMATS}
     missing = (reading | {"key_entry", "command"}) ^ known
-    assert not missing, f"put it into tests/anchor_formats/format_table.py, or take it out: {missing}"
+    assert not missing, (
+        f"put it into tests/anchor_formats/format_table.py, or take it out: {missing}"
+    )
 
 
 @settings(deadline=None, max_examples=30)
