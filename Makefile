@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 
 ARGS ?=
 PYTEST_ARGS ?=
+# Tests run in so many processes; one at a time: make check WORKERS=0
+WORKERS ?= 2
 VENV ?= .venv
 VENV_ORACLES ?= .venv-oracles
 VENV_PEERS ?= .venv-peers
@@ -53,7 +55,7 @@ test: environment oracles peers witness examples broker postgresql libfaketime c
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(DEV) ## Format, lint, types, imports
 	$(VENV)/bin/ruff format --check
@@ -110,7 +112,8 @@ soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memor
 	$(VENV)/bin/python benchmarks/soak.py --seconds 600 $(SOAK)
 
 faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut, flooded and forged for minutes; prints what was lost: 0
-	$(VENV)/bin/python -m pytest tests/survival tests/anchor_verify/test_audit_attacks.py \
+	$(VENV)/bin/python -m pytest tests/survival tests/roof/test_demo.py \
+		tests/anchor_verify/test_audit_attacks.py \
 		-m "long or not long" -s --durations 5 $(PYTEST_ARGS)
 
 outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0

@@ -4,12 +4,14 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import tempfile
 import uuid
+from pathlib import Path
 
 import mqtt5
 import pytest
 
-from factoryledger.broker import LocalBroker, find_mosquitto, free_port
+from factoryledger.broker import LocalBroker, find_mosquitto
 from factoryledger.broker_config import broker_config
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Link, Subscription
@@ -62,8 +64,7 @@ class Shipped(LocalBroker):
         # Mosquitto started by root becomes a user of its own, which must read both.
         for path in (passwords, acl):
             path.chmod(0o644)
-        for folder in (self.directory, *self.directory.parents[:2]):
-            folder.chmod(0o755)
+        self.directory.chmod(0o755)
         text = broker_config("mosquitto.conf").read_text()
         for old, new in (
             ("listener 1883", f"listener {self.port} 127.0.0.1"),
@@ -78,10 +79,14 @@ class Shipped(LocalBroker):
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
+def shipped():
     if find_mosquitto() is None:
         pytest.fail("this test needs mosquitto: apt-get install mosquitto, or brew install it")
-    with Shipped(free_port(), tmp_path_factory.mktemp("shipped"), embedded=False) as running:
+    # Not in pytest's folder, which its maker alone may enter.
+    with (
+        tempfile.TemporaryDirectory(prefix="factoryledger-shipped-") as folder,
+        Shipped(0, Path(folder), embedded=False) as running,
+    ):
         yield running
 
 
