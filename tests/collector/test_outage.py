@@ -134,6 +134,13 @@ def works(postgres_of_ones_own, works_at, tmp_path):
 
 
 @pytest.fixture
+def hasty_works(postgres_of_ones_own, works_at, tmp_path):
+    """On a database that a connection is waited for no longer than libpq's least."""
+    with works_at(tmp_path, f"{postgres_of_ones_own.database()}?connect_timeout=2") as made:
+        yield made
+
+
+@pytest.fixture
 def sqlite_works(works_at, tmp_path):
     with works_at(tmp_path, f"sqlite:///{tmp_path}/ledger.db") as made:
         yield made
@@ -181,8 +188,9 @@ def test_a_database_that_hangs(works, broker, topic_prefix, postgres_of_ones_own
 
 
 def test_a_stop_while_the_database_hangs_ends_with_nothing_acknowledged(
-    works, broker, topic_prefix, postgres_of_ones_own, quiet_log
+    hasty_works, broker, topic_prefix, postgres_of_ones_own, quiet_log
 ):
+    works = hasty_works
     plant = Plant(works, broker, topic_prefix, quiet_log)
 
     async def scenario():

@@ -49,7 +49,7 @@ def ride_out(line, away, what, seconds):
     collector, machines = line.collector(), line.machines(MACHINES)
     collector.start()
     machines.start()
-    until(lambda: line.accepted() > 20 * MACHINES, "it has taken some")
+    until(lambda: line.accepted() > 5 * MACHINES, "it has taken some")
     with Sizes(collector.pid) as sizes:
         stood = line.accepted()
         with away:
@@ -121,7 +121,7 @@ def test_a_database_whose_disk_is_full(lay, small_disk, monkeypatch, what, megab
         machines.start()
         until(lambda: FULL in server.log.read_text("utf-8", "replace"), "its disk is full")
         until(lambda: TRYING in collector.said(), "the collector has met it")
-        time.sleep(2.0)  # more comes meanwhile
+        time.sleep(1.0)  # more comes meanwhile
         grow(1000)
 
         def accepted():

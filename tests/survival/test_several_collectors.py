@@ -7,6 +7,9 @@ from simulator.plant import build_plant
 
 pytestmark = pytest.mark.e2e
 
+# s; every second resend goes to the one that is dead, and the wait doubles each time.
+AGAIN = 0.1
+
 
 def counts(line):
     return [count for (count,) in line.query("select count(*) from claims")]
@@ -42,7 +45,7 @@ def test_collectors_with_an_area_each_have_one_anchor(lay):
 
 
 def test_one_of_two_that_share_killed_for_good_loses_nothing(lay):
-    line = lay()
+    line = lay(resend_after=AGAIN)
     east, west = sharing(line)
     machines = line.machines(6)
     machines.start()
@@ -62,7 +65,7 @@ def test_one_of_two_that_share_killed_for_good_loses_nothing(lay):
 
 
 def test_what_is_stranded_at_a_dead_one_comes_when_it_returns(lay):
-    line = lay()
+    line = lay(resend_after=AGAIN)
     topics = ["--topic", "foreign/#", "--topic", "example-works/#"]
     east, west = sharing(line, *topics)
     machines = line.machines(4)
