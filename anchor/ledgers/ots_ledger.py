@@ -1,0 +1,166 @@
+"""OpenTimestamps as a ledger: a checkpoint goes to calendars, and comes back with Bitcoin's word.
+
+A receipt is a receipt only with a Bitcoin attestation, held to its block's header where a
+source of headers is given; a calendar's promise is none. One calendar that is down, late or
+lying stands in nobody's way, and is said.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+
+import httpx
+import structlog
+
+from anchor.errors import AnchorError, Malformed, Missing, Refused
+from anchor.ledgers.ledger import Keep
+from anchor.ledgers.ots_calendar import Calendar
+from anchor.ledgers.ots_chain import HeaderSource
+from anchor.ledgers.ots_file import OtsFile, Timestamp
+from anchor.ledgers.ots_path import Path
+from anchor.ledgers.ots_ticket import NONCE, Ticket
+from anchor.ledgers.ots_voucher import KIND, OtsVoucher, attested
+
+PATIENCE = 3 * 86400
+_log = structlog.get_logger("anchor.ledgers.ots")
+
+
+class OtsLedger:
+    """One or several calendars under one name; `http` is closed with it.
+
+    `source` gives the headers that attestations are held to; without it they are taken
+    unseen, and a calendar that lies is found out by whoever verifies. `patience` is after how
+    many seconds a promise that is not kept is called late.
+    """
+
+    kind = KIND
+
+    def __init__(  # noqa: PLR0913 - each is a choice of the operator or of a test
+        self,
+        name: str,
+        calendars: Sequence[str],
+        http: httpx.AsyncClient,
+        *,
+        source: HeaderSource | None = None,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        if not calendars or len(set(calendars)) != len(calendars):
+            raise Malformed(f"ledger {name} needs the addresses of calendars, each once")
+        self.name = name
+        self._calendars = [Calendar(address, http) for address in calendars]
+        self._http, self._source, self._patience = http, source, patience
+        self._clock, self._chance = clock, chance
+        self._said: dict[str, str] = {}
+
+    async def advance(self, note: bytes, ticket: bytes | None, keep: Keep) -> bytes | None:
+        """Take a checkpoint a step further, as `Ledger.advance` says."""
+        if ticket is None:
+            state = Ticket.begin(note, self._chance(NONCE), int(self._clock()))
+            await keep(state.to_bytes())
+        else:
+            state = Ticket.from_bytes(ticket, note)
+        failures: dict[str, AnchorError] = {}
+        state = await self._submit(state, keep, failures)
+        receipt = await self._collect(note, state, failures)
+        self._say(failures)
+        if receipt is not None:
+            return receipt
+        if len(failures) == len(self._calendars):
+            self._give_up(failures)
+        if self._clock() - state.since > self._patience:
+            days = (self._clock() - state.since) / 86400
+            raise Missing(
+                f"ledger {self.name}: no calendar has led the checkpoint to Bitcoin for "
+                f"{days:.1f} days; it is asked again, and another calendar may be added"
+            )
+        return None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _submit(self, state: Ticket, keep: Keep, failures: dict[str, AnchorError]) -> Ticket:
+        """Ask every calendar that holds nothing yet; each answer is kept as it comes."""
+        asked = [one for one in self._calendars if one.address not in state.held]
+        answers = [asyncio.create_task(_answer(one, state.commitment)) for one in asked]
+        try:
+            for answer in asyncio.as_completed(answers):
+                address, timestamp = await answer
+                if isinstance(timestamp, Timestamp):
+                    state = state.holding(address, timestamp)
+                    await keep(state.to_bytes())
+                else:
+                    failures[address] = timestamp
+        finally:
+            for task in answers:
+                task.cancel()
+        return state
+
+    async def _collect(
+        self, note: bytes, state: Ticket, failures: dict[str, AnchorError]
+    ) -> bytes | None:
+        """The receipt of all Bitcoin attestations that are there and hold."""
+        holders = [one for one in self._calendars if one.address in state.held]
+        rounds = await asyncio.gather(
+            *(self._attested(note, state, one) for one in holders), return_exceptions=True
+        )
+        paths: list[Path] = []
+        for calendar, found in zip(holders, rounds, strict=True):
+            if isinstance(found, AnchorError):
+                failures[calendar.address] = found
+            elif isinstance(found, BaseException):
+                raise found
+            else:
+                paths += found
+        if not paths:
+            return None
+        return _file(state, paths)
+
+    async def _attested(self, note: bytes, state: Ticket, calendar: Calendar) -> tuple[Path, ...]:
+        """The Bitcoin paths that this calendar's promise has become, each held to its block."""
+        timestamp = state.timestamp(calendar.address)
+        upgraded = await calendar.upgrade(state.commitment, timestamp)
+        paths = upgraded.after(*state.steps).bitcoin()
+        if not paths:
+            return ()
+        receipt = _file(state, paths)
+        claims = attested(note, receipt)
+        if self._source is not None:
+            headers = await self._source.headers(claim.height for claim in claims)
+            try:
+                OtsVoucher(self.name, headers).check(note, receipt)
+            except Refused as error:
+                raise Refused(f"calendar {calendar.address} answers falsely: {error}") from error
+        return paths
+
+    def _say(self, failures: dict[str, AnchorError]) -> None:
+        """Each calendar's failure once, until it is another or gone."""
+        now = {address: str(error) for address, error in failures.items()}
+        for address, reason in now.items():
+            if self._said.get(address) != reason:
+                _log.warning(
+                    "a calendar is of no use now", ledger=self.name, calendar=address, reason=reason
+                )
+        self._said = now
+
+    def _give_up(self, failures: dict[str, AnchorError]) -> None:
+        reasons = "; ".join(str(error) for error in failures.values())
+        lies = all(isinstance(error, Refused | Malformed) for error in failures.values())
+        raise (Refused if lies else Missing)(f"ledger {self.name}: {reasons}")
+
+
+async def _answer(calendar: Calendar, commitment: bytes) -> tuple[str, Timestamp | AnchorError]:
+    try:
+        return calendar.address, await calendar.submit(commitment)
+    except AnchorError as error:
+        return calendar.address, error
+
+
+def _file(state: Ticket, paths: Sequence[Path]) -> bytes:
+    digest = bytes.fromhex(state.digest)
+    data = OtsFile(digest, Timestamp.of(paths)).to_bytes()
+    OtsFile.from_bytes(data)  # whoever verifies must be able to read it
+    return data
