@@ -15,7 +15,7 @@ from anchor.errors import Malformed, Refused
 from anchor.spelling import decoded, number
 
 LEAST_WORK = 1 << 74
-"""Hashes that a header must have cost by default: what each block since May 2018 has."""
+"""Hashes that a header must have cost by default: what each block since July 2018 has."""
 
 HEADER = 80
 MAX_PINNED = 1 << 20

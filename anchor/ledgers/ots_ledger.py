@@ -141,9 +141,7 @@ class OtsLedger:
         now = {address: str(error) for address, error in failures.items()}
         for address, reason in now.items():
             if self._said.get(address) != reason:
-                _log.warning(
-                    "a calendar is of no use now", ledger=self.name, calendar=address, reason=reason
-                )
+                _log.warning("calendar-failed", ledger=self.name, calendar=address, reason=reason)
         self._said = now
 
     def _give_up(self, failures: dict[str, AnchorError]) -> None:

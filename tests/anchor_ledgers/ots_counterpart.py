@@ -208,7 +208,7 @@ class Calendar(Server):
             return self._mine()
 
     def _mine(self):
-        ways = {commitment: b"" for commitment in self.waiting}
+        ways = dict.fromkeys(self.waiting, b"")
         level = [(commitment, [commitment]) for commitment in self.waiting]
         while len(level) > 1:
             above = []

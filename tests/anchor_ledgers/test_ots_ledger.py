@@ -17,7 +17,6 @@ from ots_counterpart import (
     Calendar,
     Chain,
     append,
-    closing_all,
     counted,
     in_block,
     mined,

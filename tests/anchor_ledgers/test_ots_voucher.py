@@ -142,7 +142,7 @@ def test_what_is_no_ots_file_is_malformed():
 
 
 def test_every_changed_byte_of_a_receipt_is_refused_or_bounds_nothing(chain):
-    tree, height = stamped(chain)
+    tree, _ = stamped(chain)
     receipt, judge = ots(NOTE, tree), voucher(chain)
     true = judge.check(NOTE, receipt)
     refused = lacking = 0
@@ -161,7 +161,7 @@ def test_every_changed_byte_of_a_receipt_is_refused_or_bounds_nothing(chain):
             lacking += 1
     assert judge.check(NOTE, receipt) == true
     assert refused + lacking == 3 * len(receipt)
-    print(f"{refused} changes refused, {lacking} name a block without a header")
+    print(f"{refused} changes refused, {lacking} name a block without a header")  # noqa: T201 - counts, for who reads along
 
 
 def test_a_receipt_of_another_checkpoint_is_refused(chain):
