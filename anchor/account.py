@@ -10,6 +10,23 @@ ANCHORED_SECONDS: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 3600, 8640
 
 
 @dataclass(slots=True)
+class LedgerAccount:
+    """What one outside ledger did since the process started, and where it stands.
+
+    `pending` checkpoints are on their way; `newest` is the latest stamp's time (POSIX
+    seconds), `failure` why the last try failed, None once one went well.
+    """
+
+    submitted: int = 0
+    stamped: int = 0
+    refused: int = 0
+    failures: int = 0
+    pending: int = 0
+    newest: int | None = None
+    failure: str | None = None
+
+
+@dataclass(slots=True)
 class AnchorAccount:
     """Counts since the process started, and where the log stands.
 
@@ -32,6 +49,8 @@ class AnchorAccount:
     witness_failures: Counter[str] = field(default_factory=Counter)
     delays: Histogram = field(default_factory=lambda: Histogram(ANCHORED_SECONDS))
     """From a batch's last arrival to the published checkpoint that covers it."""
+    ledgers: dict[str, LedgerAccount] = field(default_factory=dict)
+    """By name. None of them is an impediment: the log goes on without."""
 
     def impediment(self) -> str | None:
         """Why what is committed now would not be anchored, or None."""

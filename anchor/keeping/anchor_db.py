@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import OperationalError
@@ -102,8 +103,8 @@ class AnchorDb:
     def __init__(self, path: Path, origin: str, durable: Durable | None = None) -> None:
         self.path = path
         self._origin = origin
-        self._durable = durable or Durable()
-        self._engine: Engine = open_writer(path)
+        self.durable = durable or Durable()
+        self.engine: Engine = open_writer(path)
         try:
             self._set_up()
         except BaseException:
@@ -112,7 +113,7 @@ class AnchorDb:
 
     def _set_up(self) -> None:
         """Make the tables where they are not; Diverged for the database of another log."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             _METADATA.create_all(connection)
             _COSIGNED_BY_SIZE.create(connection, checkfirst=True)
             others = select(_HEAD.c.origin).where(_HEAD.c.origin != self._origin)
@@ -125,11 +126,11 @@ class AnchorDb:
 
     def close(self) -> None:
         """Close the connection."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def head(self) -> Head | None:
         """The committed head; None in a new database."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             row = connection.execute(select(_HEAD.c.size, _HEAD.c.root)).first()
         return None if row is None else Head(row.size, row.root)
 
@@ -137,7 +138,7 @@ class AnchorDb:
         """Commit new entries and the head after them, together."""
 
         def transaction() -> None:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 for start in range(0, len(rows), 1000):
                     chunk = rows[start : start + 1000]
                     connection.execute(insert(_ENTRIES), [_values(row) for row in chunk])
@@ -148,44 +149,65 @@ class AnchorDb:
                     )
                 )
 
-        self._durable.commit(transaction)
+        self.durable.commit(transaction)
 
     def index(self, kind: str | None = None) -> list[IndexRow]:
         """Every entry in order, or those of one kind."""
         statement = select(_ENTRIES).order_by(_ENTRIES.c.position)
         if kind is not None:
             statement = statement.where(_ENTRIES.c.kind == kind)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             return [IndexRow(*row) for row in connection.execute(statement)]
 
     def ends(self) -> dict[str, tuple[int, int]]:
         """For each collector the number of its next batch and the size after its last."""
         columns = (_ENTRIES.c.collector, func.max(_ENTRIES.c.number), func.max(_ENTRIES.c.size))
         statement = select(*columns).where(_ENTRIES.c.kind == "checkpoint")
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             rows = connection.execute(statement.group_by(_ENTRIES.c.collector)).all()
         return {collector: (number + 1, size) for collector, number, size in rows}
 
     def last_checkpoint(self, collector: str) -> int:
         """The position of a collector's last checkpoint; it has one."""
         mine = (_ENTRIES.c.kind == "checkpoint", _ENTRIES.c.collector == collector)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             return int(connection.scalar(select(func.max(_ENTRIES.c.position)).where(*mine)) or 0)
 
     def add_cosigned(self, note_hash: bytes, size: int, time: int) -> None:
         """Note that a checkpoint was published; once for each."""
 
         def transaction() -> None:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 put = upsert(_COSIGNED).values(hash=note_hash, size=size, time=time)
                 connection.execute(put.on_conflict_do_nothing())
 
-        self._durable.commit(transaction)
+        self.durable.commit(transaction)
+
+    def newest(self) -> tuple[bytes, int] | None:
+        """The checkpoint that was published last: hash, size."""
+        statement = select(_COSIGNED.c.hash, _COSIGNED.c.size)
+        statement = statement.order_by(_COSIGNED.c.size.desc(), _COSIGNED.c.time.desc()).limit(1)
+        with self.engine.begin() as connection:
+            row = connection.execute(statement).first()
+        return None if row is None else (row.hash, row.size)
+
+    def published_after(self, note_hash: bytes) -> list[tuple[bytes, int]]:
+        """What was published after this checkpoint, in order: hash, size."""
+        before = select(_COSIGNED.c.size, _COSIGNED.c.time).where(_COSIGNED.c.hash == note_hash)
+        with self.engine.begin() as connection:
+            row = connection.execute(before).first()
+            if row is None:
+                return []
+            place = tuple_(_COSIGNED.c.size, _COSIGNED.c.time)
+            statement = select(_COSIGNED.c.hash, _COSIGNED.c.size)
+            statement = statement.where(place > tuple_(row.size, row.time))
+            statement = statement.order_by(_COSIGNED.c.size, _COSIGNED.c.time)
+            return [(row.hash, row.size) for row in connection.execute(statement)]
 
     def cosigned(self) -> list[tuple[bytes, int, int]]:
         """Every published checkpoint: hash, size, time in microseconds; in order of size."""
         statement = select(_COSIGNED).order_by(_COSIGNED.c.size, _COSIGNED.c.time)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             return [(row.hash, row.size, row.time) for row in connection.execute(statement)]
 
 

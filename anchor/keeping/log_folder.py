@@ -17,6 +17,7 @@ from anchor.tile import Tile, entries_from_path, entries_path, unpack_entries
 
 CHECKPOINT = "checkpoint"
 CHECKPOINTS = "checkpoints"
+RECEIPTS = "receipts"
 LOCK = ".lock"
 
 
@@ -140,15 +141,39 @@ class LogFolder:
         """Keep a published checkpoint by its hash, for good; again is the same as once."""
         self.put([(f"{CHECKPOINTS}/{sha256(note).hexdigest()}", note)])
 
+    def kept(self, note_hash: bytes) -> bytes:
+        """A published checkpoint by its hash; Missing where it was not kept."""
+        return self.read(f"{CHECKPOINTS}/{note_hash.hex()}")
+
+    def receipt(self, note_hash: bytes, name: str) -> bytes | None:
+        """A stored receipt, made durable if a crash came before that; None where there is none."""
+        path = f"{RECEIPTS}/{note_hash.hex()}/{name}"
+        self.durable.remove((self.path / path).with_name(f".{name}{TEMPORARY}"))
+        try:
+            data = self.read(path)
+        except Missing:
+            return None
+        self.put([(path, data)])
+        for folder in (self.path / RECEIPTS, self.path):
+            self.durable.sync_folder(folder)
+        return data
+
+    def keep_receipt(self, note_hash: bytes, name: str, receipt: bytes) -> None:
+        """Keep a ledger's receipt beside the checkpoint, for good; again is the same as once."""
+        self.put([(f"{RECEIPTS}/{note_hash.hex()}/{name}", receipt)])
+
     def settle(self) -> None:
         """After a crash: drop half-written files and make every name there durable.
 
         Files that were renamed, or folders that were made, just before a crash may be seen
-        and yet not be on the disk.
+        and yet not be on the disk. Receipts have a folder each: those that are not known to
+        be durable are asked for one by one (`receipt`).
         """
         self.durable.make_folders(self.path)
         self.durable.sync_folder(self.path.parent)
-        for folder, _, names in os.walk(self.path):
+        for folder, folders, names in os.walk(self.path):
+            if Path(folder) == self.path / RECEIPTS:
+                folders.clear()
             for name in names:
                 if name.startswith(".") and name.endswith(TEMPORARY):
                     self.durable.remove(Path(folder, name))

@@ -6,8 +6,8 @@ Here the clock, sockets and processes come in; the rules are in the modules it w
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -17,13 +17,14 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
-from anchor.account import AnchorAccount, WitnessAccount
+from anchor.account import AnchorAccount, LedgerAccount, WitnessAccount
 from anchor.errors import AnchorError, Malformed, Missing
 from anchor.keeping.anchor_db import AnchorDb
 from anchor.keeping.durable import Durable, held
 from anchor.keeping.impatient import SECONDS, impatient
 from anchor.keeping.log_folder import LogFolder
 from anchor.keeping.publisher import Announce, Clocks, Publisher
+from anchor.keeping.rounds import Outside, Rounds
 from anchor.keeping.tail import Refusal, Requests, Tail
 from anchor.keeping.witness import Limits, create_app
 from anchor.keeping.witness_client import WitnessClient
@@ -59,13 +60,15 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
     http: httpx.AsyncClient | None = None,
     account: AnchorAccount | None = None,
     on_published: Callable[[], None] | None = None,
+    ledgers: Sequence[Outside] = (),
 ) -> None:
     """Append what collectors committed and operators requested; publish cosigned checkpoints.
 
     Runs until `stop` is set, or with `once` until nothing is left to do; looks again after
     `every` seconds when there was nothing, or as soon as `every_batches` wait. `publish` is
     told of every published checkpoint, after a start of the last one again; `on_published` is
-    called in a thread, once it is so.
+    called in a thread, once it is so. `ledgers` are given the published checkpoints, each by a
+    task of its own; with `once` each is asked once, at the end.
     An `account` is kept while it runs. Errors: Locked when another anchor writes the log,
     Diverged when an older copy of it would fork, Malformed for a policy of another log,
     Missing with `once` when a quorum cannot be had.
@@ -89,11 +92,39 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
         clocks = Clocks(_microseconds, time.monotonic)
         publisher = Publisher(writer, policy, clients, clocks, publish)
         kept = AnchorAccount() if account is None else account
+        rounds = _rounds(ledgers, log, database, clocks, kept)
         anchor = _Anchor(batches, requests, writer, authority, publisher, kept, on_published)
+        anchor.wake = [one.wake for one in rounds]
         await anchor.start()
+        if not once:
+            await stack.enter_async_context(_beside(rounds))
         if on_ready is not None:
             on_ready()
         await anchor.run(Schedule(every, every_batches), once=once, stop=stop)
+        if once:
+            await asyncio.gather(*(one.round() for one in rounds))
+
+
+def _rounds(
+    ledgers: Sequence[Outside], log: LogFolder, db: AnchorDb, clocks: Clocks, kept: AnchorAccount
+) -> list[Rounds]:
+    found = list[Rounds]()
+    for outside in ledgers:
+        account = kept.ledgers[outside.ledger.name] = LedgerAccount()
+        found.append(Rounds(outside, log, db, clocks, account))
+    return found
+
+
+@asynccontextmanager
+async def _beside(rounds: Sequence[Rounds]) -> AsyncIterator[None]:
+    """Let rounds run as tasks of their own; they may be cut off at any step."""
+    tasks = [asyncio.create_task(one.run()) for one in rounds]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Anchor:
@@ -116,6 +147,7 @@ class _Anchor:
         self._publisher = publisher
         self._account = account
         self._on_published = on_published
+        self.wake: Sequence[Callable[[], None]] = ()
         self._tail: Tail | None = None
         self._delays: Iterator[float] | None = None
 
@@ -185,6 +217,8 @@ class _Anchor:
         if self._writer.published is not before:
             self._account.checkpoints += 1
             self._account.last_published = _microseconds()
+            for wake in self.wake:
+                wake()
             if self._on_published is not None:
                 await asyncio.to_thread(self._on_published)
         return settled
