@@ -139,7 +139,9 @@ def check_receipts(folder: Path) -> None:
     """What is stored holds; nothing was entered twice."""
     notary = Notary(Book(folder / "book"))
     for path in (folder / "log/receipts").glob("*/*.ots"):
-        notary.check((folder / "log/checkpoints" / path.parent.name).read_bytes(), path.read_bytes())
+        notary.check(
+            (folder / "log/checkpoints" / path.parent.name).read_bytes(), path.read_bytes()
+        )
     entered = [digest for _, digest in notary.book.lines()]
     assert len(entered) == len(set(entered))
 
