@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from anchor.errors import Missing
 from anchor.keeping.anchor_db import read_state
+from anchor.keeping.submissions import LedgerState, read_submissions
 from collector.stats import Stats
 from factoryledger.installation import Installation
 
@@ -11,6 +12,11 @@ from factoryledger.installation import Installation
 def with_anchored(place: Installation) -> Stats:
     """Count a store, with how many of its records a published checkpoint covers."""
     return replace(place.ledger.stats(), anchored=anchored(place))
+
+
+def outside(place: Installation) -> list[LedgerState]:
+    """How far each outside ledger is that checkpoints were ever given to."""
+    return read_submissions(place.data.anchor_db)
 
 
 def anchored(place: Installation) -> int | None:

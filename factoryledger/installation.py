@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
+from factoryledger.ledger_file import LEDGER_FILE
 from factoryledger.settings import Settings, read_settings
 from telemetry.address import Address, Credentials
 
@@ -63,6 +64,11 @@ class Installation:
     def log(self) -> Path:
         """The anchor log's folder."""
         return self.settings.log or self.data.log
+
+    @property
+    def ledgers_file(self) -> Path:
+        """What pins the outside ledgers."""
+        return self.settings.ledgers or self.data.path / LEDGER_FILE
 
     @cached_property
     def policy(self) -> "Policy":

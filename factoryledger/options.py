@@ -62,6 +62,15 @@ PolicyFile = Annotated[
         show_default=False,
     ),
 ]
+Ledgers = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledgers",
+        metavar="FILE",
+        help="What pins the outside ledgers. [default: ledgers.toml in the data folder]",
+        show_default=False,
+    ),
+]
 Prefix = Annotated[
     str | None,
     typer.Option(

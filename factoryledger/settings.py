@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     processes: int | None = Field(default=None, ge=0, le=256)
     every: float = Field(default=1.0, gt=0, le=1e9)
     every_batches: int = Field(default=0, ge=0)
+    ledger: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_urls)] = ()
+    ledgers: Path | None = None
     retention: dict[Status, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
     retention_every: float = Field(default=3600.0, gt=0, le=1e9)
     metrics: str | None = None

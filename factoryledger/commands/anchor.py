@@ -54,6 +54,17 @@ def anchor(  # noqa: PLR0913 - a command's options
         bool,
         typer.Option("--once", help="Anchor what is there, publish, end; no broker is needed."),
     ] = False,
+    ledger: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ledger",
+            metavar="NAME=URL",
+            help="Give checkpoints to this outside ledger too: one of the file, or tsa, evm, "
+            "ots; repeatable. What pins it stands in the file.",
+            show_default=False,
+        ),
+    ] = None,
+    ledgers: options.Ledgers = None,
     metrics: options.Metrics = None,
 ) -> None:
     """Run the anchor: batches and key entries into the log, cosigned checkpoints out.
@@ -74,6 +85,8 @@ def anchor(  # noqa: PLR0913 - a command's options
         policy=policy,
         every=every,
         every_batches=every_batches,
+        ledger=ledger,
+        ledgers=ledgers,
         metrics=metrics,
     )
     announces = not once or broker is not None
@@ -89,11 +102,15 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
     from anchor.account import AnchorAccount  # noqa: PLC0415 - on demand
     from anchor.keeping.service import run_anchor  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
+    from factoryledger.outside import outside_ledgers  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
     from factoryledger.stores import Tailed  # noqa: PLC0415 - on demand
 
     account = AnchorAccount()
     async with AsyncExitStack() as stack:
+        outside = outside_ledgers(place)
+        for one in outside:
+            stack.push_async_callback(one.ledger.aclose)
         await stack.enter_async_context(watched("anchor", place, partial(_probe, account)))
         publish = await _announcer(place, stack) if announces else None
         await run_anchor(
@@ -111,6 +128,7 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
             on_ready=ready(f"anchor {place.data.origin}"),
             account=account,
             on_published=_delays(place, account),
+            ledgers=outside,
         )
 
 

@@ -1,6 +1,7 @@
 """`factoryledger stats`: what came in and what became of it."""
 
 import json
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from telemetry.canonical import time_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from anchor.keeping.submissions import LedgerState
     from collector.stats import Break, Refusal, Stats
 
 
@@ -31,20 +33,21 @@ def stats(
 
     Exit code 1 if the sum does not hold.
     """
-    from factoryledger.counting import with_anchored  # noqa: PLC0415 - on demand
+    from factoryledger.counting import outside, with_anchored  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     with installation(data=data, database=database) as place:
         if refused:
             _show_refusals(place.ledger.refusals(), json_=json_)
             return
-        counted = with_anchored(place)
+        counted, ledgers = with_anchored(place), outside(place)
     if json_:
-        typer.echo(json.dumps(counted.to_dict()))
+        shown = [_ledger_json(one) for one in ledgers]
+        typer.echo(json.dumps({**counted.to_dict(), "ledgers": shown}))
     elif gaps:
         typer.echo("\n".join(_gap_lines(counted)))
     else:
-        typer.echo("\n".join(_lines(counted)))
+        typer.echo("\n".join([*_lines(counted), *map(_ledger_line, ledgers)]))
     if not counted.conserved:
         raise typer.Exit(1)
 
@@ -85,6 +88,44 @@ def _lines(counted: "Stats") -> list[str]:
     kinds = Counter(one.kind for one in counted.breaks)
     lines += [f"{_CALLED[kind]:<12}{count}: see --gaps" for kind, count in sorted(kinds.items())]
     return lines
+
+
+def _ledger_json(one: "LedgerState") -> dict[str, object]:
+    """An outside ledger for programs: times as text, ages in seconds."""
+    return {
+        "name": one.name,
+        "submitted": one.submitted,
+        "stamped": one.stamped,
+        "pending": one.pending,
+        "refused": one.refused,
+        "failures": one.tries,
+        "last_failure": one.failure,
+        "last_failed": None if one.failed is None else time_text(one.failed),
+        "newest_stamp": None if one.newest is None else time_text(one.newest * 1_000_000),
+        "newest_stamp_age": _age(one),
+        "stamped_size": one.size,
+    }
+
+
+def _ledger_line(one: "LedgerState") -> str:
+    """An outside ledger for people."""
+    age = _age(one)
+    newest = "nothing stamped yet" if age is None else f"newest stamp {_span(age)} ago"
+    refused = f", {one.refused} REFUSED" if one.refused else ""
+    failure = f"; failed last: {one.failure}" if one.failure else ""
+    counts = f"{one.submitted} submitted, {one.stamped} stamped, {one.pending} pending{refused}"
+    return f"ledger      {one.name}: {counts}; {newest}{failure}"
+
+
+def _age(one: "LedgerState") -> int | None:
+    return None if one.newest is None else max(0, int(time.time()) - one.newest)
+
+
+def _span(seconds: int) -> str:
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
 
 
 _CALLED = {"fork": "FORKS", "link": "misfits", "lost": "lost outbox", "start": "loose starts"}

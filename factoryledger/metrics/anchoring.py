@@ -1,18 +1,18 @@
 """Metrics of a running anchor and of a running witness (docs/operations.md explains each)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 from prometheus_client import Metric
 
-from anchor.account import AnchorAccount, WitnessAccount
+from anchor.account import AnchorAccount, LedgerAccount, WitnessAccount
 from anchor.errors import Missing
 from anchor.keeping.anchor_db import read_state
 from collector.errors import StoreUnavailable
 from factoryledger.installation import Installation
-from factoryledger.metrics.spelling import counter, counters, gauge, histogram, since_epoch
+from factoryledger.metrics.spelling import counter, counters, gauge, gauges, histogram, since_epoch
 
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +52,26 @@ class AnchorProbe:
         )
         published = account.last_published
         yield since_epoch("anchor_last_published", "When a checkpoint was published.", published)
+        yield from self._of_ledgers(account.ledgers)
+
+    def _of_ledgers(self, ledgers: Mapping[str, LedgerAccount]) -> Iterator[Metric]:
+        for name, about in (
+            ("submitted", "Checkpoints that an outside ledger is to take."),
+            ("stamped", "Receipts that hold and are stored."),
+            ("failures", "Tries of an outside ledger that failed."),
+            ("refused", "Checkpoints that an outside ledger will not take."),
+        ):
+            values = {ledger: getattr(one, name) for ledger, one in ledgers.items()}
+            yield counters(f"anchor_ledger_{name}", about, "ledger", values)
+        pending = {ledger: one.pending for ledger, one in ledgers.items()}
+        yield gauges("anchor_ledger_pending", "Checkpoints on their way.", "ledger", pending)
+        newest = {n: one.newest for n, one in ledgers.items() if one.newest is not None}
+        yield gauges(
+            "anchor_ledger_newest_stamp_timestamp_seconds",
+            "The latest time that a receipt states.",
+            "ledger",
+            newest,
+        )
 
 
 @dataclass(slots=True)

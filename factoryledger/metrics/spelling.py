@@ -37,6 +37,14 @@ def counters(name: str, about: str, label: str, values: Mapping[str, int]) -> Me
     return family
 
 
+def gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    """What is so now for each value of a label."""
+    family = GaugeMetricFamily(_PREFIX + name, about, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
+
+
 def gauge(name: str, about: str, value: float | None) -> Metric:
     """What is so now; without a sample where nobody knows yet."""
     return GaugeMetricFamily(_PREFIX + name, about, value=value)

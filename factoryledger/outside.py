@@ -1,0 +1,153 @@
+"""Outside ledgers as the settings name them: for the anchor that gives, for who verifies.
+
+Each needs its extra; one that is not installed is an error only where it is used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anchor.errors import Missing
+from anchor.ledgers.ledger import Ledger, Stamp, Voucher
+from factoryledger.errors import NotThere, WrongUsage
+from factoryledger.installation import Installation
+from factoryledger.ledger_file import (
+    EvmPins,
+    OtsPins,
+    Pins,
+    TsaPins,
+    pinned,
+    read_ledgers,
+    with_flags,
+)
+
+if TYPE_CHECKING:
+    from anchor.keeping.rounds import Outside
+
+_EXTRA_OF = {"rfc3161_client": "tsa", "web3": "evm", "opentimestamps": "ots"}
+
+
+def outside_ledgers(place: Installation) -> "list[Outside]":
+    """What the anchor gives its checkpoints to: those of the file, and those of `--ledger`.
+
+    WrongUsage for a ledger that lacks what giving takes; NotThere where its extra is missing.
+    """
+    from anchor.keeping.rounds import Outside  # noqa: PLC0415 - the writing side, on demand
+
+    file = place.ledgers_file
+    read = read_ledgers(file, demanded=place.settings.ledgers is not None)
+    found = []
+    for name, pins in pinned(with_flags(read, place.settings.ledger, file), file).items():
+        voucher = _voucher(name, pins)
+        ledger = _demanded(name, partial(_LEDGERS[pins.kind], name, pins, voucher, place))
+        found.append(Outside(ledger, voucher, every=pins.every, patience=pins.timeout))
+    return found
+
+
+def vouchers(place: Installation) -> dict[str, Voucher]:
+    """What a verifier pins, by name: the file's alone, never what lies beside a proof.
+
+    One whose extra is missing is there, and says so when it is asked.
+    """
+    file = place.ledgers_file
+    read = read_ledgers(file, demanded=place.settings.ledgers is not None)
+    return {name: _voucher_or_why(name, pins) for name, pins in pinned(read, file).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Uninstalled:
+    """A voucher that cannot be had here."""
+
+    name: str
+    kind: str
+    why: str
+
+    def check(self, note: bytes, receipt: bytes) -> Stamp:  # noqa: ARG002 - a Voucher's
+        raise Missing(self.why)
+
+
+_ENDINGS = {"tsa": "tsr", "evm": "evm", "ots": "ots"}
+
+
+def _voucher_or_why(name: str, pins: Pins) -> Voucher:
+    try:
+        return _voucher(name, pins)
+    except NotThere as error:
+        return _Uninstalled(name, _ENDINGS[pins.kind], str(error))
+
+
+def _voucher(name: str, pins: Pins) -> Voucher:
+    voucher: Voucher = _demanded(name, partial(_VOUCHERS[pins.kind], name, pins))
+    return voucher
+
+
+def _demanded(name: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        extra = _EXTRA_OF.get(module)
+        if extra is None:
+            raise NotThere(f"ledger {name}: module {error.name} is not there") from error
+        raise NotThere(
+            f"ledger {name}: {module} is not installed; install factoryledger[{extra}]"
+        ) from error
+
+
+def _tsa_voucher(name: str, pins: TsaPins) -> Voucher:
+    tsa = import_module("anchor.ledgers.tsa")
+    x509 = import_module("cryptography.x509")
+    policy = None if pins.policy is None else x509.ObjectIdentifier(pins.policy)
+    roots = [one for path in pins.roots for one in _certificates(name, path)]
+    voucher: Voucher = tsa.TsaVoucher(name, tuple(roots), policy)
+    return voucher
+
+
+def _certificates(name: str, path: Path) -> list[Any]:
+    x509 = import_module("cryptography.x509")
+    try:
+        found: list[Any] = x509.load_pem_x509_certificates(path.read_bytes())
+    except FileNotFoundError as error:
+        raise WrongUsage(f"ledger {name}: {path}: no root certificate there") from error
+    except ValueError as error:
+        raise WrongUsage(f"ledger {name}: {path}: no certificates in PEM there") from error
+    return found
+
+
+def _tsa_ledger(name: str, pins: TsaPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
+    client, httpx = import_module("anchor.ledgers.tsa_client"), import_module("httpx")
+    if pins.url is None:
+        raise WrongUsage(f"ledger {name}: no url; give --ledger {name}=URL, or write it down")
+    ledger: Ledger = client.TsaLedger(pins.url, voucher, httpx.AsyncClient(timeout=pins.timeout))
+    return ledger
+
+
+def _evm_voucher(name: str, pins: EvmPins) -> Voucher:  # noqa: ARG001
+    raise NotThere(f"ledger {name}: kind evm is not in this release")
+
+
+def _evm_ledger(name: str, pins: EvmPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
+    raise NotThere(f"ledger {name}: kind evm is not in this release")
+
+
+def _ots_voucher(name: str, pins: OtsPins) -> Voucher:  # noqa: ARG001
+    raise NotThere(f"ledger {name}: kind ots is not in this release")
+
+
+def _ots_ledger(name: str, pins: OtsPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
+    raise NotThere(f"ledger {name}: kind ots is not in this release")
+
+
+_VOUCHERS: dict[str, Callable[..., Voucher]] = {
+    "tsa": _tsa_voucher,
+    "evm": _evm_voucher,
+    "ots": _ots_voucher,
+}
+_LEDGERS: dict[str, Callable[..., Ledger]] = {
+    "tsa": _tsa_ledger,
+    "evm": _evm_ledger,
+    "ots": _ots_ledger,
+}

@@ -1,0 +1,119 @@
+"""Outside ledgers by the command: what pins them, what they are given, what shows it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "ledgers"))
+
+from local_tsa import make_authority, serving
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return make_authority(tmp_path_factory.mktemp("tsa"))
+
+
+@pytest.fixture
+def tsa(authority):
+    with serving(authority) as server:
+        yield server
+
+
+@pytest.fixture
+def pinned(ledger, authority, tsa):
+    """The ledger with an authority that is pinned beside it."""
+    (ledger.path / "root.pem").write_bytes(authority.root.read_bytes())
+    (ledger.path / "ledgers.toml").write_text(
+        f'[office]\nkind = "tsa"\nurl = "{tsa.url}"\nroots = ["root.pem"]\nevery = 0\n'
+    )
+    return ledger
+
+
+def stored(ledger):
+    return sorted((ledger.path / "log/receipts").glob("*/*"))
+
+
+def test_a_checkpoint_is_stamped_once_and_openssl_accepts_what_is_stored(
+    command, pinned, tsa, authority
+):
+    for _ in range(2):
+        assert command("anchor", "--once", "--data", pinned.path).code == 0
+    (receipt,) = stored(pinned)
+    assert receipt.name == "office.tsr"
+    assert len(tsa.asked) == 1
+    note = pinned.path / "log/checkpoints" / receipt.parent.name
+    done = subprocess.run(
+        ["openssl", "ts", "-verify", "-data", note, "-in", receipt, "-CAfile", authority.root],
+        capture_output=True,
+        check=True,
+    )
+    assert b"Verification: OK" in done.stdout
+
+
+def test_the_command_line_names_one_with_its_root_beside(command, ledger, tsa, authority):
+    failed = command("anchor", "--once", "--data", ledger.path, "--ledger", f"tsa={tsa.url}")
+    assert failed.code == 2
+    assert "tsa.pem" in failed.err
+    (ledger.path / "tsa.pem").write_bytes(authority.root.read_bytes())
+    done = command("anchor", "--once", "--data", ledger.path, "--ledger", f"tsa={tsa.url}")
+    assert done.code == 0
+    assert [path.name for path in stored(ledger)] == ["tsa.tsr"]
+
+
+def test_a_ledger_that_lies_or_is_away_stops_nothing_and_stores_nothing(command, pinned, tsa):
+    tsa.trouble = "stranger"
+    assert command("anchor", "--once", "--data", pinned.path).code == 0
+    assert stored(pinned) == []
+    assert command("audit", "--data", pinned.path).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[office]\nkind = 'fax'\n", "[office] says no kind: tsa, evm, ots"),
+        ("[tsa]\nurl = 'http://x/'\n", "[tsa] roots: is missing"),
+        ("[tsa]\nroots = ['r.pem']\nevry = 3\n", "[tsa] evry: there is no such setting"),
+        ("[tsa]\nroots = ['r.pem']\n", "no root certificate there"),
+        ("[tsa]\nroots = ['policy']\n", "no certificates in PEM there"),
+        ("[tsa]\nroots = ['policy']\nurl = 'http://me:secret@x/'\n", "a password in a URL"),
+        ("[evm]\nchain_id = 1\ncontract = 'me'\n", "[evm] contract: "),
+        ("[Office]\nkind = 'tsa'\nroots = ['policy']\n", "a name is of a-z"),
+        ("x = 1\n", "x stands in no table"),
+        ("[", "ledgers.toml: "),
+    ],
+)
+def test_a_file_of_ledgers_that_is_wrong_is_said(command, ledger, text, said):
+    (ledger.path / "ledgers.toml").write_text(text)
+    done = command("anchor", "--once", "--data", ledger.path)
+    assert done.code == 2
+    assert said in done.err
+    assert "secret" not in done.err
+
+
+def test_a_missing_extra_is_said(command, ledger, authority, monkeypatch):
+    (ledger.path / "tsa.pem").write_bytes(authority.root.read_bytes())
+    for name in [name for name in sys.modules if name.startswith("anchor.ledgers.tsa")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
+    done = command("anchor", "--once", "--data", ledger.path, "--ledger", "tsa=http://x/")
+    assert done.code == 3
+    assert "rfc3161_client is not installed; install factoryledger[tsa]" in done.err
+
+
+def test_stats_show_how_far_each_ledger_is(command, pinned, tsa):
+    tsa.trouble = "busy"
+    command("anchor", "--once", "--data", pinned.path)
+    shown = json.loads(command("stats", "--json", "--data", pinned.path).out)["ledgers"][0]
+    assert (shown["submitted"], shown["stamped"], shown["pending"]) == (1, 0, 1)
+    assert "HTTP status 503" in shown["last_failure"]
+    assert shown["newest_stamp"] is None
+    tsa.trouble = ""
+    command("anchor", "--once", "--data", pinned.path)
+    said = command("stats", "--data", pinned.path).out
+    assert "office: 1 submitted, 1 stamped, 0 pending; newest stamp " in said
+    shown = json.loads(command("stats", "--json", "--data", pinned.path).out)["ledgers"][0]
+    assert 0 <= shown["newest_stamp_age"] < 600
