@@ -12,6 +12,23 @@ VECTORS = Path(__file__).parents[3] / "shared/vectors"
 
 
 @pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A time-stamp authority of `openssl ts`, with its root and a foreign one."""
+    from local_tsa import make_authority
+
+    return make_authority(tmp_path_factory.mktemp("tsa"))
+
+
+@pytest.fixture
+def tsa(authority):
+    """That authority behind a small HTTP server on the loopback."""
+    from local_tsa import serving
+
+    with serving(authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def vectors() -> Path:
     """The folder of third parties' test vectors, beside the project."""
     if not VECTORS.is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "ledgers"))
+sys.path.append(str(Path(__file__).parents[1] / "anchor_ledgers"))
 
 from local_tsa import make_authority, serving
 
