@@ -14,6 +14,7 @@ from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from factoryledger.kept_audit import KeptAudit
+from factoryledger.known_heads import KnownHeads
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
@@ -21,21 +22,24 @@ from factoryledger.stores import Stores, open_stores
 _HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of these rows"}
 
 
-def run_audit(place: Installation, kept: KeptAudit | None = None) -> Audit:
+def run_audit(
+    place: Installation, kept: KeptAudit | None = None, heads: KnownHeads | None = None
+) -> Audit:
     """Audit what the settings name; WrongUsage where they name a log that is not there.
 
     The log is asked even where it has no checkpoint: taken away, it must be missed. What an
     earlier audit left in `kept` counts, and without findings this one leaves its own there.
+    The log is held against `heads`, read before.
     """
     since, notes = (None, ()) if kept is None else kept.load()
-    audited = _audit(place, since)
+    audited = _audit(place, since, heads or KnownHeads())
     audited.notes += notes
     if kept is not None and audited.memory is not None:
         audited.notes += kept.save(audited.memory)
     return audited
 
 
-def _audit(place: Installation, since: Since | None) -> Audit:
+def _audit(place: Installation, since: Since | None, heads: KnownHeads) -> Audit:
     if place.settings.log is not None and not place.log.is_dir():
         raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
     urls = list(place.database_urls())
@@ -46,6 +50,8 @@ def _audit(place: Installation, since: Since | None) -> Audit:
             ledger=place.ledger,
             log=place.log_reader,
             policy=place.policy,
+            remembered=heads.published,
+            witnessed=heads.witnessed,
             published=published,
             progress=_Steps(place.ledger, show),
             crew=Crew(helpers(place.settings.processes), partial(open_stores, urls)),
@@ -72,10 +78,13 @@ class _Steps:
         self.show(sum(self._done.values()), self._total)
 
 
-def write_evidence(audited: Audit, place: Installation, folder: Path) -> list[Path]:
-    """Write a file of each fork that its two messages prove; gives which."""
+def write_evidence(
+    audited: Audit, place: Installation, folder: Path, heads: KnownHeads
+) -> list[Path]:
+    """Write a file of each finding that two signatures of one key prove; gives which."""
     written = []
-    for finding, data in evidence_of(audited, place.ledger, place.policy):
+    found = evidence_of(audited, place.ledger, place.policy, log=place.log_reader, known=heads.all)
+    for finding, data in found:
         # By what is in it: a store's own words make no names of files.
         file = folder / f"{finding.kind}-{sha256(data).hexdigest()[:16]}.evidence"
         folder.mkdir(parents=True, exist_ok=True)

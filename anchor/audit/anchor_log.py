@@ -9,9 +9,10 @@ from anchor.errors import AnchorError, Malformed, Missing, Refused
 from anchor.key_entry import OperatorAuthority
 from anchor.note import Note
 from anchor.policy import Policy
-from anchor.reading.log_audit import audit_log, check_earlier
+from anchor.reading.log_audit import LogFinding, audit_log, check_earlier
 from anchor.reading.log_index import LogIndex
 from anchor.reading.log_reader import LogReader, LogView
+from anchor.tree_head import Checkpoint
 
 Progress = Callable[[str, int], None]
 ANCHOR_LOG = "anchor log"
@@ -33,11 +34,12 @@ class AnchorSide:
     """The checkpoint of `view`."""
 
 
-def audit_anchor(
+def audit_anchor(  # noqa: PLR0913 - what it reads and what others saw, each by name
     *,
     log: LogReader | None,
     policy: Policy,
     remembered: Sequence[bytes],
+    witnessed: Sequence[bytes],
     audit: Audit,
     progress: Progress | None,
 ) -> AnchorSide:
@@ -56,6 +58,7 @@ def audit_anchor(
     audit.counts.log_size = view.size
     _check_quorum(note, policy, audit)
     _check_remembered(log, view, remembered, audit)
+    _check_witnessed(log, view, witnessed, audit)
     whole = audit_log(log, progress and (lambda done, _: progress(ANCHOR_LOG, done)))
     for found in whole.findings:
         audit.add(Finding(found.kind, found.detail, policy.log.name))
@@ -120,6 +123,41 @@ def _check_remembered(
         finding = check_earlier(view, earlier, "a checkpoint remembered from before")
         if finding is not None:
             audit.add(Finding(finding.kind, finding.detail, log.key.name))
+
+
+def _check_witnessed(
+    log: LogReader, view: LogView, witnessed: Sequence[bytes], audit: Audit
+) -> None:
+    """What a witness cosigned is in the log's files before it is signed, published or not."""
+    for note in witnessed:
+        try:
+            seen = log.open(note)
+        except AnchorError as error:
+            audit.notes.append(f"what a witness cosigned last is of no use: {error}")
+            continue
+        place = "what a witness cosigned"
+        finding = (
+            check_earlier(view, seen, place)
+            if seen.size <= view.size
+            else _check_ahead(log, view, seen, place)
+        )
+        if finding is not None:
+            audit.add(Finding(finding.kind, finding.detail, log.key.name))
+
+
+def _check_ahead(log: LogReader, view: LogView, seen: Checkpoint, place: str) -> LogFinding | None:
+    try:
+        root = log.at(seen).root(view.size)
+    except (Malformed, Missing, Refused):
+        detail = (
+            f"the log signed size {seen.size} ({place}), and its files do not lead there: it has "
+            f"{view.size} entries"
+        )
+        return LogFinding("log-truncated", place, detail)
+    if root == view.checkpoint.root:
+        return None
+    detail = f"the log signed another root at size {view.size} than its tree of size {seen.size}"
+    return LogFinding("log-forked", place, f"{detail} has ({place})")
 
 
 def _index(view: LogView, policy: Policy, audit: Audit) -> LogIndex | None:

@@ -193,7 +193,8 @@ class BatchTrail:
         else:
             # Two signatures by one key over two histories.
             detail += ", and the collector's key signed both"
-            self._find("batch-altered", detail, self._blamed_key())
+            signed = (anchored.note, row.checkpoint)
+            self._find("batch-altered", detail, self._blamed_key(), signed=signed)
 
     def _columns_hold(self, row: BatchRow, known: Checkpoint) -> bool:
         """Compare the row with its checkpoint; False where that is no next head at all."""
@@ -247,5 +248,12 @@ class BatchTrail:
     def _blamed_key(self) -> str:
         return STORE if self._keys is None else self._keys.origin
 
-    def _find(self, kind: Kind, detail: str, blame: str = STORE) -> None:
-        self._inquiry.find(kind, detail, collector=self._collector, blame=blame)
+    def _find(
+        self,
+        kind: Kind,
+        detail: str,
+        blame: str = STORE,
+        *,
+        signed: tuple[bytes, bytes] | None = None,
+    ) -> None:
+        self._inquiry.find(kind, detail, collector=self._collector, blame=blame, signed=signed)

@@ -86,7 +86,7 @@ class CollectorPass:
     _last: Head | None = None
     _suspects: dict[int, tuple[MessageRow, Checked]] = field(default_factory=dict)
     _differing: list[_Differs] = field(default_factory=list)
-    _unresolved: list[Window] = field(default_factory=list)
+    _unresolved: list[tuple[Window, bytes]] = field(default_factory=list)
     _unchecked: list[tuple[int, int]] = field(default_factory=list)
     # Signed hashes of positions that have no row.
     _vacant: set[bytes] = field(default_factory=set)
@@ -222,7 +222,7 @@ class CollectorPass:
         window = self.trail.close(head.checkpoint)
         self._blame(window)
         if window.verdict == "neither":
-            self._unresolved.append(window)
+            self._unresolved.append((window, head.note))
         if window.verdict != "neither":
             self.check.counted = max(self.check.counted, self._counted)
         self._counted = self.check.counted
@@ -268,8 +268,8 @@ class CollectorPass:
         """After the last row: what only the whole can tell."""
         self.trail.finish()
         self._say_differing()
-        for window in self._unresolved:
-            self._say_unresolved(window)
+        for window, note in self._unresolved:
+            self._say_unresolved(window, note)
         self._say_unchecked()
         if self._beyond > MOST:
             detail = f"and {self._beyond - MOST} rows more that no signed checkpoint covers"
@@ -290,7 +290,7 @@ class CollectorPass:
                 found = replace(differs, kind="inserted", detail="the row was signed nowhere")
             self._find(found.kind, found.detail, found.row, STORE)
 
-    def _say_unresolved(self, window: Window) -> None:
+    def _say_unresolved(self, window: Window, note: bytes) -> None:
         """Neither rows nor tiles gave a batch's root; no row of it need be wrong in itself."""
         last = self._last
         assert last is not None
@@ -316,7 +316,13 @@ class CollectorPass:
             )
             detail += "than the one under the collector's later checkpoints"
             blame = self.inquiry.origin(self.row.id)
-            self.inquiry.find("batch-altered", detail, collector=self.row.id, blame=blame)
+            self.inquiry.find(
+                "batch-altered",
+                detail,
+                collector=self.row.id,
+                blame=blame,
+                signed=(note, last.note),
+            )
 
     def _say_unchecked(self) -> None:
         if self._unchecked:

@@ -64,6 +64,8 @@ class Finding:
     certainty: Certainty = "certain"
     against: tuple[str, int] | None = None
     """Of a fork: collector and position of the other message."""
+    signed: tuple[bytes, bytes] | None = None
+    """Of two histories of a collector: a checkpoint of each."""
 
     def to_json(self) -> dict[str, Any]:
         """All members; a column's bytes as hexadecimal text."""

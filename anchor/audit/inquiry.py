@@ -35,6 +35,7 @@ class Inquiry:
         position: object = None,
         blame: str = STORE,
         certainty: Certainty = "certain",
+        signed: tuple[bytes, bytes] | None = None,
     ) -> None:
         """Find something about a collector, a place in its log, or (with neither) about a log."""
         self.audit.add(
@@ -45,6 +46,7 @@ class Inquiry:
                 collector=collector,
                 position=position,
                 certainty=certainty,
+                signed=signed,
             )
         )
 

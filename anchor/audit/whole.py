@@ -51,6 +51,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     policy: Policy,
     progress: Progress | None = None,
     remembered: Sequence[bytes] = (),
+    witnessed: Sequence[bytes] = (),
     published: int = 0,
     crew: Crew | None = None,
     since: Since | None = None,
@@ -60,8 +61,10 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     Malformed only where the policy names no operator or no single log.
 
     `remembered` are cosigned checkpoints known from before (an earlier audit, a proof, a
-    witness): the log must still continue each of them. `published` is the size that somebody
-    says was published (the anchor's own database, read before the log): it must be there.
+    witness): the log must still continue each of them. `witnessed` are what witnesses cosigned
+    last, read before the log: its files must reach them, published or not. `published` is the
+    size that somebody says was published (the anchor's own database, read before the log): it
+    must be there.
     `crew` are processes that help; what is found is the same without them, in the same order.
     `since` is what an earlier audit left: held against store and log, and gone on from if asked.
     """
@@ -72,6 +75,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
         log=log,
         policy=policy,
         remembered=[*remembered, *_anchors(since, policy)],
+        witnessed=witnessed,
         audit=found,
         progress=progress,
     )

@@ -10,10 +10,12 @@ from threading import Lock
 
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, select
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DBAPIError
 
+from anchor.errors import Missing
 from anchor.keeping.add_checkpoint import Seen
 from anchor.keeping.durable import Durable
-from anchor.keeping.sqlite import open_writer
+from anchor.keeping.sqlite import open_reader, open_writer
 
 _METADATA = MetaData()
 _SEEN = Table(
@@ -73,3 +75,21 @@ class WitnessState:
 
         self._durable.commit(transaction)
         return result
+
+
+def read_seen(path: Path, origin: str) -> Seen:
+    """What a witness cosigned last for an origin, beside a running one; Missing if nothing."""
+    if not path.exists():
+        raise Missing(f"{path} is not there: no witness has run on it yet")
+    engine = open_reader(path)
+    try:
+        with engine.begin() as connection:
+            statement = select(_SEEN.c.size, _SEEN.c.root, _SEEN.c.note)
+            row = connection.execute(statement.where(_SEEN.c.origin == origin)).first()
+    except DBAPIError as error:
+        raise Missing(f"{path} cannot be read: {error.orig}") from error
+    finally:
+        engine.dispose()
+    if row is None:
+        raise Missing(f"{path}: no checkpoint of {origin} was cosigned yet")
+    return Seen(*row)

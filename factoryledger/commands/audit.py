@@ -30,7 +30,18 @@ def audit(  # noqa: PLR0913 - a command's options
         typer.Option(
             "--evidence",
             metavar="DIR",
-            help="Write there a file of each fork that anybody can check with `verify`.",
+            help="Write there a file of each contradiction that one key signed (a machine's, "
+            "a collector's, the log's), for anybody to check with `verify`.",
+            show_default=False,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="A checkpoint of the anchor log that somebody kept, or a proof that holds one "
+            "(repeatable): the log must still continue it.",
             show_default=False,
         ),
     ] = None,
@@ -71,6 +82,7 @@ def audit(  # noqa: PLR0913 - a command's options
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.kept_audit import KeptAudit  # noqa: PLC0415 - on demand
+    from factoryledger.known_heads import KnownHeads  # noqa: PLC0415 - on demand
 
     if new and full:
         raise WrongUsage("--new and --full ask for opposite things")
@@ -78,8 +90,9 @@ def audit(  # noqa: PLR0913 - a command's options
         data=data, database=database, log=log, policy=policy, processes=processes
     ) as place:
         path = state or (place.data.path / "audit.json" if new else None)
-        audited = run_audit(place, None if path is None else KeptAudit(path, new))
-        files = [] if evidence is None else write_evidence(audited, place, evidence)
+        heads = KnownHeads.read(place, checkpoint or (), path)
+        audited = run_audit(place, None if path is None else KeptAudit(path, new), heads)
+        files = [] if evidence is None else write_evidence(audited, place, evidence, heads)
     if json_:
         written = {} if evidence is None else {"evidence": [str(file) for file in files]}
         typer.echo(json.dumps({**audited.to_json(), **written}))

@@ -1,0 +1,86 @@
+"""What the anchor log is known to have signed: in files, in proofs, at the witness beside it.
+
+Edge. Nothing here is checked: an audit believes of it what the log's own key signed.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from anchor.audit.memory import AuditMemory
+from anchor.errors import Malformed, Missing
+from anchor.keeping.witness_db import read_seen
+from anchor.note import Note
+from anchor.proof_file import ProofFile
+from anchor.range_file import RangeFile, is_range_file
+from anchor.tlog_proof import TlogProof
+from factoryledger.errors import WrongUsage
+from factoryledger.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHeads:
+    """Checkpoints: `published` must be continued by the log, `witnessed` be in its files.
+
+    `remembered` is what an earlier audit saw, which holds it against the log itself.
+    """
+
+    published: tuple[bytes, ...] = ()
+    witnessed: tuple[bytes, ...] = ()
+    remembered: tuple[bytes, ...] = ()
+
+    @classmethod
+    def read(cls, place: Installation, files: Iterable[Path], state: Path | None) -> Self:
+        """Read what is at hand, before the log is; WrongUsage for a file that holds none."""
+        published = tuple(dict.fromkeys(note for file in files for note in checkpoints_in(file)))
+        return cls(published, tuple(_witnessed(place)), tuple(_remembered(state)))
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """Each of them."""
+        return (*self.published, *self.witnessed, *self.remembered)
+
+
+def checkpoints_in(file: Path) -> list[bytes]:
+    """Give the anchor log's checkpoints that a file holds: one, or those of a proof."""
+    data = file.read_bytes()
+    for read in (_of_range, _of_proof, _of_tlog_proof, _of_note):
+        with suppress(Malformed):
+            return read(data)
+    raise WrongUsage(f"--checkpoint: {file} holds no checkpoint: give one, or a proof file")
+
+
+def _of_range(data: bytes) -> list[bytes]:
+    if not is_range_file(data):
+        raise Malformed("no range file")
+    found = [(part.checkpoint_proof, part.cited) for part in RangeFile.from_bytes(data).parts]
+    return [note for proof, cited in found for note in (proof.checkpoint, cited) if note]
+
+
+def _of_proof(data: bytes) -> list[bytes]:
+    proof = ProofFile.from_bytes(data)
+    return [note for note in (proof.checkpoint_proof.checkpoint, proof.cited) if note]
+
+
+def _of_tlog_proof(data: bytes) -> list[bytes]:
+    return [TlogProof.from_bytes(data).checkpoint]
+
+
+def _of_note(data: bytes) -> list[bytes]:
+    Note.from_bytes(data)
+    return [data]
+
+
+def _witnessed(place: Installation) -> Iterator[bytes]:
+    """What the witness of this data folder cosigned last; nothing for another log's folder."""
+    if place.settings.log is None:
+        with suppress(Missing):
+            yield read_seen(place.data.witness_db, place.policy.log.name).note
+
+
+def _remembered(state: Path | None) -> Iterator[bytes]:
+    if state is not None:
+        with suppress(Malformed, OSError):
+            yield AuditMemory.from_bytes(state.read_bytes()).anchor
