@@ -1,8 +1,9 @@
 """Make the golden files of this release.
 
-Run it in the checkout: `PYTHONPATH=. .venv/bin/python tests/golden/make_golden.py`. A store, the log over it, proofs, evidence and the policy, from seeds alone: the same bytes each
-time. They are made once a release into a folder of its name and then never again, so that what
-was given out then is what later releases are tried on.
+Run it in the checkout: `PYTHONPATH=. .venv/bin/python tests/golden/make_golden.py`. A store, the
+log over it, proofs, evidence and the policy come of seeds alone, the same bytes each time. They
+are made once a release into a folder of its name and then never again, so that what was given
+out then is what later releases are tried on.
 """
 
 import sqlite3
