@@ -6,7 +6,8 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs format environment oracles peers witness examples example broker \
-	postgresql libfaketime bench soak faults hammer vectors mutations outage day lock clean
+	postgresql libfaketime anvil compiler contract bench soak faults hammer vectors mutations outage day \
+	lock clean
 
 ARGS ?=
 PYTEST_ARGS ?=
@@ -17,6 +18,7 @@ VENV_ORACLES ?= .venv-oracles
 VENV_PEERS ?= .venv-peers
 VENV_WITNESS ?= .venv-witness
 VENV_EXAMPLES ?= .venv-examples
+VENV_CONTRACT ?= .venv-contract
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
 # filled by the pip of the Python that made it.
@@ -42,6 +44,7 @@ PYTHON_WITNESS ?= $(shell for name in $(PYTHON) python3.13 python3.12 \
 	2>/dev/null; then echo $$name; break; fi; done)
 WITNESS := $(VENV_WITNESS)/.witness-$(call key,requirements/witness.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
+CONTRACT := $(VENV_CONTRACT)/.contract-$(call key,requirements/contract.lock)
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,7 +54,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers witness examples broker postgresql libfaketime check ## Everything that must hold, from an empty machine
+test: environment oracles peers witness examples broker postgresql libfaketime anvil compiler check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -101,6 +104,16 @@ postgresql: ## PostgreSQL, for the tests of that store; without it they are skip
 libfaketime: ## libfaketime, for the tests that move a process's clock; without it they are skipped
 	@.ci/get-libfaketime || echo "The tests that move a process's clock will be skipped" >&2
 
+anvil: ## A node of an EVM chain, for the tests of that ledger; without it they are skipped
+	@.ci/get-anvil >/dev/null || echo "The tests that need a chain will be skipped" >&2
+
+compiler: $(CONTRACT) ## .venv-contract: the compiler of the contract on the chain
+
+contract: $(CONTRACT) ## Compile the contract on the chain: ABI and bytecode beside its source
+	$(VENV_CONTRACT)/bin/python tests/anchor_ledgers/compile_contract.py $(VENV_CONTRACT)/bin/vyper \
+		> build/Checkpoints.json
+	@mv build/Checkpoints.json anchor/ledgers/contract/Checkpoints.json
+
 bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
 	@.ci/get-mosquitto --clients
 	@set -e; for file in benchmarks/*.py; do \
@@ -145,9 +158,10 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(subst 3.11,3.12,$(COMPILE)) --upgrade requirements/witness.in \
 		--output-file requirements/witness.lock
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
+	$(COMPILE) --upgrade requirements/contract.in --output-file requirements/contract.lock
 
 clean: ## Remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_EXAMPLES) build dist \
+	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_EXAMPLES) $(VENV_CONTRACT) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -191,6 +205,13 @@ $(EXAMPLES):
 	$(call environment_made,$(VENV_EXAMPLES))
 	@$(call INSTALL,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
 	@rm -f $(VENV_EXAMPLES)/.examples-* && touch $@
+
+$(CONTRACT):
+	$(python_needed)
+	@echo "Making $(VENV_CONTRACT)" >&2
+	$(call environment_made,$(VENV_CONTRACT))
+	@$(call INSTALL,$(VENV_CONTRACT)) --require-hashes -r requirements/contract.lock
+	@rm -f $(VENV_CONTRACT)/.contract-* && touch $@
 
 $(WITNESS):
 	@echo "Making $(VENV_WITNESS)" >&2

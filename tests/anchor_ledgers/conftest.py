@@ -34,3 +34,20 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(f"no test vectors at {VECTORS}")
     return VECTORS
+
+
+@pytest.fixture
+def chain():
+    """A real node of an EVM chain on loopback, of this test alone."""
+    from evm_chain import running
+
+    with running() as anvil:
+        yield anvil
+
+
+@pytest.fixture
+def core(chain):
+    """What an anchor does around a ledger, the contract deployed on that chain."""
+    from evm_chain import Core, deployed
+
+    return Core(chain, deployed(chain.url))

@@ -1,0 +1,60 @@
+"""The key that pays for anchoring: a keystore file (Web3 Secret Storage, version 3).
+
+Edge. The file is for its owner's eyes only, and so is its passphrase's. Neither is ever in a
+message, a log or on a command line. The key signs transactions, never checkpoints: whoever
+steals it can spend what the account has and anchor what is newer, and undo nothing.
+"""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from anchor.errors import Malformed, Missing
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def open_keystore(file: Path, passphrase: str) -> LocalAccount:
+    """The account of a keystore; Malformed if the file or the passphrase is not right.
+
+    Missing if it is not there. Takes a second: the passphrase is stretched on purpose.
+    """
+    try:
+        text = file.read_text("utf-8")
+        others = file.stat().st_mode & _OTHERS
+    except FileNotFoundError as error:
+        raise Missing(f"{file}: there is no keystore; anchor deploy makes one") from error
+    if others:
+        raise Malformed(f"{file}: others may use this keystore; chmod 600 it")
+    try:
+        key = Account.decrypt(text, passphrase)
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError):
+        # The library's own words are about the file's inside.
+        raise Malformed(f"{file}: no keystore of version 3, or another passphrase") from None
+    account: LocalAccount = Account.from_key(key)
+    return account
+
+
+def make_keystore(file: Path, passphrase: str) -> LocalAccount:
+    """Make a new key, its keystore durable and for its owner alone; FileExistsError if there."""
+    account: LocalAccount = Account.create()
+    sealed = json.dumps(Account.encrypt(account.key, passphrase))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+        new.write(sealed + "\n")
+        new.flush()
+        os.fsync(new.fileno())
+    return account
+
+
+def keystore_address(file: Path) -> bytes:
+    """The 20-byte address that a keystore names, no passphrase needed; Malformed if none."""
+    try:
+        named = bytes.fromhex(json.loads(file.read_text("utf-8"))["address"].removeprefix("0x"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"{file}: not a keystore of version 3") from error
+    return named
