@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Advance = Callable[[int, int], None]
-"""Called with how much is done and how much there is."""
+Advance = Callable[[int, int | None], None]
+"""Called with how much is done and how much there is, None where nobody knows."""
 
 
 @contextmanager

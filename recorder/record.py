@@ -9,10 +9,12 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final
 
 from telemetry.link import NOBODY, Address, Arrival, Credentials, Link, Subscription
+from telemetry.packing import Sink
 from telemetry.recording import Header, Line, Writer
+from telemetry.topic import matches
 
 # The broker keeps for us what comes while the connection is away, this many seconds.
 _AWAY: Final = 3600
@@ -34,21 +36,26 @@ async def record(  # noqa: PLR0913 - by keyword, most with a default
     *,
     address: Address,
     filters: Sequence[str],
-    out: BinaryIO,
+    exclude: Sequence[str] = (),
+    out: Sink,
     stop: asyncio.Event,
     credentials: Credentials = NOBODY,
     duration: float | None = None,
     count: int | None = None,
     on_ready: Callable[[], None] | None = None,
+    on_recorded: Callable[[int], None] | None = None,
     clock: Callable[[], int] = now,
 ) -> Recorded:
     """Record until `stop`, `count` messages or `duration` seconds, then write the end mark.
 
-    Does not close `out`. BrokerUnavailable: no broker, or it refuses us; OSError: `out`
-    cannot be written, and the recording has no end mark.
+    What `exclude` matches is let go. Nothing waits in a queue here: while a line is being
+    written nothing is read, so whoever publishes faster is held up, and at QoS 1 only what is
+    written is acknowledged. `on_recorded` hears how many there are after each read. Does not close
+    `out`. BrokerUnavailable: no broker, or it refuses us; OSError: `out` cannot be written, and
+    the recording has no end mark.
     """
     header = Header(str(address), tuple(filters), "system", clock())
-    tape = _Tape(out, header, count, clock)
+    tape = _Tape(out, header, count, clock=clock, exclude=exclude, on_recorded=on_recorded)
     link = Link(
         address,
         client_id=f"factoryledger-record-{secrets.token_hex(8)}",
@@ -72,14 +79,23 @@ async def record(  # noqa: PLR0913 - by keyword, most with a default
 class _Tape:
     """The file being written; takes no more once `full` is set."""
 
-    def __init__(
-        self, out: BinaryIO, header: Header, most: int | None, clock: Callable[[], int]
+    def __init__(  # noqa: PLR0913 - settings of one recording
+        self,
+        out: Sink,
+        header: Header,
+        most: int | None,
+        *,
+        clock: Callable[[], int],
+        exclude: Sequence[str],
+        on_recorded: Callable[[int], None] | None,
     ) -> None:
         self.full = asyncio.Event()
         self._out = out
         self._header = header
         self._most = most
         self._clock = clock
+        self._exclude = exclude
+        self._on_recorded = on_recorded
         self._writer: Writer | None = None
 
     def begin(self) -> None:
@@ -95,13 +111,29 @@ class _Tape:
         if self.full.is_set():
             return ()
         room = None if self._most is None else self._most - self._writer.count
-        taken, received = arrivals[:room], self._clock()
+        taken, received = self._wanted(arrivals, room), self._clock()
         for one in taken:
-            self._writer.write(
-                Line(received, one.topic, one.payload, one.qos, one.retain, one.properties)
-            )
+            if one is not None:
+                self._writer.write(
+                    Line(received, one.topic, one.payload, one.qos, one.retain, one.properties)
+                )
         self._out.flush()
         self._fill()
+        if self._on_recorded is not None:
+            self._on_recorded(self._writer.count)
+        return arrivals[: len(taken)]
+
+    def _wanted(self, arrivals: Sequence[Arrival], room: int | None) -> Sequence[Arrival | None]:
+        """Give those that there is room for, in order, None for what is excluded."""
+        if not self._exclude:
+            return arrivals[:room]
+        taken: list[Arrival | None] = []
+        for one in arrivals:
+            if room == 0:
+                break
+            out = any(matches(pattern, one.topic) for pattern in self._exclude)
+            room = room if out or room is None else room - 1
+            taken.append(None if out else one)
         return taken
 
     def end(self) -> int:

@@ -9,11 +9,14 @@ import contextlib
 import secrets
 from array import array
 from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from recorder.pace import Controls, Pace
+from recorder.playlist import Playlist
+from recorder.score import Score
 from telemetry.errors import (
     LinkLost,
     MalformedRecording,
@@ -22,7 +25,8 @@ from telemetry.errors import (
     TelemetryError,
 )
 from telemetry.link import NOBODY, Address, Credentials, Link
-from telemetry.recording import Line, Reading, read
+from telemetry.recorded_time import stamped
+from telemetry.recording import Line
 
 _UNANSWERED: Final = 1024  # lines in memory at once
 _DRAIN: Final = 5.0  # seconds for answers after a stop
@@ -37,7 +41,9 @@ class Replayed:
 
     `sent` lines, of them `acknowledged` by the broker (at QoS 0 there is nothing to), of
     those `unheard` because nobody subscribes; `refused` by it. `late_…`: seconds behind the
-    line's moment, percentiles over all lines; 0 at full speed. `complete` as in `Reading`.
+    line's moment, percentiles over all lines and the last line's; 0 at full speed. `skipped`
+    broken lines; `whole`: everything that was asked for was sent, and none was refused.
+    `complete` as in `Reading`.
     """
 
     sent: int
@@ -47,6 +53,9 @@ class Replayed:
     late_p50: float
     late_p99: float
     late_max: float
+    late_last: float
+    skipped: int
+    whole: bool
     complete: bool | None
 
 
@@ -58,30 +67,41 @@ async def replay(  # noqa: PLR0913 - by keyword, most with a default
     credentials: Credentials = NOBODY,
     speed: float | None = 1.0,
     qos: int | None = 1,
+    score: Score | None = None,
+    rounds: int | None = 1,
+    times: bool = False,
+    keep_going: bool = False,
+    controls: Controls | None = None,
     on_ready: Callable[[], None] | None = None,
+    on_sent: Callable[[int], None] | None = None,
 ) -> Replayed:
     """Publish a recording: `speed` times as fast, None for full speed; `qos` None keeps each's.
 
-    Ends when every line has its answer. MalformedRecording, PacketTooLarge, NotOffered: what
-    stood before that line was replayed. BrokerUnavailable, or OSError for the file.
+    `score` says what of it and how it is changed; `rounds` how often, None for ever; with
+    `times` each receive time goes along (docs/formats.md, Recording); `on_sent` hears how many
+    were sent. Ends when every line has its answer. MalformedRecording, PacketTooLarge,
+    NotOffered: what stood before that line was replayed. BrokerUnavailable, or OSError for the
+    file.
     """
     if speed is not None and not speed > 0:
         raise ValueError(f"speed {speed:g}: over 0, or none for full speed")
-    with file.open("rb") as opened:
-        reading = read(opened, str(file))
-        link = Link(
-            address,
-            client_id=f"factoryledger-replay-{secrets.token_hex(8)}",
-            username=credentials.username,
-            password=credentials.password,
-            clean_start=True,
-        )
-        player = _Player(link, str(file), _Pace(speed), qos, stop)
+    link = Link(
+        address,
+        client_id=f"factoryledger-replay-{secrets.token_hex(8)}",
+        username=credentials.username,
+        password=credentials.password,
+        clean_start=True,
+    )
+    score = replace(score or Score(), qos=qos)
+    controls = controls or Controls()
+    with Playlist(file, score, rounds, controls, keep_going=keep_going) as playlist:
+        player = _Player(link, playlist, Pace(speed), stop, controls, times=times)
+        player.on_sent = on_sent
         async with link:
             if on_ready is not None:
                 on_ready()
-            await _until(stop, player.play(reading))
-    return player.result(reading.complete)
+            await _until(stop, player.play())
+    return player.result()
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
@@ -98,51 +118,52 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
         await task
 
 
-class _Pace:
-    """When each line is due, in seconds after the first; a clock that went back waits for none."""
-
-    def __init__(self, speed: float | None) -> None:
-        self._speed = speed
-        self._first: int | None = None
-        self._latest = 0
-
-    def due(self, received: int) -> float | None:
-        """Give the moment; None for at once."""
-        if self._speed is None:
-            return None
-        if self._first is None:
-            self._first = self._latest = received
-        self._latest = max(self._latest, received)
-        return (self._latest - self._first) / 1e6 / self._speed
-
-
 class _Player:
     """Sends lines and keeps those without an answer."""
 
-    def __init__(
-        self, link: Link, name: str, pace: _Pace, qos: int | None, stop: asyncio.Event
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        link: Link,
+        playlist: Playlist,
+        pace: Pace,
+        stop: asyncio.Event,
+        controls: Controls,
+        *,
+        times: bool,
     ) -> None:
+        self.on_sent: Callable[[int], None] | None = None
         self._link = link
-        self._name = name
+        self._playlist = playlist
         self._pace = pace
-        self._qos = qos
         self._stop = stop
+        self._controls = controls
+        self._times = times
         self._pending: deque[tuple[Line, asyncio.Future[int]]] = deque()
         self._epoch = link.epoch
         self._late = array("d")
+        self._finished = False
         self._codes = {"acknowledged": 0, "unheard": 0, "refused": 0}
 
-    async def play(self, reading: Reading) -> None:
+    async def play(self) -> None:
         """Send every line at its moment, then wait for the answers."""
         start = asyncio.get_running_loop().time()
         broken: TelemetryError | None = None
         try:
-            for number, line in reading:
+            for number, line, first, last in _with_ends(self._playlist):
+                if first:
+                    self._pace.begin()
+                    start = asyncio.get_running_loop().time() - self._controls.held
                 late = await self._wait_for(start, self._pace.due(line.received))
                 if self._stop.is_set():
                     break
-                await self._send(line, number)
+                if self._controls.sought:
+                    continue
+                await self._send(self._stamped(line, last=last), number)
                 self._late.append(late)
+                if self.on_sent is not None:
+                    self.on_sent(len(self._late))
+            else:
+                self._finished = True
         except (MalformedRecording, PacketTooLarge, NotOffered) as error:
             broken = error  # what stood before it is replayed all the same
         while self._pending:
@@ -150,28 +171,46 @@ class _Player:
         if broken is not None:
             raise broken
 
-    def result(self, complete: bool | None) -> Replayed:
+    def result(self) -> Replayed:
         """Count up."""
         late = sorted(self._late)
+        complete, skipped = self._playlist.complete, self._playlist.skipped
+        answered = not self._pending and not self._codes["refused"]
         return Replayed(
             sent=len(late),
             **self._codes,
             late_p50=_percentile(late, 50),
             late_p99=_percentile(late, 99),
             late_max=_percentile(late, 100),
+            late_last=self._late[-1] if self._late else 0.0,
+            skipped=skipped,
+            whole=self._finished and answered and complete is not False and not skipped,
             complete=complete,
         )
 
+    def _stamped(self, line: Line, *, last: bool) -> Line:
+        if not self._times:
+            return line
+        return replace(line, properties=stamped(line.properties, line.received, last=last))
+
     async def _wait_for(self, start: float, due: float | None) -> float:
         """Wait for a line's moment; give by how many seconds it is over."""
+        loop = asyncio.get_running_loop()
+        while not (self._stop.is_set() or self._controls.sought):
+            if self._controls.paused:
+                await _first_of(self._stop.wait(), self._controls.wait())
+                continue
+            if due is None:
+                break
+            wait = start + self._controls.held + due - loop.time()
+            if wait <= _SHORTEST:
+                break
+            with contextlib.suppress(TimeoutError):
+                called = _first_of(self._stop.wait(), self._controls.wait_sought())
+                await asyncio.wait_for(called, wait)
         if due is None:
             return 0.0
-        loop = asyncio.get_running_loop()
-        wait = start + due - loop.time()
-        if wait > _SHORTEST:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), wait)
-        return max(0.0, loop.time() - start - due)
+        return max(0.0, loop.time() - start - self._controls.held - due)
 
     async def _send(self, line: Line, number: int) -> None:
         while True:
@@ -183,7 +222,7 @@ class _Player:
             except LinkLost:
                 continue
             except (PacketTooLarge, NotOffered) as error:
-                raise type(error)(f"{self._name}, line {number}: {error}") from error
+                raise type(error)(f"{self._playlist.name}, line {number}: {error}") from error
         while len(self._pending) >= _UNANSWERED or (self._pending and self._pending[0][1].done()):
             await self._settle()
 
@@ -198,7 +237,7 @@ class _Player:
                 self._send_again()
             return
         self._pending.popleft()
-        if self._level(line) == 0:
+        if line.qos == 0:
             return
         self._codes["refused" if code >= _REFUSED else "acknowledged"] += 1
         self._codes["unheard"] += code == _NO_SUBSCRIBER
@@ -216,13 +255,39 @@ class _Player:
         return self._link.post(
             line.topic,
             line.payload,
-            qos=self._level(line),
+            qos=line.qos,
             retain=line.retain,
             properties=line.properties,
         )
 
-    def _level(self, line: Line) -> int:
-        return line.qos if self._qos is None else self._qos
+
+def _with_ends(lines: Playlist) -> Iterator[tuple[int, Line, bool, bool]]:
+    """Give each line with whether a round begins with it, and whether it is the last of all.
+
+    The line before a broken one is the last.
+    """
+    held: tuple[int, Line, bool] | None = None
+    try:
+        for one in lines:
+            # What was held goes if the playlist went on elsewhere meanwhile.
+            if held is not None and not one[2]:
+                yield (*held, False)
+            held = one
+    except MalformedRecording:
+        if held is not None:
+            yield (*held, True)
+        raise
+    if held is not None:
+        yield (*held, True)
+
+
+async def _first_of(*waits: Coroutine[None, None, object]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _percentile(ordered: list[float], percent: int) -> float:

@@ -19,10 +19,34 @@ class Ends(NamedTuple):
     messages: int | None
 
 
-def record(
+class Wanted(NamedTuple):
+    """What is recorded."""
+
+    filters: list[str]
+    exclude: list[str]
+
+
+def record(  # noqa: PLR0913 - a command's options
     topics: options.Filters = None,
     *,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The recording.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="The recording; packed (extra zstd) if it ends .zst.",
+        ),
+    ],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="FILTER",
+            help="Not what matches (repeatable).",
+            show_default=False,
+        ),
+    ] = None,
     broker: options.Broker = None,
     duration: options.Duration = None,
     count: Annotated[
@@ -32,28 +56,36 @@ def record(
         ),
     ] = None,
 ) -> None:
-    """Record live topics, every payload to the byte; ends with an end mark when stopped."""
+    """Record live topics, every payload to the byte; ends with an end mark when stopped.
+
+    A message is acknowledged once it is written, so none is dropped, however fast they come;
+    killed, it leaves a file that is readable up to there.
+    """
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.running import run_until_stopped, say  # noqa: PLC0415 - on demand
 
     place, filters = installation(broker=broker), topics or ["#"]
 
     async def run(stop: asyncio.Event) -> int:
-        return await _record(place, filters, out, Ends(duration, count), stop)
+        return await _record(
+            place, Wanted(filters, exclude or []), out, Ends(duration, count), stop
+        )
 
     recorded = run_until_stopped(run, log_format=place.settings.log_format)
     say(f"record: {recorded} messages in {out}")
 
 
 async def _record(
-    place: "Installation", filters: list[str], out: Path, ends: Ends, stop: asyncio.Event
+    place: "Installation", wanted: Wanted, out: Path, ends: Ends, stop: asyncio.Event
 ) -> int:
+    from factoryledger.progress import bar  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
+    from recorder.convert import packed  # noqa: PLC0415 - on demand
     from recorder.record import record as run_recorder  # noqa: PLC0415 - on demand
 
-    say_ready = ready(f"record {' '.join(filters)} from {place.broker}")
+    say_ready = ready(f"record {' '.join(wanted.filters)} from {place.broker}")
     file, kept = _opened(out)
-    with file:
+    with file, packed(file, out) as sink, bar("messages") as show:
 
         def begun() -> None:
             if kept and out.is_file():
@@ -64,12 +96,14 @@ async def _record(
             recorded = await run_recorder(
                 address=place.broker,
                 credentials=place.credentials,
-                filters=filters,
-                out=file,
+                filters=wanted.filters,
+                exclude=wanted.exclude,
+                out=sink,
                 duration=ends.duration,
                 count=ends.messages,
                 stop=stop,
                 on_ready=begun,
+                on_recorded=lambda recorded: show(recorded, ends.messages),
             )
         except BaseException:
             if not kept and file.tell() == 0:

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from factoryledger.broker import LocalBroker
+from recorder.pace import Controls
 from recorder.record import record
 from recorder.replay import replay
+from recorder.score import Score
 from telemetry.errors import BrokerUnavailable, MalformedRecording, PacketTooLarge
 from telemetry.link import Address, Backoff, Link, Subscription
 from telemetry.properties import Properties
+from telemetry.recorded_time import unstamped
 from telemetry.recording import Header, Line, Writer, read
 
 SHARED = Path(__file__).parents[3] / "shared" / "recordings"
@@ -415,5 +418,151 @@ def test_without_a_broker_nothing_is_written_and_the_address_is_named(tmp_path):
             await replay(address=address, file=tmp_path / "none", stop=asyncio.Event())
         with pytest.raises(ValueError, match="speed"):
             await replay(address=address, file=path, stop=asyncio.Event(), speed=0)
+
+    asyncio.run(run())
+
+
+async def heard(broker, prefix, count, during):
+    """Run `during` while somebody listens; give what came, until it was so much."""
+    got, complete = [], asyncio.Event()
+
+    def take(arrivals):
+        got.extend(arrivals)
+        us.acknowledge(arrivals)
+        if len(got) >= count:
+            complete.set()
+
+    us = Link(
+        broker.address,
+        client_id=f"h-{uuid.uuid4().hex[:8]}",
+        subscriptions=[Subscription(f"{prefix}/#")],
+        on_arrivals=take,
+    )
+    async with us:
+        result = await during()
+        await asyncio.wait_for(complete.wait(), 10)
+    return got, result
+
+
+@pytest.mark.e2e
+def test_rounds_choice_and_other_topics(broker, topic_prefix, tmp_path):
+    async def run():
+        made = [Line(START + n * 1000, f"t/{n % 2}", b"%d" % n, 0, retain=True) for n in range(6)]
+        path = write_recording(tmp_path / "r", made)
+        score = Score(topics=("t/1",), remap=(("t", topic_prefix),), retain=False)
+        got, played = await heard(
+            broker,
+            topic_prefix,
+            9,
+            lambda: replay(
+                address=broker.address, file=path, stop=asyncio.Event(), speed=None, score=score,
+                rounds=3, times=True,
+            ),
+        )  # fmt: skip
+        assert [one.payload for one in got] == [b"1", b"3", b"5"] * 3
+        assert {(one.topic, one.qos, one.retain) for one in got} == {
+            (f"{topic_prefix}/1", 1, False)
+        }
+        stamps = [unstamped(one.properties)[1] for one in got]
+        assert [stamp.received - START for stamp in stamps] == [
+            round_ + us for round_ in (0, 1_004_000, 2_008_000) for us in (1000, 3000, 5000)
+        ]
+        assert [stamp.last for stamp in stamps] == [False] * 8 + [True]
+        assert (played.sent, played.acknowledged, played.whole) == (9, 9, True)
+
+    asyncio.run(run())
+
+
+@pytest.mark.e2e
+def test_a_replay_waits_while_it_is_paused_and_goes_where_it_is_told(
+    broker, topic_prefix, tmp_path
+):
+    async def run():
+        gaps = [0, 0.1, 0.2, 30, 30.1]
+        made = [
+            Line(START + int(s * 1e6), f"{topic_prefix}/t", b"%d" % n) for n, s in enumerate(gaps)
+        ]
+        path = write_recording(tmp_path / "r", made)
+        controls, loop = Controls(), asyncio.get_running_loop()
+        seen = []
+
+        def sent(count):
+            seen.append(loop.time())
+            if count == 1:
+                controls.pause(loop.time())
+                loop.call_later(0.4, lambda: controls.resume(loop.time()))
+            if count == 2:
+                controls.seek(30_000_000)
+            if count == 3:
+                controls.seek(100_000)
+
+        got, played = await heard(
+            broker,
+            topic_prefix,
+            5,
+            lambda: replay(
+                address=broker.address, file=path, stop=stop, controls=controls, on_sent=sent,
+            ),
+        )  # fmt: skip
+        return got, played, seen
+
+    async def ended():
+        # Back at the second message, the last ones are half a minute away: that is enough.
+        asyncio.get_running_loop().call_later(1.5, stop.set)
+        return await run()
+
+    stop = asyncio.Event()
+    got, played, seen = asyncio.run(ended())
+    assert [one.payload for one in got] == [b"0", b"1", b"3", b"1", b"2"]
+    assert seen[1] - seen[0] >= 0.45
+    assert seen[2] - seen[1] < 0.2
+    assert played.late_max < 0.3  # what it was held up is not late
+    assert (played.sent, played.whole) == (5, False)
+
+
+@pytest.mark.e2e
+def test_with_keep_going_a_broken_line_is_skipped_counted_and_no_success(
+    broker, topic_prefix, tmp_path
+):
+    async def run():
+        made = [Line(START, f"{topic_prefix}/t", b"%d" % n, 1) for n in range(5)]
+        path = write_recording(tmp_path / "r", made)
+        path.write_bytes(path.read_bytes().replace(b'"json":2', b'"json": 2'))
+        _, played = await heard(
+            broker,
+            topic_prefix,
+            4,
+            lambda: replay(
+                address=broker.address, file=path, stop=asyncio.Event(), speed=None,
+                keep_going=True,
+            ),
+        )  # fmt: skip
+        # The line, and the end mark that does not fit any more.
+        assert (played.sent, played.acknowledged, played.skipped) == (4, 4, 2)
+        assert (played.whole, played.complete) == (False, False)
+
+    asyncio.run(run())
+
+
+@pytest.mark.e2e
+def test_what_is_excluded_is_let_go_and_does_not_count(broker, topic_prefix):
+    async def run():
+        async def publish():
+            async with Link(broker.address, client_id=f"p-{uuid.uuid4().hex[:8]}") as us:
+                for number in range(6):
+                    await us.publish(f"{topic_prefix}/{number % 2}/t", b"%d" % number)
+
+        counts = []
+        get, done, _ = await recording(
+            broker,
+            [f"{topic_prefix}/#"],
+            publish,
+            exclude=[f"{topic_prefix}/0/#"],
+            count=2,
+            on_recorded=counts.append,
+        )
+        got, reading = read_all(get())
+        assert [line.payload for line in got] == [b"1", b"3"]
+        assert (reading.complete, done.count, counts[-1]) == (True, 2, 2)
 
     asyncio.run(run())
