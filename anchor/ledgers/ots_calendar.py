@@ -4,11 +4,12 @@ What it answers is parsed strictly, and only addresses of its own or of the cale
 stock client knows are asked for more: an answer must not send us anywhere it likes.
 """
 
+import asyncio
 from urllib.parse import urlsplit
 
 import httpx
 
-from anchor.errors import AnchorError, Malformed, Missing, Refused
+from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ots_file import Timestamp
 from anchor.ledgers.ots_path import Path
 from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, said
@@ -34,7 +35,8 @@ class Calendar:
     async def submit(self, commitment: bytes) -> Timestamp:
         """What it promises, or attests, of these 32 bytes.
 
-        Missing if it gives no answer, Refused or Malformed for one that is of no use.
+        Unreachable if it gives no answer, Missing if it takes nothing now, Refused or
+        Malformed for an answer that is of no use.
         """
         who = f"calendar {self.address}"
         url = f"{self.address}/digest"
@@ -52,22 +54,28 @@ class Calendar:
     async def upgrade(self, commitment: bytes, timestamp: Timestamp) -> Timestamp:
         """The timestamp with what the promises in it have become by now.
 
-        A promise that is not kept yet stays. Missing, Refused or Malformed as for `submit`,
-        if nothing at all came of it.
+        A promise that is not kept yet stays. Errors as for `submit`, if nothing at all came
+        of it; all questions together have the time of one.
         """
-        paths, failures = list(timestamp.paths), []
+        paths, failures = list(timestamp.paths), list[AnchorError]()
+        end = asyncio.get_running_loop().time() + self._seconds
         for path in timestamp.pending()[:MAX_HANDOVERS]:
             try:
-                more = await self._asked(path, commitment)
+                async with asyncio.timeout_at(end):
+                    more = await self._asked(path, commitment)
+            except TimeoutError:
+                failures.append(_late(self.address, self._seconds))
+                break
             except AnchorError as error:
                 failures.append(error)
                 continue
             if more is not None:
                 paths.remove(path)
                 paths += more.after(*path.operations).paths
-        if failures and len(failures) == len(timestamp.pending()):
+        upgraded = Timestamp.of(paths)
+        if failures and upgraded == timestamp:
             raise failures[0]
-        return Timestamp.of(paths)
+        return upgraded
 
     async def _asked(self, path: Path, commitment: bytes) -> Timestamp | None:
         address = self._allowed(path)
@@ -94,6 +102,10 @@ class Calendar:
             f"calendar {self.address} hands over to {address!r}, which is neither itself nor a "
             "calendar that OpenTimestamps' own client knows: name that one instead"
         )
+
+
+def _late(address: str, seconds: float) -> Unreachable:
+    return Unreachable(f"calendar {address} gave no whole answer within {seconds:g} s")
 
 
 def _read(body: bytes, message: bytes, who: str) -> Timestamp:

@@ -5,12 +5,13 @@ height; which chain has most work is the server's word, so ask one's own node wh
 Source: Bitcoin Core doc/REST-interface.md; Blockstream esplora API.md.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable
 
 import httpx
 
-from anchor.errors import Malformed, Missing, Refused
+from anchor.errors import Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ots_block import LEAST_WORK, BlockHeader
 from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, said
 
@@ -40,8 +41,8 @@ class HeaderSource:
     async def header(self, height: int) -> BlockHeader:
         """The header of this height.
 
-        Missing when it can't be had, Malformed or Refused when what comes is no header, is
-        not the one that was named, or is not worth its work.
+        Missing when it is not there, Unreachable when no answer comes, Malformed or Refused
+        when what comes is no header, is not the one that was named, or not worth its work.
         """
         by_height, by_hash = self._urls
         named = await self._text(by_height.format(at=self._at, height=height), height)
@@ -54,8 +55,12 @@ class HeaderSource:
         return header
 
     async def headers(self, heights: Iterable[int]) -> dict[int, BlockHeader]:
-        """The headers of these heights, one after the other."""
-        return {height: await self.header(height) for height in sorted(set(heights))}
+        """The headers of these heights, one after the other; errors as for `header`."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return {height: await self.header(height) for height in sorted(set(heights))}
+        except TimeoutError as error:
+            raise Unreachable(f"{self._at} gave no headers within {self._seconds:g} s") from error
 
     async def _text(self, url: str, height: int) -> str:
         status, body = await ask(self._http, url, self._at, limit=_MAX_TEXT, seconds=self._seconds)

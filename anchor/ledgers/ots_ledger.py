@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 import httpx
 import structlog
 
-from anchor.errors import AnchorError, Malformed, Missing, Refused
+from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ledger import Keep
+from anchor.ledgers.ots_block import BlockHeader
 from anchor.ledgers.ots_calendar import Calendar
 from anchor.ledgers.ots_chain import HeaderSource
 from anchor.ledgers.ots_file import OtsFile, Timestamp
@@ -30,8 +31,8 @@ class OtsLedger:
     """One or several calendars under one name; `http` is closed with it.
 
     `source` gives the headers that attestations are held to; without it they are taken
-    unseen, and a calendar that lies is found out by whoever verifies. `patience` is after how
-    many seconds a promise that is not kept is called late.
+    unseen, and a calendar that lies is found out by whoever verifies. `headers` are those that
+    it gave so far. `patience` is after how many seconds a promise is called late.
     """
 
     kind = KIND
@@ -54,29 +55,30 @@ class OtsLedger:
         self._http, self._source, self._patience = http, source, patience
         self._clock, self._chance = clock, chance
         self._said: dict[str, str] = {}
+        self.headers: dict[int, BlockHeader] = {}
 
     async def advance(self, note: bytes, ticket: bytes | None, keep: Keep) -> bytes | None:
-        """Take a checkpoint a step further, as `Ledger.advance` says."""
+        """Take a checkpoint a step further, as `Ledger.advance` says.
+
+        Missing while no calendar has taken it, or while none can be reached. Once one holds
+        it, what a calendar answers falsely is said and asked again, and stops nothing.
+        """
         if ticket is None:
             state = Ticket.begin(note, self._chance(NONCE), int(self._clock()))
             await keep(state.to_bytes())
         else:
             state = Ticket.from_bytes(ticket, note)
         failures: dict[str, AnchorError] = {}
+        holders = [one for one in self._calendars if one.address in state.held]
         state = await self._submit(state, keep, failures)
-        receipt = await self._collect(note, state, failures)
+        receipt = await self._collect(note, state, holders, failures)
+        if receipt is None:
+            self._late(state, failures)
         self._say(failures)
-        if receipt is not None:
-            return receipt
-        if len(failures) == len(self._calendars):
-            self._give_up(failures)
-        if self._clock() - state.since > self._patience:
-            days = (self._clock() - state.since) / 86400
-            raise Missing(
-                f"ledger {self.name}: no calendar has led the checkpoint to Bitcoin for "
-                f"{days:.1f} days; it is asked again, and another calendar may be added"
-            )
-        return None
+        away = all(isinstance(error, Unreachable) for error in failures.values())
+        if receipt is None and (not state.held or (away and len(failures) == len(self._calendars))):
+            raise Missing(f"ledger {self.name}: {'; '.join(map(str, failures.values()))}")
+        return receipt
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -100,10 +102,13 @@ class OtsLedger:
         return state
 
     async def _collect(
-        self, note: bytes, state: Ticket, failures: dict[str, AnchorError]
+        self,
+        note: bytes,
+        state: Ticket,
+        holders: Sequence[Calendar],
+        failures: dict[str, AnchorError],
     ) -> bytes | None:
         """The receipt of all Bitcoin attestations that are there and hold."""
-        holders = [one for one in self._calendars if one.address in state.held]
         rounds = await asyncio.gather(
             *(self._attested(note, state, one) for one in holders), return_exceptions=True
         )
@@ -130,6 +135,7 @@ class OtsLedger:
         claims = attested(note, receipt)
         if self._source is not None:
             headers = await self._source.headers(claim.height for claim in claims)
+            self.headers.update(headers)
             try:
                 OtsVoucher(self.name, headers).check(note, receipt)
             except Refused as error:
@@ -144,10 +150,18 @@ class OtsLedger:
                 _log.warning("calendar-failed", ledger=self.name, calendar=address, reason=reason)
         self._said = now
 
-    def _give_up(self, failures: dict[str, AnchorError]) -> None:
-        reasons = "; ".join(str(error) for error in failures.values())
-        lies = all(isinstance(error, Refused | Malformed) for error in failures.values())
-        raise (Refused if lies else Missing)(f"ledger {self.name}: {reasons}")
+    def _late(self, state: Ticket, failures: dict[str, AnchorError]) -> None:
+        """Say that promises are not kept, once they are older than anybody's patience."""
+        waited = self._clock() - state.since
+        if waited <= self._patience:
+            return
+        for calendar in self._calendars:
+            if calendar.address in state.held:
+                late = Missing(
+                    f"calendar {calendar.address} has not led a checkpoint to Bitcoin for "
+                    f"{waited // 86400:.0f} days; it is asked again, another may be added"
+                )
+                failures.setdefault(calendar.address, late)
 
 
 async def _answer(calendar: Calendar, commitment: bytes) -> tuple[str, Timestamp | AnchorError]:

@@ -7,7 +7,8 @@ counts; without any header the stamp says which one is lacking.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from anchor.errors import Refused
 from anchor.ledgers.ledger import Stamp
@@ -74,6 +75,10 @@ class OtsVoucher:
     name: str
     headers: Mapping[int, BlockHeader] = field(default_factory=dict)
     kind: str = KIND
+
+    def asked(self, headers: Mapping[int, BlockHeader]) -> Self:
+        """The same, with the headers that a source gave; what was pinned stands."""
+        return replace(self, headers={**headers, **self.headers})
 
     def check(self, note: bytes, receipt: bytes) -> Stamp:
         """What the receipt shows of exactly this checkpoint; Malformed or Refused if nothing."""

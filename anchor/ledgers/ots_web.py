@@ -9,10 +9,10 @@ import re
 
 import httpx
 
-from anchor.errors import Malformed, Missing, Refused
+from anchor.errors import Malformed, Refused, Unreachable
 
 MAX_ANSWER = 10_000
-TIMEOUT = 20.0
+TIMEOUT = 15.0
 _HOST = re.compile(r"[A-Za-z0-9.-]+|::1")
 _UNPRINTABLE = re.compile(r"[^A-Za-z0-9#.,:;/ -]")
 
@@ -59,7 +59,7 @@ async def ask(  # noqa: PLR0913 - what is asked, of whom, within what
 ) -> tuple[int, bytes]:
     """Status and body of one GET, or POST where there is a `body`.
 
-    Missing when no whole answer comes within `seconds`, Refused when it is longer than
+    Unreachable when no whole answer comes within `seconds`, Refused when it is longer than
     `limit` bytes or packed; `who` is named in both.
     """
     headers = {"accept": "application/vnd.opentimestamps.v1"} if limit == MAX_ANSWER else {}
@@ -78,9 +78,9 @@ async def ask(  # noqa: PLR0913 - what is asked, of whom, within what
                     raise Refused(f"{who} answers with more than {limit} bytes")
             return answer.status_code, bytes(read)
     except TimeoutError as error:
-        raise Missing(f"{who} gave no whole answer within {seconds:g} s") from error
+        raise Unreachable(f"{who} gave no whole answer within {seconds:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Missing(f"{who} does not answer: {str(error) or type(error).__name__}") from error
+        raise Unreachable(f"{who} does not answer: {str(error) or type(error).__name__}") from error
 
 
 def said(body: bytes) -> str:
