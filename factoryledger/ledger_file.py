@@ -69,11 +69,18 @@ class EvmPins(_Pinned):
 
 
 class OtsPins(_Pinned):
-    """OpenTimestamps: calendars to give to; where block headers of Bitcoin come from."""
+    """OpenTimestamps: calendars to give to; where block headers of Bitcoin come from.
+
+    `headers` is a file of pinned headers, `esplora` or `node` who is asked for others; `work`
+    is the least work of a header, as the logarithm to base 2 of its hashes.
+    """
 
     kind: Literal["ots"] = "ots"
     calendars: tuple[_Url, ...] = ()
-    headers: str | None = None
+    headers: Path | None = None
+    esplora: _Url | None = None
+    node: _Url | None = None
+    work: int = Field(default=74, ge=1, le=255)
     every: float = Field(default=3600.0, ge=0, le=1e9)
 
 
@@ -179,4 +186,6 @@ def _placed(found: Pins, file: Path) -> Pins:
             name: file.parent / path for name in names if (path := getattr(found, name)) is not None
         }
         return found.model_copy(update=placed)
+    if found.headers is not None:
+        return found.model_copy(update={"headers": file.parent / found.headers})
     return found

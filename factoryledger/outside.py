@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anchor.errors import Missing
+from anchor.errors import Malformed, Missing, Refused
 from anchor.ledgers.ledger import Ledger, Stamp, Voucher
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.installation import Installation
@@ -23,11 +23,12 @@ from factoryledger.ledger_file import (
     read_ledgers,
     with_flags,
 )
+from telemetry.backoff import Backoff
 
 if TYPE_CHECKING:
     from anchor.keeping.rounds import Outside
 
-_EXTRA_OF = {"rfc3161_client": "tsa", "web3": "evm", "opentimestamps": "ots"}
+_EXTRA_OF = {"rfc3161_client": "tsa", "web3": "evm"}
 
 
 def outside_ledgers(place: Installation) -> "list[Outside]":
@@ -43,7 +44,9 @@ def outside_ledgers(place: Installation) -> "list[Outside]":
     for name, pins in pinned(with_flags(read, place.settings.ledger, file), file).items():
         voucher = _voucher(name, pins)
         ledger = _demanded(name, partial(_LEDGERS[pins.kind], name, pins, voucher, place))
-        found.append(Outside(ledger, voucher, every=pins.every, patience=pins.timeout))
+        found.append(
+            Outside(ledger, voucher, pins.every, pins.timeout, look=Backoff(1.0, _LOOKS[pins.kind]))
+        )
     return found
 
 
@@ -133,14 +136,52 @@ def _evm_ledger(name: str, pins: EvmPins, voucher: Any, place: Installation) -> 
     raise NotThere(f"ledger {name}: kind evm is not in this release")
 
 
-def _ots_voucher(name: str, pins: OtsPins) -> Voucher:  # noqa: ARG001
-    raise NotThere(f"ledger {name}: kind ots is not in this release")
+def _ots_voucher(name: str, pins: OtsPins) -> Voucher:
+    block, ots = (
+        import_module("anchor.ledgers.ots_block"),
+        import_module("anchor.ledgers.ots_voucher"),
+    )
+    headers = {}
+    if pins.headers is not None:
+        try:
+            headers = block.read_headers(pins.headers.read_bytes(), 1 << pins.work)
+        except FileNotFoundError as error:
+            raise WrongUsage(f"ledger {name}: {pins.headers}: no block headers there") from error
+        except (Malformed, Refused) as error:
+            raise WrongUsage(f"ledger {name}: {pins.headers}: {error}") from error
+    voucher: Voucher = ots.OtsVoucher(name, headers)
+    return voucher
 
 
 def _ots_ledger(name: str, pins: OtsPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
-    raise NotThere(f"ledger {name}: kind ots is not in this release")
+    ots, web = import_module("anchor.ledgers.ots_ledger"), import_module("anchor.ledgers.ots_web")
+    if not pins.calendars:
+        raise WrongUsage(
+            f"ledger {name}: no calendars; give --ledger {name}=URL, or write them down"
+        )
+    http = web.open_client()
+    try:
+        source = _ots_source(pins, http)
+        ledger: Ledger = ots.OtsLedger(
+            name, pins.calendars, http, source=source, headers=voucher.headers
+        )
+    except Malformed as error:
+        raise WrongUsage(f"ledger {name}: {error}") from error
+    return ledger
 
 
+def _ots_source(pins: OtsPins, http: Any) -> Any:
+    """Who is asked for block headers: a node before an Esplora server; None where nobody is."""
+    chain = import_module("anchor.ledgers.ots_chain")
+    url = pins.node or pins.esplora
+    if url is None:
+        return None
+    return chain.HeaderSource(url, http, node=pins.node is not None, least_work=1 << pins.work)
+
+
+# Seconds between two questions for one receipt: an authority gives it at once, a chain in
+# minutes, Bitcoin in hours, and calendars are run by volunteers.
+_LOOKS = {"tsa": 60.0, "evm": 60.0, "ots": 1800.0}
 _VOUCHERS: dict[str, Callable[..., Voucher]] = {
     "tsa": _tsa_voucher,
     "evm": _evm_voucher,

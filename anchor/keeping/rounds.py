@@ -180,7 +180,9 @@ class Rounds:
 
     async def _stamp(self, row: Submission, stamp: Stamp) -> None:
         self._looks.pop(row.hash, None)
-        await asyncio.to_thread(self._rows.stamped, row.hash, stamp.time, self._clocks.wall())
+        # A time that the stamp cannot show yet is none.
+        time = stamp.time if stamp.lacking is None else None
+        await asyncio.to_thread(self._rows.stamped, row.hash, time, self._clocks.wall())
         self._account.stamped += 1
         _log.info("checkpoint-stamped", ledger=self._name, size=row.size, by=stamp.voucher)
 

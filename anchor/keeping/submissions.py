@@ -123,8 +123,8 @@ class Submissions:
         """Note a try that failed."""
         self._set(note_hash, tries=_TABLE.c.tries + 1, failure=failure, failed=now, changed=now)
 
-    def stamped(self, note_hash: bytes, stamp: int, now: int) -> None:
-        """Note that the receipt is stored."""
+    def stamped(self, note_hash: bytes, stamp: int | None, now: int) -> None:
+        """Note that the receipt is stored, and its time where it shows one here."""
         self._set(note_hash, state=STAMPED, stamp=stamp, changed=now)
 
     def refused(self, note_hash: bytes, failure: str, now: int) -> None:

@@ -30,9 +30,9 @@ _log = structlog.get_logger("anchor.ledgers.ots")
 class OtsLedger:
     """One or several calendars under one name; `http` is closed with it.
 
-    `source` gives the headers that attestations are held to; without it they are taken
-    unseen, and a calendar that lies is found out by whoever verifies. `headers` are those that
-    it gave so far. `patience` is after how many seconds a promise is called late.
+    `headers` and, for others, `source` give what attestations are held to; without them they
+    are taken unseen, and a calendar that lies is found out by whoever verifies. What `source`
+    gave is added to `headers`. `patience` is after how many seconds a promise is called late.
     """
 
     kind = KIND
@@ -44,6 +44,7 @@ class OtsLedger:
         http: httpx.AsyncClient,
         *,
         source: HeaderSource | None = None,
+        headers: dict[int, BlockHeader] | None = None,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
         chance: Callable[[int], bytes] = os.urandom,
@@ -55,7 +56,7 @@ class OtsLedger:
         self._http, self._source, self._patience = http, source, patience
         self._clock, self._chance = clock, chance
         self._said: dict[str, str] = {}
-        self.headers: dict[int, BlockHeader] = {}
+        self._headers = {} if headers is None else headers
 
     async def advance(self, note: bytes, ticket: bytes | None, keep: Keep) -> bytes | None:
         """Take a checkpoint a step further, as `Ledger.advance` says.
@@ -133,13 +134,16 @@ class OtsLedger:
             return ()
         receipt = _file(state, paths)
         claims = attested(note, receipt)
+        headers = dict(self._headers)
         if self._source is not None:
-            headers = await self._source.headers(claim.height for claim in claims)
-            self.headers.update(headers)
-            try:
-                OtsVoucher(self.name, headers).check(note, receipt)
-            except Refused as error:
-                raise Refused(f"calendar {calendar.address} answers falsely: {error}") from error
+            unknown = (claim.height for claim in claims if claim.height not in headers)
+            headers.update(await self._source.headers(unknown))
+        try:
+            OtsVoucher(self.name, headers).check(note, receipt)
+        except Refused as error:
+            raise Refused(f"calendar {calendar.address} answers falsely: {error}") from error
+        # Only now: a block that is gone again must not be remembered.
+        self._headers.update(headers)
         return paths
 
     def _say(self, failures: dict[str, AnchorError]) -> None:
