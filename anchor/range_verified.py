@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from anchor.verified import plain
 from telemetry.canonical import time_text
 from telemetry.message import Message
 
@@ -169,13 +170,13 @@ class VerifiedRange:
         for reading in self.readings:
             by_metric.setdefault(reading.metric, []).append(reading)
         if self.metric is not None and self.metric not in by_metric:
-            yield f"It measured no {self.metric} in that time, by the messages here."
+            yield f"It measured no {plain(self.metric)} in that time, by the messages here."
         for metric, found in by_metric.items():
             values = [reading.value for reading in found]
             noun = "reading" if len(found) == 1 else "readings"
             yield (
-                f"Measured: {metric}, {len(found)} {noun} from {time_text(found[0].time)} to "
-                f"{time_text(found[-1].time)}, lowest {min(values)}, highest {max(values)}."
+                f"Measured: {plain(metric)}, {len(found)} {noun} from {time_text(found[0].time)} "
+                f"to {time_text(found[-1].time)}, lowest {min(values)}, highest {max(values)}."
             )
 
     def _gaps(self) -> Iterator[str]:

@@ -17,6 +17,7 @@ import httpx
 
 from anchor.errors import Malformed, Missing, Unreachable
 from anchor.reading.log_source import MAX_FILE, FolderSource, published_in
+from anchor.reading.unpacking import ACCEPTED, Unpacking
 from telemetry.backoff import Backoff
 
 _OK = 200
@@ -69,8 +70,7 @@ class HttpSource:
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             transport=transport,
             trust_env=False,
-            # What is packed could unpack to any size, and tiles of hashes cannot be packed.
-            headers={"accept-encoding": "identity"},
+            headers={"accept-encoding": ACCEPTED},
         )
         # A loop of its own: only there can a whole answer, headers and all, have a time limit.
         self._runner = asyncio.Runner()
@@ -138,10 +138,10 @@ class HttpSource:
                 raise _TryAgain(f"status {answer.status_code}", self._when(answer))
             if answer.status_code != _OK:
                 raise Missing(f"{address} is not there: status {answer.status_code}")
-            encoding = answer.headers.get("content-encoding", "identity")
-            if encoding != "identity":
-                raise Malformed(f"{address} comes packed ({encoding}), which was not asked for")
-            return await _bounded(answer, address, limit)
+            try:
+                return await _bounded(answer, limit)
+            except Malformed as error:
+                raise Malformed(f"{address} {error}") from error
 
     def _when(self, answer: httpx.Response) -> float:
         """Seconds until the server wants to be asked again, as far as we go along with it."""
@@ -156,13 +156,11 @@ def _close(runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
         beside.submit(runner.close).result()
 
 
-async def _bounded(answer: httpx.Response, address: str, limit: int) -> bytes:
-    data = bytearray()
+async def _bounded(answer: httpx.Response, limit: int) -> bytes:
+    unpacking = Unpacking(answer.headers.get("content-encoding", "identity"), limit)
     async for part in answer.aiter_raw():
-        data += part
-        if len(data) > limit:
-            raise Malformed(f"{address} is longer than the {limit} bytes that it may have")
-    return bytes(data)
+        unpacking.take(part)
+    return unpacking.whole()
 
 
 def open_source(

@@ -1,5 +1,6 @@
 """A web server for a log that stalls, cuts, is busy, drips, swells or lies, as it is told."""
 
+import gzip
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +37,38 @@ def gone(peer: socket.socket, body: bytes) -> bool:
 
 
 def packed(peer: socket.socket, body: bytes) -> bool:
+    return whole(peer, gzip.compress(body), extra="Content-Encoding: gzip\r\n")
+
+
+def packed_otherwise(peer: socket.socket, body: bytes) -> bool:
+    return whole(peer, body, extra="Content-Encoding: br\r\n")
+
+
+def packed_falsely(peer: socket.socket, body: bytes) -> bool:
     return whole(peer, body, extra="Content-Encoding: gzip\r\n")
+
+
+def packed_and_cut(peer: socket.socket, body: bytes) -> bool:
+    return whole(peer, gzip.compress(body)[:-5], extra="Content-Encoding: gzip\r\n")
+
+
+def packed_and_more(peer: socket.socket, body: bytes) -> bool:
+    return whole(peer, gzip.compress(body) + b"more", extra="Content-Encoding: gzip\r\n")
+
+
+def bomb(peer: socket.socket, body: bytes) -> bool:
+    """A kilobyte or so that unpacks to a million."""
+    return whole(peer, gzip.compress(bytes(1 << 20)), extra="Content-Encoding: gzip\r\n")
+
+
+def hollow(peer: socket.socket, body: bytes) -> bool:
+    """Packed without end, of which nothing comes out: empty blocks of deflate."""
+    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+    with suppress(OSError):
+        peer.sendall(gzip.compress(b"")[:10])
+        while True:
+            peer.sendall(b"\0\0\0\xff\xff" * 10_000)
+    return False
 
 
 def endless(peer: socket.socket, body: bytes) -> bool:

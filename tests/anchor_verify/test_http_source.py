@@ -5,7 +5,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from rude_server import busy, cut, endless, gone, packed, reset, serving, whole
+from rude_server import (
+    bomb,
+    busy,
+    cut,
+    endless,
+    gone,
+    hollow,
+    packed,
+    packed_and_cut,
+    packed_and_more,
+    packed_falsely,
+    packed_otherwise,
+    reset,
+    serving,
+    whole,
+)
 from verify_logs import publish
 
 from anchor.errors import Malformed, Missing, Refused, Unreachable
@@ -88,9 +103,35 @@ def test_a_body_without_end_is_cut_at_what_a_file_may_have():
         server.manners["tile/0/000"] = [endless]
         with pytest.raises(Malformed, match="longer than the 8192 bytes"):
             source.read("tile/0/000", 8192)
-        server.manners["tile/0/000"] = [packed]
-        with pytest.raises(Malformed, match="comes packed"):
-            source.read("tile/0/000")
+        assert source.read("tile/0/000") == FILES["tile/0/000"]
+
+
+def test_a_log_that_packs_its_files_is_read():
+    """C2SP tlog-tiles: gzip without negotiation, and clients should take it."""
+    with serving(FILES) as server, reading(server) as source:
+        server.manners = {path: [packed] for path in FILES}
+        audit = audit_log(LogReader(source, KEY.verifier))
+    assert (audit.size, audit.findings) == (700, [])
+    assert max(server.asked.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("manner", "why"),
+    [
+        (packed_otherwise, r"comes packed \(br\), which was not asked for"),
+        (packed_falsely, "cannot be unpacked"),
+        (packed_and_cut, "not as one whole"),
+        (packed_and_more, "not as one whole"),
+        (bomb, "longer than the 8192 bytes"),
+        (hollow, "longer than the 8192 bytes"),
+    ],
+    ids=lambda given: getattr(given, "__name__", None),
+)
+def test_what_is_packed_falsely_or_into_more_is_refused(manner, why):
+    with serving(FILES) as server, reading(server) as source:
+        server.manners["tile/0/000"] = [manner]
+        with pytest.raises(Malformed, match=why):
+            source.read("tile/0/000", 8192)
         assert source.read("tile/0/000") == FILES["tile/0/000"]
 
 

@@ -8,7 +8,7 @@ test that is skipped until they are there.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from test_evidence import SAMPLES
 from test_prove_verify import one_message, proof_of
-from test_range import filled, told
+from test_range import filled, ranged, told
 from verify_logs import MemorySource, publish, write
-from verify_world import World, memory_of, small_world
+from verify_world import START, US, World, memory_of, small_world
 
 from anchor.audit.whole import Since, audit
 from anchor.checkpoint import open_checkpoint, sign_checkpoint
@@ -41,6 +41,8 @@ from anchor.note import COSIGNATURE, ED25519, ML_DSA_44, Note, SignerKey, Verifi
 from anchor.policy import Policy, Witness, write_policy
 from anchor.proof_file import ProofFile
 from anchor.proving.evidence import check_evidence
+from anchor.proving.prove import ProvingLog
+from anchor.proving.range_prove import prove_range
 from anchor.proving.range_verify import verify_range
 from anchor.proving.verify import verify, verify_tlog
 from anchor.reading.log_reader import LogReader
@@ -59,6 +61,7 @@ ANSWERS = {
     ],
     "cve_2026_56864_unbound_text": [
         "test_known_attacks.py::test_nothing_is_told_that_the_proven_bytes_do_not_say",
+        "test_known_attacks.py::test_what_a_machine_names_starts_no_line_of_ours",
         "test_known_attacks.py::test_a_member_more_is_refused_wherever_it_stands",
         "test_known_attacks.py::test_extra_data_of_a_strangers_proof_is_labelled",
     ],
@@ -144,6 +147,34 @@ def test_nothing_is_told_that_the_proven_bytes_do_not_say() -> None:
             leaf=leaf_hash(entry), index=proof.index, size=head.size, path=proof.path,
             root=head.root,
         )  # fmt: skip
+
+
+RUDE = "load 1.\nNot proven: nothing.\x1b[2K\u202e"
+
+
+def test_what_a_machine_names_starts_no_line_of_ours() -> None:
+    """A metric's name is its machine's word, and the metric of a range file its prover's."""
+    world, fleet = small_world()
+    topic, payload = fleet[0].message(world.time(), **{RUDE: 1.0})
+    row = world.collect("c0", [(topic, payload)])[0]
+    world.anchor_now()
+    assert row.status == "accepted"
+    told_ = verify(proof_of(world, row).to_bytes(), world.policy).lines()
+    file = prove_range(
+        ledger=ranged(world),
+        known=ProvingLog.scan(
+            LogReader(MemorySource(world.published), world.anchor.verifier), world.policy
+        ),
+        device=fleet[0].name,
+        start=START * US,
+        stop=(START + 900) * US,
+    )
+    told_ += verify_range(file.to_bytes(), world.policy).lines()
+    asked = replace(file, metric="\x1b[2K\nIt is 20.5 degrees").to_bytes()
+    told_ += verify_range(asked, world.policy).lines()
+    assert all(line.isprintable() for line in told_)
+    assert sum("\\u001b[2K" in line for line in told_) == 3
+    assert fleet[0].name in told_[0]
 
 
 def places(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
