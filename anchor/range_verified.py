@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.verified import plain
-from telemetry.canonical import time_text
+from telemetry.canonical import plain, time_text
 from telemetry.message import Message
 
 _LISTED = 10

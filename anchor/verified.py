@@ -7,7 +7,7 @@ word say whose.
 from dataclasses import dataclass
 from typing import Any
 
-from telemetry.canonical import b64, quote, time_text
+from telemetry.canonical import b64, plain, time_text
 from telemetry.members import Scan
 
 SECOND = 1_000_000
@@ -128,11 +128,6 @@ class Verified:
 
 def _readings(scan: Scan) -> str:
     return ", ".join(f"{plain(n)} {value}" for n, value in scan.readings.items()) or "nothing"
-
-
-def plain(text: str) -> str:
-    """Somebody's word within a line of ours: escaped where a terminal would not just show it."""
-    return text if text.isprintable() else quote(text)
 
 
 def _text(us: int | None) -> str | None:

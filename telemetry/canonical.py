@@ -52,6 +52,11 @@ def quote(text: str) -> str:
     return encode_basestring_ascii(text)
 
 
+def plain(text: str) -> str:
+    """Somebody's word within a line for people: quoted where a terminal would not just show it."""
+    return text if text.isprintable() else quote(text)
+
+
 def time_text(us: int) -> str:
     """Spell microseconds since the epoch as text; NotCanonical outside of 1970 to 9999."""
     if not 0 <= us < END_OF_TIME:
