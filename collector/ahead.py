@@ -11,7 +11,7 @@ from typing import Final
 
 from collector.arrived import Arrived
 from collector.counting import Door
-from collector.intake import Gathered, Intake
+from collector.intake import Gathered, Gathering
 from collector.verdict import Verdict
 from telemetry.link import Arrival
 from telemetry.properties import NO_PROPERTIES
@@ -37,7 +37,7 @@ class Prepared:
 class Ahead:
     """Takes batches out of an intake and has them judged; `run` it while `next` is called."""
 
-    def __init__(self, intake: Intake, judge: JudgeAhead, bars: Bars = lambda _: ()) -> None:
+    def __init__(self, intake: Gathering, judge: JudgeAhead, bars: Bars = lambda _: ()) -> None:
         self.messages = 0
         """Of the batches that are taken out and not given yet."""
         self._intake = intake

@@ -19,6 +19,7 @@ from collector.ledger import Ledger
 from collector.panel import Panel
 from collector.patience import Patience
 from collector.ports import Authority, IdentityFor, Requests
+from collector.recorded_batches import COUNT, begins_anew
 from collector.resume import Resume, Source
 from collector.store import open_store
 from collector.store_reader import LedgerReader
@@ -29,8 +30,6 @@ from telemetry.recording import Line, read
 
 _log = structlog.get_logger(__name__)
 
-_COUNT = 2000
-_SECOND = 1_000_000
 _ATTEMPTS = 9  # some 13 s in all, beside the database's own waiting
 
 
@@ -149,12 +148,12 @@ class _Filing:
         self.lines += 1
         if number <= self._done:
             return
-        if self._batch and line.received - self._batch[0].received >= _SECOND:
+        if self._batch and begins_anew(self._batch[0].received, line.received):
             yield from self._closed()
         properties = line.properties.to_text()
         self._batch.append(Arrived(line.topic, line.payload, properties, line.received))
         self._last = number
-        if len(self._batch) >= _COUNT:
+        if len(self._batch) >= COUNT:
             yield from self._closed()
 
     def _closed(self) -> Iterator[_Batch]:

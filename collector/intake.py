@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from collector.counting import Door
 from telemetry.link import Arrival
@@ -24,6 +25,31 @@ class Gathered:
     arrivals: Sequence[Arrival]
     received: Sequence[int]
     door: Door
+
+
+class Gathering(Protocol):
+    """What makes batches of arrivals, by whatever clock."""
+
+    @property
+    def door(self) -> Door:
+        """What has come in since the start, and what of it waits."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits, in bytes."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether the reading is stopped."""
+
+    def arrived(self, arrivals: Sequence[Arrival]) -> None:
+        """Take what came in one read."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+    async def gather(self) -> Gathered | None:
+        """Wait for the next batch; None when closed and empty."""
 
 
 @dataclass(slots=True)

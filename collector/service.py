@@ -19,13 +19,15 @@ from collector.account import Account, Moment
 from collector.ahead import Ahead, Prepared
 from collector.births import Births, rebirth_command
 from collector.counting import Door
-from collector.intake import Intake
+from collector.intake import Gathering, Intake
 from collector.ledger import Ledger, Taken
 from collector.limits import Gate, Limits
 from collector.outgoing import Outgoing
 from collector.panel import Panel
 from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, IdentityFor, Requests
+from collector.recorded_batches import COUNT
+from collector.recorded_intake import RecordedIntake
 from collector.resume import Opened, Resume
 from collector.retaining import Keeping, Retaining
 from collector.retention import Retention
@@ -69,6 +71,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     holds: Callable[[str], bool] = lambda _: True,
     keeping: Keeping | None = None,
     session_expiry: int = FOR_EVER,
+    recorded_clock: bool = False,
     on_ready: Callable[[], None] | None = None,
     account: Account | None = None,
     last_tries: float = 10.0,
@@ -81,7 +84,8 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
     what receipts promise; up to `processes` check signatures beside this one; what is over the
     `limits` is refused; with `rebirth`, Sparkplug nodes are asked for births that are missing;
     `keeping` says how long payloads are kept; the broker keeps what comes while the collector
-    is away for `session_expiry` (seconds); an
+    is away for `session_expiry` (seconds); with
+    `recorded_clock`, receive times and batches are those of the recording that is replayed; an
     `account` is kept while it runs. Of the live collectors in the store it goes on with one
     whose key it `holds`. StoreLocked, StoreUnavailable and BrokerUnavailable at the start. A
     store that is away or full is waited out; CommitFailed where waiting cannot help, or when it
@@ -112,6 +116,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
                 anchored_within=anchored_within,
                 now=now,
                 session_expiry=session_expiry,
+                recorded_clock=recorded_clock,
                 births=Births() if rebirth else None,
                 account=Account() if account is None else account,
                 give_up=give_up,
@@ -140,6 +145,7 @@ class _Service:
         anchored_within: float,
         now: Callable[[], int],
         session_expiry: int,
+        recorded_clock: bool,
         births: Births | None,
         account: Account,
         give_up: Callable[[], None],
@@ -161,15 +167,18 @@ class _Service:
             on_connected=self._connected,
             clean_start=False,
             session_expiry=session_expiry,
-            receive_maximum=min(_IN_FLIGHT_BATCHES * flush_count, _MAX_RECEIVE),
+            receive_maximum=min(
+                _IN_FLIGHT_BATCHES * (COUNT if recorded_clock else flush_count), _MAX_RECEIVE
+            ),
         )
         self._outgoing = Outgoing(self._link)
-        self._intake = Intake(
-            count=flush_count,
-            seconds=flush_seconds,
-            now=now,
-            pause=self._link.pause_reading,
-            resume=self._link.resume_reading,
+        pause, resume = self._link.pause_reading, self._link.resume_reading
+        self._intake: Gathering = (
+            RecordedIntake(now=now, pause=pause, resume=resume)
+            if recorded_clock
+            else Intake(
+                count=flush_count, seconds=flush_seconds, now=now, pause=pause, resume=resume
+            )
         )
         self._ahead = Ahead(self._intake, panel.judge, gate.bars)
         self._give_up = give_up

@@ -82,6 +82,16 @@ def collect(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--clock",
+            metavar="system|recording",
+            help="Whose time messages are received at; recording: that of `replay --send-times`, "
+            "for tests, since any client can then say when its message came. [default: system]",
+            show_default=False,
+        ),
+    ] = None,
     anchored_within: Annotated[
         float | None,
         typer.Option(
@@ -194,6 +204,7 @@ def collect(  # noqa: PLR0913 - a command's options
         policy=policy,
         flush_count=flush_count,
         flush_seconds=flush_seconds,
+        clock=clock,
         anchored_within=anchored_within,
         rebirth=rebirth,
         limit_payload=limit_payload,
@@ -261,6 +272,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             flush_count=settings.flush_count,
             flush_seconds=settings.flush_seconds,
             session_expiry=settings.session_expiry,
+            recorded_clock=settings.clock == "recording",
             anchored_within=settings.anchored_within,
             limits=_limits(settings),
             rebirth=settings.rebirth,
