@@ -76,10 +76,12 @@ async def through_the_broker(works, broker, prefix, file, speed):
     )
     assert played.whole
     for _ in range(1000):
-        with_reader = works.reader().stats(gaps=False)
-        if with_reader.received == played.sent:
+        seen = works.reader().stats(gaps=False)
+        if seen.in_flight == 0 and seen.received + seen.own == played.sent:
             break
         await asyncio.sleep(0.01)
+    else:
+        pytest.fail(f"the recording's end did not end its last batch: {seen}")
     stop.set()
     await asyncio.wait_for(collecting, 10)
 
