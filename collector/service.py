@@ -43,7 +43,6 @@ LinkFor = Callable[..., Link]
 """A `Link` with address and credentials filled in; the rest of its arguments are given here."""
 
 FOR_EVER: Final = 0xFFFFFFFF
-_REQUESTS_EVERY = 1.0  # seconds: how soon a revocation counts
 _RECEIPTS_EVERY = 0.25  # seconds between looks at what is due, where no commit comes
 # One in the commit, two judged, the others to read on with while SQLite has let go of the
 # interpreter: with half of them the network waits for the disk and the disk for the network.
@@ -159,7 +158,6 @@ class _Service:
         self._ending = asyncio.Event()
         self._anchored_within = int(anchored_within * 1_000_000)
         self._now = now
-        self._refreshed = time.monotonic()
         self._link = link_for(
             client_id=f"factoryledger-collector-{opened.session}",
             subscriptions=[_subscription(pattern) for pattern in filters],
@@ -292,9 +290,8 @@ class _Service:
 
     def _take(self, batch: Prepared) -> Taken:
         """Commit a batch; in the worker thread."""
-        if time.monotonic() - self._refreshed >= _REQUESTS_EVERY:
-            self._ledger.refresh_keys()
-            self._refreshed = time.monotonic()
+        # Before any of it is judged: what was revoked before a message came counts for it.
+        self._ledger.refresh_keys()
         anchored_by = self._now() + self._anchored_within
         return self._ledger.take(
             batch.arrived, batch.door, ahead=batch.ahead, anchored_by=anchored_by

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from factoryledger.files import locked, write_all
 
+_TICK = 3_000_000_000
+"""Nanoseconds; the coarsest file system's clock ticks every two seconds."""
 _NAME = re.compile(r"([0-9]{16})-[0-9a-f]{16}\.entry")
 
 
@@ -20,6 +22,7 @@ class RequestFolder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._seen: tuple[int, str] | None = None
 
     def write(self, entry: bytes) -> str:
         """Put an entry into the folder and give its file's name; durable on return.
@@ -48,10 +51,25 @@ class RequestFolder:
         return [there[sha256(entry).hexdigest()[:16]] for entry in entries]
 
     def after(self, name: str) -> Sequence[tuple[str, bytes]]:
-        """Give all whole entries whose file name sorts after `name`, in that order."""
-        return [
-            (found, (self._path / found).read_bytes()) for found in self._names() if found > name
-        ]
+        """Give all whole entries whose file name sorts after `name`, in that order.
+
+        Cheap where nothing has come since: a collector asks before each batch.
+        """
+        changed = self._changed()
+        if self._seen is not None and self._seen[0] == changed and name >= self._seen[1]:
+            return []
+        names = self._names()
+        # Within a tick of the file system's clock a second change would not be seen.
+        settled = changed is not None and time.time_ns() - changed > _TICK
+        self._seen = (changed, names[-1] if names else "") if settled and changed else None
+        return [(found, (self._path / found).read_bytes()) for found in names if found > name]
+
+    def _changed(self) -> int | None:
+        """When something last came into the folder or left it, in nanoseconds; None without it."""
+        try:
+            return self._path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
 
     def _names(self) -> list[str]:
         """Names of whole entries, oldest first."""

@@ -482,3 +482,22 @@ def test_a_live_collectors_sum_holds_at_every_turn_of_its_loop(works, broker, to
     assert account.batch_sizes.total == 650
     assert account.batch_sizes.count == stats.batches
     assert account.receipts > 0
+
+
+def test_what_comes_after_a_revocation_is_revoked_at_once(works, broker, topic_prefix):
+    """No message counts that came after the operator's word, and every one before it does."""
+
+    async def scenario():
+        machine = works.machine("press-1", enrolled=False, prefix=topic_prefix)
+        prior = works.enrol(machine)
+        async with Live(works, broker, topic_prefix) as live, listener(broker, "none") as (_, link):
+            for turn in range(6):
+                for _ in range(5):
+                    link.post(*machine.message())
+                await live.until(lambda stats, due=5 * (turn + 1): stats.stored == due)
+                if turn == 2:
+                    works.revoke(machine, prior)
+
+    run(scenario())
+    said = [row.status for row in messages(works)]
+    assert said == ["accepted"] * 15 + ["revoked"] * 15

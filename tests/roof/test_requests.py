@@ -1,5 +1,7 @@
 """The requests folder: whole files, in an order that nobody who follows it can miss."""
 
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -54,3 +56,30 @@ def test_writers_at_the_same_time_take_different_places(tmp_path):
 
     assert len({name[:16] for name in names}) == 64
     assert len(folders[0].after("")) == 64
+
+
+def test_a_folder_in_which_nothing_changed_is_not_listed_again(tmp_path):
+    """A collector asks before each batch; a change within a tick of the clock is seen all the same.
+
+    Nothing is missed by it: only a folder that has been at rest is taken as it was.
+    """
+    folder = RequestFolder(tmp_path)
+    first = folder.write(b"first")
+    now = time.time_ns()
+
+    os.utime(tmp_path, ns=(now, now))
+    assert folder.after(first) == []
+    (tmp_path / f"{int(first[:16]) + 1:016d}-0123456789abcdef.entry").write_bytes(b"second")
+    os.utime(tmp_path, ns=(now, now))
+    [(second, entry)] = folder.after(first)
+    assert entry == b"second"
+
+    rest = now - 10**11
+    os.utime(tmp_path, ns=(rest, rest))
+    assert folder.after(second) == []
+    (tmp_path / f"{int(first[:16]) + 2:016d}-0123456789abcdef.entry").write_bytes(b"third")
+    os.utime(tmp_path, ns=(rest, rest))
+    assert folder.after(second) == []
+    assert [entry for _, entry in folder.after(first)] == [b"second", b"third"]
+    os.utime(tmp_path, ns=(rest + 1, rest + 1))
+    assert [entry for _, entry in folder.after(second)] == [b"third"]
