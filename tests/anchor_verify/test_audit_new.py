@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from verify_logs import MemorySource
 from verify_world import (
+    ORIGIN,
     Machine,
     World,
     foreign,
@@ -27,6 +28,7 @@ from verify_world import (
 from anchor.audit.whole import Audit, AuditMemory, Since, audit
 from anchor.errors import Malformed
 from anchor.growing import GrowingLog
+from anchor.key_entry import revoke
 from anchor.policy import Policy, write_policy
 from anchor.reading.log_reader import LogReader
 from factoryledger.stores import Stores
@@ -436,3 +438,108 @@ def test_a_file_of_other_types_is_malformed(member: str, value: object) -> None:
     except Malformed:
         return
     assert audit_of(world, memory).clean
+
+
+# -- keys that end between two audits -------------------------------------------------------
+
+
+def revoke_collector(world: World) -> None:
+    """Let the log hold the operator's word that c0's key is revoked; c0 has not heard of it."""
+    enrolled = world.collectors["c0"].keyring.collector_key("c0")
+    assert enrolled is not None
+    world.pending.append(
+        revoke(
+            operator=world.operator,
+            kind="collector",
+            name="c0",
+            prior=enrolled.entry,
+            time=world.time(),
+        )
+    )
+    world.anchor_now()
+
+
+def said(found: Audit) -> list[tuple[str, str, str, object]]:
+    return [(one.kind, one.detail, one.blame, one.position) for one in found.findings]
+
+
+def ended_between(case: str) -> tuple[World, AuditMemory]:
+    """A world, an audit of it, then a key that ends, and what comes after that."""
+    world, fleet = small_world()
+    prior = sha256(world.requests[0]).digest()
+    if case == "a batch that was seen and never anchored":
+        world.collect("c0", [fleet[1].message(world.time())])
+    memory = memory_of(world)
+    if case.startswith("a machine"):
+        world.revoke_device(fleet[0], prior)
+        [row] = world.collect("c0", [fleet[0].message(world.time())])
+        assert row.status == "revoked"
+        world.anchor_now()
+    if case == "a machine's, and a collector that does not heed it":
+        # It knows of the word, and signs all the same that the message counts.
+        collector = world.collectors["c0"]
+        topic, payload = fleet[0].message(world.time())
+        made = world._row(collector, collector.log.size, topic, payload)
+        world.commit(collector, [replace(made, status="accepted")])
+        world.anchor_now()
+    elif case == "a batch that was seen and never anchored":
+        # The log is signed by whoever left it out, as a thief of the key would want it.
+        world.pending.clear()
+        revoke_collector(world)
+    elif case == "a collector's":
+        world.collect("c0", [fleet[1].message(world.time())])
+        world.anchor_now()
+        revoke_collector(world)
+    elif case == "a collector's, who goes on":
+        revoke_collector(world)
+        world.collect("c0", [fleet[1].message(world.time())])
+    elif case == "a collector's, whose log goes on":
+        revoke_collector(world)
+        world.collect("c0", [fleet[1].message(world.time())])
+        world.anchor_now()
+    return world, memory
+
+
+ENDS = {
+    "a machine's": [],
+    "a machine's, and a collector that does not heed it": ["misjudged"],
+    "a batch that was seen and never anchored": ["key-invalid"],
+    "a collector's": [],
+    "a collector's, who goes on": ["key-invalid"],
+    "a collector's, whose log goes on": ["log-invalid", "key-invalid"],
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_key_that_ends_between_two_audits_is_heeded_as_by_a_full_one(case: str) -> None:
+    world, memory = ended_between(case)
+    full, new = audit_of(world), audit_of(world, memory)
+    assert said(new) == said(full)
+    assert [finding.kind for finding in full.findings] == ENDS[case]
+    assert (new.skipped, new.notes) == (15 + ("seen" in case), [])
+    # What was held before the word stands: nothing older is found, however it is read.
+    assert all((one.position or 15) >= 15 for one in full.findings)
+    assert (new.memory is not None) == (not ENDS[case])
+
+
+def test_a_revocation_put_in_front_of_what_was_audited_is_found() -> None:
+    """The log is rewritten so that the word stands before the batches that an audit saw."""
+    world, _ = small_world()
+    memory = memory_of(world)
+    enrolled = world.collectors["c0"].keyring.collector_key("c0")
+    assert enrolled is not None
+    word = revoke(
+        operator=world.operator,
+        kind="collector",
+        name="c0",
+        prior=enrolled.entry,
+        time=world.time(),
+    )
+    at = next(i for i, entry in enumerate(world.entries) if entry.startswith(ORIGIN.encode()))
+    world.entries.insert(at, word)
+    world.published = {}
+    world.anchor_now()
+    for found in (audit_of(world, memory), held(world, memory)):
+        kinds = {finding.kind for finding in found.findings}
+        assert {"log-forked", "key-invalid"} <= kinds
+        assert found.memory is None
