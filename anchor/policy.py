@@ -100,12 +100,29 @@ class Policy:
                 met.add(group.name)
         return self.quorum == NONE or self.quorum in met
 
+    def lacking(self, names: Iterable[str]) -> int:
+        """How many more witnesses, at least, would have to cosign for the quorum to be met."""
+        met = set(names)
+        lacks = {name: int(name not in met) for name in self.witnesses}
+        for group in self.groups:
+            # Each name is a member of one group at most, so nobody counts twice.
+            lacks[group.name] = sum(sorted(lacks[m] for m in group.members)[: group.threshold])
+        return 0 if self.quorum == NONE else lacks[self.quorum]
+
     def open(self, note: bytes) -> Cosigned:
         """Check a log's signature, every known witness's, and the quorum.
 
         Refused if the log is not one of ours, a known key's signature is false, or the
         quorum is not met; Malformed if it is no checkpoint.
         """
+        cosigned = self.read(note)
+        if not self.met_by(cosigned.times):
+            has = ", ".join(cosigned.times) or "none"
+            raise Refused(f"the quorum {self.quorum!r} is not met; cosigned by: {has}")
+        return cosigned
+
+    def read(self, note: bytes) -> Cosigned:
+        """Check all but the quorum: what the log signed, whoever cosigned it."""
         opened = Note.from_bytes(note)
         checkpoint = Checkpoint.from_text(opened.text)
         self._check_log(opened, checkpoint.origin)
@@ -114,9 +131,6 @@ class Policy:
             time = check_cosignature(opened, witness.key)
             if time is not None:
                 times[name] = time
-        if not self.met_by(times):
-            has = ", ".join(times) or "none"
-            raise Refused(f"the quorum {self.quorum!r} is not met; cosigned by: {has}")
         return Cosigned(checkpoint, times, note)
 
     def not_before(self, cosigned: Cosigned) -> int | None:

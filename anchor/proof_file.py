@@ -10,10 +10,13 @@ from typing import Any, Self
 from anchor.errors import Malformed
 from anchor.merkle import HASH
 from anchor.spelling import MAX_NUMBER, decoded, octets
+from anchor.stamped import StampedCheckpoint, read_stamped, stamped_text
 from anchor.tlog_proof import TlogProof
 from telemetry.canonical import b64, quote
 
 VERSION = 1
+STAMPED_VERSION = 2
+"""With receipts of outside ledgers; without any a file is of version 1."""
 MAX_FILE = 1 << 29
 """MQTT carries payloads of up to 256 MiB, which base64 makes a third longer."""
 
@@ -27,6 +30,7 @@ _MEMBERS = (
     "keys",
     "cited",
 )
+_STAMPED_MEMBERS = (*_MEMBERS, "stamped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class ProofFile:
     """A message (None once erased), its record, both proofs, key entries, what it cites.
 
     `record` is the collector's leaf; `keys` holds the collector's entry first, then those
-    that the judgement rests on; `cited` is the cosigned checkpoint that the message names.
+    that the judgement rests on; `cited` is the cosigned checkpoint that the message names;
+    `stamped` are checkpoints that contain the message and that outside ledgers stamped.
     """
 
     payload: bytes | None
@@ -52,20 +57,25 @@ class ProofFile:
     checkpoint_proof: TlogProof
     keys: tuple[IncludedEntry, ...]
     cited: bytes | None
+    stamped: tuple[StampedCheckpoint, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The file: compact JSON and a newline."""
-        values = (
+        values = [
             quote("proof"),
-            str(VERSION),
+            str(STAMPED_VERSION if self.stamped else VERSION),
             "null" if self.payload is None else f'"{b64(self.payload)}"',
             verbatim(self.record),
             verbatim(self.message_proof.to_bytes()),
             verbatim(self.checkpoint_proof.to_bytes()),
             f"[{','.join(map(entry_text, self.keys))}]",
             "null" if self.cited is None else verbatim(self.cited),
-        )
-        members = (f'"{name}":{value}' for name, value in zip(_MEMBERS, values, strict=True))
+        ]
+        names: tuple[str, ...] = _MEMBERS
+        if self.stamped:
+            names = _STAMPED_MEMBERS
+            values.append(f"[{','.join(map(stamped_text, self.stamped))}]")
+        members = (f'"{name}":{value}' for name, value in zip(names, values, strict=True))
         return f"{{{','.join(members)}}}\n".encode()
 
     @classmethod
@@ -92,6 +102,7 @@ class ProofFile:
             checkpoint_proof=bare_proof(members["checkpoint_proof"]),
             keys=tuple(map(included_entry, members["keys"])),
             cited=None if cited is None else cited.encode(),
+            stamped=tuple(map(read_stamped, members.get("stamped", ()))),
         )
 
 
@@ -102,8 +113,11 @@ def _parse(data: bytes) -> dict[str, Any]:
         raise Malformed(f"not a proof file: {error}") from error
     if not isinstance(members, dict) or members.get("factoryledger") != "proof":
         raise Malformed('not a proof file: it has no "factoryledger":"proof"')
-    if members.get("version") != VERSION:
-        raise Malformed(f"proof file of version {members.get('version')!r}; this reads {VERSION}")
+    version = members.get("version")
+    if version not in (VERSION, STAMPED_VERSION):
+        raise Malformed(
+            f"proof file of version {version!r}; this reads {VERSION} and {STAMPED_VERSION}"
+        )
     return members
 
 

@@ -19,11 +19,14 @@ from anchor.proof_file import (
     verbatim,
 )
 from anchor.spelling import decoded, octets
+from anchor.stamped import StampedCheckpoint, read_stamped, stamped_text
 from anchor.tlog_proof import TlogProof
 from telemetry.canonical import b64, quote, time_text, time_us
 from telemetry.errors import TelemetryError
 
 VERSION = 1
+STAMPED_VERSION = 2
+"""With receipts of outside ledgers; without any a file is of version 1."""
 _FULL = 8
 
 
@@ -57,7 +60,8 @@ class RangePart:
     """What one collector's log holds of the range, under one anchored checkpoint of it.
 
     `keys` holds the collector's entry first, then those of the machine that messages rest on;
-    `hashes` what shares the paths of all messages; `cited` what the first of them cites.
+    `hashes` what shares the paths of all messages; `cited` what the first of them cites;
+    `stamped` are checkpoints that contain them all and that outside ledgers stamped.
     """
 
     checkpoint: bytes
@@ -67,6 +71,7 @@ class RangePart:
     messages: tuple[RangeMessage | ErasedMessage, ...]
     hashes: tuple[bytes, ...]
     cited: bytes | None
+    stamped: tuple[StampedCheckpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,10 @@ class RangeFile:
     def to_bytes(self) -> bytes:
         """The file: compact JSON and a newline."""
         metric = "null" if self.metric is None else quote(self.metric)
-        parts = ",".join(map(_part, self.parts))
+        version = STAMPED_VERSION if any(part.stamped for part in self.parts) else VERSION
+        parts = ",".join(_part(part, version) for part in self.parts)
         return (
-            f'{{"factoryledger":"range proof","version":{VERSION},"device":{quote(self.device)},'
+            f'{{"factoryledger":"range proof","version":{version},"device":{quote(self.device)},'
             f'"from":"{time_text(self.start)}","to":"{time_text(self.stop)}","metric":{metric},'
             f'"parts":[{parts}]}}\n'
         ).encode()
@@ -125,21 +131,27 @@ def _parse(data: bytes) -> dict[str, Any]:
         raise Malformed(f"not a range file: {error}") from error
     if not isinstance(members, dict) or members.get("factoryledger") != "range proof":
         raise Malformed('not a range file: it has no "factoryledger":"range proof"')
-    if members.get("version") != VERSION:
-        raise Malformed(f"range file of version {members.get('version')!r}; this reads {VERSION}")
+    version = members.get("version")
+    if version not in (VERSION, STAMPED_VERSION):
+        raise Malformed(
+            f"range file of version {version!r}; this reads {VERSION} and {STAMPED_VERSION}"
+        )
     return members
 
 
-def _part(part: RangePart) -> str:
+def _part(part: RangePart, version: int) -> str:
     hashes = ",".join(f'"{b64(each)}"' for each in part.hashes)
     cited = "null" if part.cited is None else verbatim(part.cited)
+    stamped = ""
+    if version == STAMPED_VERSION:
+        stamped = f',"stamped":[{",".join(map(stamped_text, part.stamped))}]'
     return (
         f'{{"checkpoint":{verbatim(part.checkpoint)},'
         f'"checkpoint_proof":{verbatim(part.checkpoint_proof.to_bytes())},'
         f'"keys":[{",".join(map(entry_text, part.keys))}],'
         f'"topics":[{",".join(map(quote, part.topics))}],'
         f'"messages":[{",".join(map(_message, part.messages))}],'
-        f'"hashes":[{hashes}],"cited":{cited}}}'
+        f'"hashes":[{hashes}],"cited":{cited}{stamped}}}'
     )
 
 
@@ -153,6 +165,7 @@ def _read_part(member: dict[str, Any]) -> RangePart:
         messages=tuple(map(_read_message, member["messages"])),
         hashes=tuple(octets(each, "hash of a range file", HASH) for each in member["hashes"]),
         cited=None if cited is None else cited.encode(),
+        stamped=tuple(map(read_stamped, member.get("stamped", ()))),
     )
 
 

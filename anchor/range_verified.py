@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from anchor.ledgers.ledger import Stamp
+from anchor.verified import Vouching, stamp_json, stamp_line
 from telemetry.canonical import plain, time_text
 from telemetry.message import Message
 
@@ -56,6 +58,11 @@ class VerifiedRange:
     unwitnessed: bool
     not_before: int | None
     not_after: int | None
+    before_by: Vouching = Vouching()  # noqa: RUF009 - frozen
+    after_by: Vouching = Vouching()  # noqa: RUF009 - frozen
+    stamps: tuple[Stamp, ...] = ()
+    outside_open: tuple[str, ...] = ()
+    """What the receipts of outside ledgers leave open, a sentence each."""
 
     @property
     def within(self) -> list[Proved]:
@@ -143,6 +150,9 @@ class VerifiedRange:
             ],
             "not_before": None if self.not_before is None else time_text(self.not_before),
             "not_after": None if self.not_after is None else time_text(self.not_after),
+            "not_before_by": self.before_by.to_json(),
+            "not_after_by": self.after_by.to_json(),
+            "stamps": [stamp_json(stamp) for stamp in self.stamps],
             "log": self.log,
             "witnesses": list(self.witnesses),
             "quorum": self.quorum,
@@ -198,13 +208,14 @@ class VerifiedRange:
         if self.not_before is not None:
             yield (
                 f"The first was signed not before {time_text(self.not_before)}: it cites a "
-                "checkpoint that witnesses had cosigned."
+                f"checkpoint that {self.before_by}."
             )
         if self.not_after is not None:
             yield (
-                f"All were there not after {time_text(self.not_after)}: witnesses had cosigned a "
-                "log that contains them."
+                f"All were there not after {time_text(self.not_after)}: {self.after_by} a log "
+                f"that contains them{self.after_by.alone}."
             )
+        yield from map(stamp_line, self.stamps)
 
     def _witnessed(self) -> str:
         place = f"They are anchored in log {self.log}"
@@ -237,8 +248,11 @@ class VerifiedRange:
             yield "that the log's operator shows everybody the same log; no witness is required."
         if self.not_before is None:
             yield "after which time the first was signed."
+        else:
+            yield "how soon after that it was signed; a machine may cite a checkpoint that is old."
         if self.not_after is None:
             yield "by when they were there."
+        yield from self.outside_open
 
     def _has_before(self) -> bool:
         first = self.messages[0]

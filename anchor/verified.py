@@ -7,6 +7,7 @@ word say whose.
 from dataclasses import dataclass
 from typing import Any
 
+from anchor.ledgers.ledger import Stamp
 from telemetry.canonical import b64, plain, time_text
 from telemetry.members import Scan
 
@@ -14,11 +15,61 @@ SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Vouching:
+    """Who vouches for a bound: witnesses by their names in the policy, ledgers by theirs."""
+
+    witnesses: tuple[str, ...] = ()
+    ledgers: tuple[str, ...] = ()
+
+    @property
+    def alone(self) -> str:
+        """What is to be said where nobody else stands behind it."""
+        if self.witnesses or len(self.ledgers) != 1:
+            return ""
+        return "; this rests on that ledger alone"
+
+    def __str__(self) -> str:
+        found = []
+        if self.witnesses:
+            noun = "witness" if len(self.witnesses) == 1 else "witnesses"
+            found.append(f"{noun} {', '.join(self.witnesses)} had cosigned")
+        if self.ledgers:
+            noun = "ledger" if len(self.ledgers) == 1 else "ledgers"
+            found.append(f"{noun} {', '.join(self.ledgers)} had stamped")
+        return " and ".join(found) or "witnesses had cosigned"
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"witnesses": list(self.witnesses), "ledgers": list(self.ledgers)}
+
+
+def stamp_line(stamp: Stamp) -> str:
+    """What one ledger says by itself, as a sentence."""
+    if stamp.lacking is not None:
+        return f"Ledger {stamp.ledger}: {stamp.voucher} is not counted here: {stamp.lacking}."
+    by = time_text(stamp.time * SECOND)
+    return f"Ledger {stamp.ledger}: a log that contains it was there by {by}, says {stamp.voucher}."
+
+
+def stamp_json(stamp: Stamp) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "ledger": stamp.ledger,
+        "kind": stamp.kind,
+        "time": None if stamp.lacking else time_text(stamp.time * SECOND),
+        "voucher": stamp.voucher,
+        "lacking": stamp.lacking,
+        "not_shown": list(stamp.not_shown),
+    }
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """A message, proved.
 
-    Times are microseconds since the epoch; `not_before` and `not_after` are the witnesses'
-    bounds, None where unknown; `made` and `scans` are the machine's word, `received` the
+    Times are microseconds since the epoch; `not_before` and `not_after` are the bounds that
+    `before_by` and `after_by` vouch for, None where unknown; `stamps` are what outside ledgers
+    say, each by itself; `made` and `scans` are the machine's word, `received` the
     collector's. `device`, `session`, `seq` and `key` are None unless a machine's signature
     was checked. `judged_here` says whether the status was derived again from the payload.
     """
@@ -46,6 +97,9 @@ class Verified:
     not_before: int | None
     not_after: int | None
     not_proven: tuple[str, ...]
+    before_by: Vouching = Vouching()
+    after_by: Vouching = Vouching()
+    stamps: tuple[Stamp, ...] = ()
 
     def lines(self) -> list[str]:
         """What is proved, a sentence a line; then each thing that is not."""
@@ -73,6 +127,9 @@ class Verified:
             "judged_here": self.judged_here,
             "not_before": _text(self.not_before),
             "not_after": _text(self.not_after),
+            "not_before_by": self.before_by.to_json(),
+            "not_after_by": self.after_by.to_json(),
+            "stamps": [stamp_json(stamp) for stamp in self.stamps],
             "log": {"origin": self.log, "size": self.log_size, "index": self.log_index},
             "witnesses": list(self.witnesses),
             "quorum": self.quorum,
@@ -108,14 +165,14 @@ class Verified:
         if self.not_before is not None:
             found.append(
                 f"Signed not before {time_text(self.not_before)}: it cites a checkpoint that "
-                "witnesses had cosigned."
+                f"{self.before_by}."
             )
         if self.not_after is not None:
             found.append(
-                f"There not after {time_text(self.not_after)}: witnesses had cosigned a log that "
-                "contains it."
+                f"There not after {time_text(self.not_after)}: {self.after_by} a log that "
+                f"contains it{self.after_by.alone}."
             )
-        return found
+        return found + [stamp_line(stamp) for stamp in self.stamps]
 
     def _witnessed(self) -> str:
         place = f"entry {self.log_index} of log {self.log}, size {self.log_size}"

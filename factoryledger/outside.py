@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anchor.errors import Malformed, Missing, Refused
+from anchor.errors import Malformed, Refused
 from anchor.ledgers.ledger import Ledger, Stamp, Voucher
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.installation import Installation
@@ -57,6 +57,8 @@ def vouchers(place: Installation) -> dict[str, Voucher]:
     """
     file = place.ledgers_file
     read = read_ledgers(file, demanded=place.settings.ledgers is not None)
+    if "tsa" not in read and (file.parent / "tsa.pem").exists():
+        read["tsa"] = {"roots": ["tsa.pem"]}
     return {name: _voucher_or_why(name, pins) for name, pins in pinned(read, file).items()}
 
 
@@ -69,7 +71,7 @@ class _Uninstalled:
     why: str
 
     def check(self, note: bytes, receipt: bytes) -> Stamp:  # noqa: ARG002 - a Voucher's
-        raise Missing(self.why)
+        raise NotThere(self.why)
 
 
 _ENDINGS = {"tsa": "tsr", "evm": "evm", "ots": "ots"}

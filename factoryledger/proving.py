@@ -131,6 +131,7 @@ def write_range(
     from anchor.proving.prove import with_log  # noqa: PLC0415 - on demand
     from anchor.proving.range_prove import prove_range  # noqa: PLC0415 - on demand
     from anchor.proving.range_verify import verify_range  # noqa: PLC0415 - on demand
+    from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
     def build(known: "ProvingLog") -> bytes:
         return prove_range(
@@ -142,15 +143,21 @@ def write_range(
             metric=asked.metric,
         ).to_bytes()
 
+    pinned = vouchers(place)
     with hints_of(place) as hints:
         data = with_log(
-            build, log=place.log_reader, policy=place.policy, hints=hints, store=place.ledger
+            build,
+            log=place.log_reader,
+            policy=place.policy,
+            hints=hints,
+            store=place.ledger,
+            vouchers=pinned,
         )
     name = f"{asked.device}-{asked.start}-{asked.stop}.proof"
     path = out or place.settings.data / "proofs" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, data)
-    return path, verify_range(data, place.policy)
+    return path, verify_range(data, place.policy, pinned)
 
 
 def report_range(path: Path, found: "VerifiedRange", *, json_: bool) -> None:

@@ -4,19 +4,22 @@ The file holds both hops (message in the collector's log, its checkpoint in the 
 the key entries that they rest on, and the checkpoint that the message cites.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Self, TypeVar
 
 from anchor.errors import AnchorError, Malformed, Missing, Refused
 from anchor.key_entry import OperatorAuthority
+from anchor.ledgers.ledger import Voucher
 from anchor.merkle import leaf_hash
 from anchor.note import ED25519, Note, VerifierKey
 from anchor.policy import Cosigned, Policy
 from anchor.ports import Batches, Ledger
 from anchor.proof_file import IncludedEntry, ProofFile
+from anchor.proving.stamps import Stamps
 from anchor.proving.verify import verify
 from anchor.reading.hinted_log import HintedLog, Hints
 from anchor.reading.kept_checkpoints import KeptCheckpoints
@@ -43,10 +46,14 @@ class ProvingLog:
     policy: Policy
     index: LogIndex | HintedLog
     hints: Hints | None = None
+    vouchers: Mapping[str, Voucher] = field(default_factory=dict)
+    """The outside ledgers that are pinned."""
     kept: KeptCheckpoints = field(init=False)
+    stamps: Stamps = field(init=False)
 
     def __post_init__(self) -> None:
         self.kept = KeptCheckpoints(self.reader, self.policy, self.hints)
+        self.stamps = Stamps(self.reader, self.kept, self.vouchers)
 
     @property
     def scanned(self) -> LogIndex:
@@ -56,29 +63,42 @@ class ProvingLog:
         return self.index
 
     @classmethod
-    def scan(cls, reader: LogReader, policy: Policy) -> Self:
+    def scan(
+        cls,
+        reader: LogReader,
+        policy: Policy,
+        vouchers: Mapping[str, Voucher] = MappingProxyType({}),
+    ) -> Self:
         """Read the log; Missing, Malformed or Refused where it does not hold."""
-        return cls(reader, policy, LogIndex.scan(reader.view))
+        return cls(reader, policy, LogIndex.scan(reader.view), None, vouchers)
 
     @classmethod
-    def hinted(cls, reader: LogReader, policy: Policy, hints: Hints, store: Batches) -> Self:
+    def hinted(
+        cls,
+        reader: LogReader,
+        policy: Policy,
+        hints: Hints,
+        store: Batches,
+        vouchers: Mapping[str, Voucher] = MappingProxyType({}),
+    ) -> Self:
         """Read of the log what hints and the store's key entries lead to."""
-        return cls(reader, policy, HintedLog(reader.view, hints, store), hints)
+        return cls(reader, policy, HintedLog(reader.view, hints, store), hints, vouchers)
 
 
-def with_log(
+def with_log(  # noqa: PLR0913 - what it reads, each by name
     build: Callable[[ProvingLog], Proof],
     *,
     log: LogReader,
     policy: Policy,
     hints: Hints | None,
     store: Batches,
+    vouchers: Mapping[str, Voucher] = MappingProxyType({}),
 ) -> Proof:
     """Build a proof by hints; where they lead to none, by a scan, whose word is the last."""
     if hints is not None:
         with suppress(AnchorError):
-            return build(ProvingLog.hinted(log, policy, hints, store))
-    return build(ProvingLog.scan(log, policy))
+            return build(ProvingLog.hinted(log, policy, hints, store, vouchers))
+    return build(ProvingLog.scan(log, policy, vouchers))
 
 
 def prove(  # noqa: PLR0913 - what it reads, each by name
@@ -89,12 +109,14 @@ def prove(  # noqa: PLR0913 - what it reads, each by name
     row: MessageRow,
     proving: ProvingLog | None = None,
     hints: Hints | None = None,
+    vouchers: Mapping[str, Voucher] = MappingProxyType({}),
 ) -> ProofFile:
     """Build the proof of a row, and verify it before it is given out.
 
     Missing when the row is not anchored yet; Refused when the row is not what was anchored,
     or the log does not hold. `proving` saves the scan of the log from one call to the next,
-    `hints` save it altogether.
+    `hints` save it altogether. Receipts of outside ledgers go with it, `vouchers` (by name)
+    are those that are pinned here.
     """
     record = untampered(row)
 
@@ -103,7 +125,7 @@ def prove(  # noqa: PLR0913 - what it reads, each by name
 
     if proving is not None:
         return build(proving)
-    return with_log(build, log=log, policy=policy, hints=hints, store=ledger)
+    return with_log(build, log=log, policy=policy, hints=hints, store=ledger, vouchers=vouchers)
 
 
 def _prove(ledger: Ledger, known: ProvingLog, row: MessageRow, record: bytes) -> ProofFile:
@@ -120,8 +142,9 @@ def _prove(ledger: Ledger, known: ProvingLog, row: MessageRow, record: bytes) ->
         ),
         keys=tuple(_keys(known, row, anchored.note, cosigned)),
         cited=cited_by(row, known.reader),
+        stamped=known.stamps.over(anchored.index, cosigned),
     )
-    verify(proof.to_bytes(), known.policy)
+    verify(proof.to_bytes(), known.policy, known.vouchers)
     return proof
 
 

@@ -48,7 +48,7 @@ def prove_range(  # noqa: PLR0913 - what is asked for, each part by name
         by_collector.setdefault(row.collector, []).append(row)
     parts = tuple(_part(ledger, known, part) for part in by_collector.values())
     file = RangeFile(device, start, stop, metric, parts)
-    verify_range(file.to_bytes(), known.policy)
+    verify_range(file.to_bytes(), known.policy, known.vouchers)
     return file
 
 
@@ -107,6 +107,7 @@ def _part(ledger: Ranged, known: ProvingLog, unordered: list[MessageRow]) -> Ran
         messages=tuple(_message(row, topics, entries) for row in rows),
         hashes=hashes,
         cited=cited_by(rows[0], known.reader),
+        stamped=known.stamps.over(anchored.index, cosigned),
     )
 
 

@@ -5,13 +5,15 @@ nothing is missing is shown as far as the machine's own numbers and `prev` hashe
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import MappingProxyType
 
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import Malformed, Refused
 from anchor.key_entry import OperatorAuthority
+from anchor.ledgers.ledger import Voucher
 from anchor.merkle import leaf_hash
 from anchor.policy import Cosigned, Policy
 from anchor.proving.hops import (
@@ -23,9 +25,11 @@ from anchor.proving.hops import (
     microseconds,
     read_keys,
 )
+from anchor.proving.outside import Outside, read_outside, vouching
 from anchor.range_file import ErasedMessage, RangeFile, RangeMessage, RangePart
 from anchor.range_verified import Proved, VerifiedRange
 from anchor.shared_paths import check_shared
+from anchor.time_bounds import Bound, not_after, not_before
 from telemetry.judgement import judge
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.message import Message
@@ -39,13 +43,17 @@ class _Part:
     proved: list[Proved]
     collector: str
     anchored: Cosigned
-    not_before: int | None
-    not_after: int | None
+    before: Bound | None
+    after: Bound | None
+    outside: Outside
 
 
-def verify_range(data: bytes, policy: Policy) -> VerifiedRange:
+def verify_range(
+    data: bytes, policy: Policy, vouchers: Mapping[str, Voucher] = MappingProxyType({})
+) -> VerifiedRange:
     """Verify a range file; Refused, in one sentence, at the first hop that does not hold.
 
+    `vouchers` are the outside ledgers that the verifier pinned, by name.
     Malformed only where the policy itself cannot serve: no single log, or no operator.
     """
     if policy.operator is None:
@@ -54,9 +62,10 @@ def verify_range(data: bytes, policy: Policy) -> VerifiedRange:
         file = RangeFile.from_bytes(data)
         if not file.parts or file.start >= file.stop:
             raise Refused("it holds no message, or its time ends before it begins")
-    parts = [_verify_part(part, file, policy) for part in file.parts]
+    parts = [_verify_part(part, file, policy, vouchers) for part in file.parts]
     with hop("The range", "whoever wrote it"):
         proved = _each_once([one for part in parts for one in part.proved])
+    before, after = _first_not_before(parts, proved[0]), _latest([part.after for part in parts])
     return VerifiedRange(
         device=file.device,
         start=file.start,
@@ -68,12 +77,18 @@ def verify_range(data: bytes, policy: Policy) -> VerifiedRange:
         witnesses=tuple(parts[0].anchored.times),
         quorum=policy.quorum,
         unwitnessed=policy.met_by(()),
-        not_before=_first_not_before(parts, proved[0]),
-        not_after=_latest([part.not_after for part in parts]),
+        not_before=microseconds(before.time if before else None),
+        not_after=microseconds(after.time if after else None),
+        before_by=vouching(before),
+        after_by=vouching(after),
+        stamps=tuple(stamp for part in parts for stamp in part.outside.stamps),
+        outside_open=tuple(dict.fromkeys(gap for part in parts for gap in part.outside.open())),
     )
 
 
-def _verify_part(part: RangePart, file: RangeFile, policy: Policy) -> _Part:
+def _verify_part(
+    part: RangePart, file: RangeFile, policy: Policy, vouchers: Mapping[str, Voucher]
+) -> _Part:
     log, operator = policy.log, policy.operator
     assert operator is not None
     with hop("The anchor log's checkpoint", f"log key {log.name} or a witness"):
@@ -94,10 +109,20 @@ def _verify_part(part: RangePart, file: RangeFile, policy: Policy) -> _Part:
         _check_places(part, proved, certified)
     with hop("The checkpoint that the first message cites", f"log key {log.name} or a witness"):
         cited = cited_checkpoint(part.cited, proved[0].message, part.checkpoint_proof.index, policy)
+    outside = read_outside(
+        part.stamped,
+        entry=part.checkpoint,
+        index=part.checkpoint_proof.index,
+        anchored=anchored,
+        policy=policy,
+        vouchers=vouchers,
+    )
     with hop("The witnesses' times", "a witness"):
-        not_before = microseconds(policy.not_before(cited)) if cited else None
-        not_after = microseconds(policy.not_after(anchored))
-    return _Part(proved, certified.collector, anchored, not_before, not_after)
+        before = not_before(policy, cited) if cited else None
+        after = not_after(policy, outside.containing, outside.stamps)
+        for bound in (before, after):
+            microseconds(bound.time if bound else None)
+    return _Part(proved, certified.collector, anchored, before, after, outside)
 
 
 def _check_named(part: RangePart) -> None:
@@ -208,12 +233,12 @@ def _each_once(proved: list[Proved]) -> list[Proved]:
     return ordered
 
 
-def _first_not_before(parts: Sequence[_Part], first: Proved) -> int | None:
+def _first_not_before(parts: Sequence[_Part], first: Proved) -> Bound | None:
     """What the first message of all cites bounds it: in a log a later one may stand before it."""
-    bounds = [part.not_before for part in parts if part.proved[0] is first]
+    bounds = [part.before for part in parts if part.proved[0] is first]
     return bounds[0] if len(parts) == 1 and bounds else None
 
 
-def _latest(times: Sequence[int | None]) -> int | None:
-    known = [time for time in times if time is not None]
-    return max(known) if len(known) == len(times) else None
+def _latest(bounds: Sequence[Bound | None]) -> Bound | None:
+    known = [bound for bound in bounds if bound is not None]
+    return max(known, key=lambda one: one.time) if len(known) == len(bounds) else None

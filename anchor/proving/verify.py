@@ -5,13 +5,16 @@ that the hop before vouches for. The first hop that fails ends it, in one senten
 which hop it was and under whose key.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import MappingProxyType
 
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import Malformed, Refused
 from anchor.key_entry import OperatorAuthority
+from anchor.ledgers.ledger import Voucher
 from anchor.policy import Cosigned, Policy
 from anchor.proof_file import ProofFile
 from anchor.proving.hops import (
@@ -23,6 +26,8 @@ from anchor.proving.hops import (
     microseconds,
     read_keys,
 )
+from anchor.proving.outside import Outside, read_outside, vouching
+from anchor.time_bounds import Bound, not_after, not_before
 from anchor.tlog_proof import TlogProof
 from anchor.verified import Verified
 from telemetry.judgement import Judgement, judge
@@ -44,6 +49,7 @@ class _Hops:
     judgement: Judgement | None
     anchored: Cosigned
     cited: Cosigned | None
+    outside: Outside
 
     @property
     def message(self) -> Message | None:
@@ -51,10 +57,14 @@ class _Hops:
         return self.judgement.message if self.judgement else None
 
 
-def verify(proof: bytes, policy: Policy) -> Verified:
+def verify(
+    proof: bytes, policy: Policy, vouchers: Mapping[str, Voucher] = MappingProxyType({})
+) -> Verified:
     """Verify a proof file; Refused, in one sentence, at the first hop that does not hold.
 
-    Malformed only where the policy itself cannot serve: no single log, or no operator.
+    `vouchers` are the outside ledgers that the verifier pinned, by name; receipts of others
+    bound nothing. Malformed only where the policy itself cannot serve: no single log, or no
+    operator.
     """
     operator, log = policy.operator, policy.log
     if operator is None:
@@ -82,11 +92,21 @@ def verify(proof: bytes, policy: Policy) -> Verified:
     with hop("The checkpoint that the message cites", f"log key {log.name} or a witness"):
         message = judgement.message if judgement else None
         cited = cited_checkpoint(file.cited, message, file.checkpoint_proof.index, policy)
-    hops = _Hops(file, record, certified, judgement, anchored, cited)
+    outside = read_outside(
+        file.stamped,
+        entry=file.message_proof.checkpoint,
+        index=file.checkpoint_proof.index,
+        anchored=anchored,
+        policy=policy,
+        vouchers=vouchers,
+    )
+    hops = _Hops(file, record, certified, judgement, anchored, cited, outside)
     with hop("The witnesses' times", "a witness"):
-        not_before = microseconds(policy.not_before(cited)) if cited else None
-        not_after = microseconds(policy.not_after(anchored))
-    return _verified(hops, policy, not_before, not_after)
+        before = not_before(policy, cited) if cited else None
+        after = not_after(policy, outside.containing, outside.stamps)
+        for bound in (before, after):
+            microseconds(bound.time if bound else None)
+    return _verified(hops, policy, before, after)
 
 
 def verify_tlog(proof: bytes, entry: bytes, policy: Policy) -> Cosigned:
@@ -146,10 +166,9 @@ def _keyring(statements: Sequence[KeyStatement]) -> Keyring:
     return keyring
 
 
-def _verified(
-    hops: _Hops, policy: Policy, not_before: int | None, not_after: int | None
-) -> Verified:
+def _verified(hops: _Hops, policy: Policy, before: Bound | None, after: Bound | None) -> Verified:
     record, message = hops.record, hops.message
+    gaps = (_open_about_the_message(hops), _open_about_time(hops, policy, before, after))
     return Verified(
         status=record.status,
         collector=hops.certified.collector,
@@ -171,9 +190,12 @@ def _verified(
         log_index=hops.file.checkpoint_proof.index,
         witnesses=tuple(hops.anchored.times),
         quorum=policy.quorum,
-        not_before=not_before,
-        not_after=not_after,
-        not_proven=(*_open_about_the_message(hops), *_open_about_time(hops, policy, not_after)),
+        not_before=microseconds(before.time if before else None),
+        not_after=microseconds(after.time if after else None),
+        before_by=vouching(before),
+        after_by=vouching(after),
+        stamps=hops.outside.stamps,
+        not_proven=(*itertools.chain(*gaps), *hops.outside.open()),
     )
 
 
@@ -193,13 +215,17 @@ def _open_about_the_message(hops: _Hops) -> Iterator[str]:
         yield "that the machine's key was not stolen, nor revoked after this was judged."
 
 
-def _open_about_time(hops: _Hops, policy: Policy, not_after: int | None) -> Iterator[str]:
+def _open_about_time(
+    hops: _Hops, policy: Policy, before: Bound | None, after: Bound | None
+) -> Iterator[str]:
     if policy.met_by(()):
         yield "that the log's operator shows everybody the same log; no witness is required."
-    if not_after is None:
+    if after is None:
         yield "by when it was there; the policy asks no witness for a time."
     if hops.message is not None and hops.cited is None:
         yield "after which time it was signed; the proof holds no checkpoint that it cites."
-    elif hops.cited is not None and policy.not_before(hops.cited) is None:
+    elif hops.cited is not None and before is None:
         yield "after which time it was signed; the policy asks no witness for a time."
+    if before is not None:
+        yield "how soon after that it was signed; a machine may cite a checkpoint that is old."
     yield "that nothing is missing beside it; `factoryledger audit` shows that."

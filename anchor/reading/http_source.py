@@ -110,6 +110,10 @@ class HttpSource:
         """None: a web server does not list its files."""
         return None
 
+    def names(self, under: str) -> list[str]:  # noqa: ARG002  # the Protocol's
+        """Nothing: a web server does not list its files."""
+        return []
+
     async def _read(self, address: str, limit: int) -> bytes:
         delays, reason, wait = self._patience.backoff.delays(), "", 0.0
         for attempt in range(self._patience.tries):

@@ -5,7 +5,7 @@ policy opens it and the log's tree has its root.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -42,6 +42,24 @@ class KeptCheckpoints:
                 # The same tree may have been cosigned again later.
                 return min(ours, key=lambda c: self.policy.not_after(c) or 0)
         return self.policy.open(self.reader.head[0])
+
+    def after(self, index: int, wanted: Callable[[str], bool]) -> Iterator[Cosigned]:
+        """Kept checkpoints that contain entry `index`, the earliest tree first.
+
+        Of those only that are `wanted`, by the hexadecimal SHA-256 of the note, that the log
+        signed and whose root its tree has.
+        """
+        view = self.reader.view
+        for size, path in self._after(index):
+            if size > view.size:
+                break
+            if wanted(path.removeprefix(_FOLDER)):
+                try:
+                    cosigned = self.policy.read(self.reader.source.read(path))
+                except AnchorError:
+                    continue
+                if cosigned.checkpoint.root == view.root(size):
+                    yield cosigned
 
     def without(self, index: int) -> list[Cosigned]:
         """The largest checkpoint kept that does not contain entry `index`, each time it was kept.

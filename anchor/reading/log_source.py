@@ -4,6 +4,7 @@ The edge of the verifying side. Nothing read here is trusted: `anchor.reading.lo
 Every read is bounded in size.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -25,6 +26,9 @@ class LogSource(Protocol):
 
     def paths(self, under: str = "") -> Iterator[str] | None:
         """Every file's path below the folder `under`, sorted; None where nothing can be listed."""
+
+    def names(self, under: str) -> list[str]:
+        """What is right in the folder `under`, sorted; nothing where nothing can be listed."""
 
 
 class FolderSource:
@@ -60,6 +64,13 @@ class FolderSource:
     def published(self, digest: bytes) -> bytes | None:
         """The checkpoint of this SHA-256 that the log kept, or None; unchecked."""
         return published_in(self, digest)
+
+    def names(self, under: str) -> list[str]:
+        """What is right in the folder `under`, sorted."""
+        try:
+            return sorted(os.listdir(self._root / under))  # noqa: PTH208 - names, and no more
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def paths(self, under: str = "") -> Iterator[str]:
         """Every file's path below the folder `under`, sorted folder by folder."""

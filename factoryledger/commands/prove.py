@@ -79,6 +79,7 @@ def prove(  # noqa: PLR0913 - a command's options
     database: options.Databases = None,
     log: options.Log = None,
     policy: options.PolicyFile = None,
+    ledgers: options.Ledgers = None,
     json_: options.Json = False,
 ) -> None:
     """Write the proof of a message; without options, of the newest anchored one.
@@ -93,8 +94,11 @@ def prove(  # noqa: PLR0913 - a command's options
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
-    with installation(data=data, database=database, log=log, policy=policy) as place:
+    with installation(
+        data=data, database=database, log=log, policy=policy, ledgers=ledgers
+    ) as place:
         if since is not None or until is not None or metric is not None:
             if (session, seq, message, tlog_proofs) != (None, None, None, None):
                 raise WrongUsage("--from and --to go with --device, --metric and -o alone")
@@ -104,7 +108,12 @@ def prove(  # noqa: PLR0913 - a command's options
         row = _row(place, device, session, seq, message)
         with proving.hints_of(place) as hints:
             proof = build(
-                ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row, hints=hints
+                ledger=place.ledger,
+                log=place.log_reader,
+                policy=place.policy,
+                row=row,
+                hints=hints,
+                vouchers=vouchers(place),
             )
     path = out or place.settings.data / "proofs" / proving.file_name(row)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,18 +4,26 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from factoryledger import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from anchor.ledgers.ledger import Voucher
     from anchor.policy import Policy
     from anchor.range_verified import VerifiedRange
     from anchor.verified import Verified
+
+
+class Pinned(NamedTuple):
+    """What is trusted: the policy, and outside ledgers by name."""
+
+    policy: "Policy"
+    vouchers: "Mapping[str, Voucher]"
 
 
 def verify(  # noqa: PLR0913 - a command's options
@@ -43,13 +51,15 @@ def verify(  # noqa: PLR0913 - a command's options
         ),
     ] = None,
     policy: options.PolicyFile = None,
+    ledgers: options.Ledgers = None,
     data: options.Data = None,
     database: options.Databases = None,
     json_: options.Json = False,
 ) -> None:
     """Verify proof files: what each proves, and what it does not, in plain sentences.
 
-    Trust comes from the policy alone, never from beside the proof. Exit code 1 if any of
+    Trust comes from the policy, and for receipts of outside ledgers from --ledgers; never from
+    beside the proof. Exit code 1 if any of
     them does not hold, 2 if a file or the policy cannot be read. A file of evidence, that one
     key signed two things that contradict each other, is told by what is in it: 0 where it
     holds. With --receipt: what the
@@ -64,8 +74,10 @@ def verify(  # noqa: PLR0913 - a command's options
     if not files:
         raise WrongUsage("nothing to verify: give files, or --receipt FILE")
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
-    pinned = installation(data=data, policy=policy).policy
+    place = installation(data=data, policy=policy, ledgers=ledgers)
+    pinned = Pinned(place.policy, vouchers(place))
     read = [(file, file.read_bytes()) for file in files]
     # All of them, each with its word: not only up to the first that does not hold.
     outcomes = [_verify_file(file, data_, pinned, json_) for file, data_ in read]
@@ -73,7 +85,7 @@ def verify(  # noqa: PLR0913 - a command's options
         raise typer.Exit(1)
 
 
-def _verify_file(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
+def _verify_file(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:
     from anchor.evidence_file import is_evidence  # noqa: PLC0415 - on demand
     from anchor.range_file import is_range_file  # noqa: PLC0415 - on demand
 
@@ -82,19 +94,19 @@ def _verify_file(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool
     return check(file, data, pinned, json_)
 
 
-def _verify_range(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
+def _verify_range(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:
     from anchor.proving.range_verify import verify_range  # noqa: PLC0415 - on demand
 
-    return _say_verified(file, lambda: verify_range(data, pinned), json_=json_)
+    return _say_verified(file, lambda: verify_range(data, *pinned), json_=json_)
 
 
-def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> bool:
+def _verify_evidence(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:
     from anchor.errors import Refused  # noqa: PLC0415 - on demand
     from anchor.proving.evidence import check_evidence  # noqa: PLC0415 - on demand
     from factoryledger.running import say  # noqa: PLC0415 - on demand
 
     try:
-        convicted = check_evidence(data, pinned)
+        convicted = check_evidence(data, pinned.policy)
     except Refused as error:
         if json_:
             typer.echo(json.dumps({"file": str(file), "holds": False, "reason": str(error)}))
@@ -109,10 +121,10 @@ def _verify_evidence(file: Path, data: bytes, pinned: "Policy", json_: bool) -> 
     return True
 
 
-def _verify_proof(file: Path, proof: bytes, pinned: "Policy", json_: bool) -> bool:
+def _verify_proof(file: Path, proof: bytes, pinned: Pinned, json_: bool) -> bool:
     from anchor.proving.verify import verify as check  # noqa: PLC0415 - on demand
 
-    return _say_verified(file, lambda: check(proof, pinned), json_=json_)
+    return _say_verified(file, lambda: check(proof, *pinned), json_=json_)
 
 
 def _say_verified(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from anchor.errors import Malformed
 from anchor.proof_file import IncludedEntry, ProofFile
+from anchor.stamped import Receipt, StampedCheckpoint
 from anchor.tlog_proof import TlogProof
 
 hashes = st.binary(min_size=32, max_size=32)
@@ -15,6 +16,13 @@ paths = st.lists(hashes, max_size=4).map(tuple)
 octets = st.text(st.characters(codec="utf-8"), max_size=30).map(str.encode)
 proofs = st.builds(TlogProof, st.integers(0, 2**63 - 1), paths, octets.map(lambda c: c + b"\n"))
 included = st.builds(IncludedEntry, octets, st.integers(0, 2**63 - 1), paths)
+receipts = st.builds(
+    Receipt, st.from_regex("[a-z0-9-]{1,32}", fullmatch=True), st.just("tsr"), st.binary()
+)
+some = st.lists(receipts, min_size=1, max_size=2).map(tuple)
+stamped = st.builds(StampedCheckpoint, octets, paths, some) | st.builds(
+    StampedCheckpoint, st.none(), st.just(()), some
+)
 files = st.builds(
     ProofFile,
     payload=st.none() | st.binary(max_size=50),
@@ -23,6 +31,7 @@ files = st.builds(
     checkpoint_proof=proofs,
     keys=st.lists(included, max_size=3).map(tuple),
     cited=st.none() | octets,
+    stamped=st.lists(stamped, max_size=2).map(tuple),
 )
 FILE = ProofFile(
     payload=b"\xff payload",

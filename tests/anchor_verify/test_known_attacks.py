@@ -134,8 +134,10 @@ def test_nothing_is_told_that_the_proven_bytes_do_not_say() -> None:
     assert {name: getattr(found, name) for name in due} == due
     readings = json.loads(file.payload or b"")["readings"]
     assert [scan.readings for scan in found.scans] == [readings]
-    # Of the payload: made, scans, content. Of cosignatures: the bounds. Of none: not_proven.
+    # Of the payload: made, scans, content. Of cosignatures and receipts: the bounds, and who
+    # vouches for them. Of none: not_proven.
     said = {"made", "scans", "content", "not_before", "not_after", "not_proven"}
+    said |= {"before_by", "after_by", "stamps"}
     assert due.keys() | said == {field.name for field in fields(Verified)}
     # Both leaves are in trees whose roots are signed by keys that the policy leads to.
     for proof, entry in (

@@ -115,15 +115,19 @@ def test_a_reading_is_told_in_plain_sentences() -> None:
         "Measured at 2025-11-24T16:00:15.000000Z by the machine's clock: temperature 22.5.",
         (
             "Signed not before 2025-11-24T16:00:12.000000Z: it cites a checkpoint that "
-            "witnesses had cosigned."
+            "witnesses w0, w1 had cosigned."
         ),
         (
-            "There not after 2025-11-24T16:00:22.000000Z: witnesses had cosigned a log that "
+            "There not after 2025-11-24T16:00:22.000000Z: witnesses w0, w1 had cosigned a log that "
             "contains it."
         ),
         f"It is anchored as entry 4 of log {ORIGIN}, size 5, cosigned by 2 witnesses (w0, w1).",
         "Not proven: that the sensor told the truth, or that the machine's clock was right.",
         "Not proven: that the machine's key was not stolen, nor revoked after this was judged.",
+        (
+            "Not proven: how soon after that it was signed; a machine may cite a checkpoint that "
+            "is old."
+        ),
         "Not proven: that nothing is missing beside it; `factoryledger audit` shows that.",
     ]
 

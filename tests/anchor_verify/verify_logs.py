@@ -28,6 +28,10 @@ class MemorySource:
     def published(self, digest: bytes) -> bytes | None:
         return self.files.get(f"checkpoints/{digest.hex()}")
 
+    def names(self, under: str) -> list[str]:
+        inside = (p.removeprefix(f"{under}/") for p in self.files if p.startswith(f"{under}/"))
+        return sorted({path.partition("/")[0] for path in inside})
+
     def paths(self, under: str = "") -> Iterator[str]:
         return iter(sorted(path for path in self.files if path.startswith(under)))
 

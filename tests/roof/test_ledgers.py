@@ -117,3 +117,33 @@ def test_stats_show_how_far_each_ledger_is(command, pinned, tsa):
     assert "office: 1 submitted, 1 stamped, 0 pending; newest stamp " in said
     shown = json.loads(command("stats", "--json", "--data", pinned.path).out)["ledgers"][0]
     assert 0 <= shown["newest_stamp_age"] < 600
+
+
+def test_a_proof_carries_the_stamp_and_verify_wants_it_pinned(command, pinned, authority, tmp_path):
+    command("anchor", "--once", "--data", pinned.path)
+    proof = tmp_path / "one.proof"
+    assert command("prove", "--data", pinned.path, "-o", proof).code == 0
+    said = command("verify", proof, "--data", pinned.path).out
+    assert "ledger office had stamped a log that contains it" in said
+    assert "this rests on that ledger alone" in said
+    assert "says the time-stamp authority CN=Test tsa." in said
+    policy, apart = pinned.path / "policy", tmp_path / "mine.toml"
+    (tmp_path / "foreign.pem").write_bytes(authority.foreign.read_bytes())
+    apart.write_text("[office]\nkind = 'tsa'\nroots = ['foreign.pem']\n")
+    elsewhere = ("--policy", policy, "--data", tmp_path / "nothing")
+    assert "no such ledger is pinned here" in command("verify", proof, *elsewhere).out
+    wrong = command("verify", proof, *elsewhere, "--ledgers", apart)
+    assert wrong.code == 1
+    assert "The receipt of ledger office does not hold" in wrong.err
+    assert "does not lead to a pinned root" in wrong.err
+
+
+def test_one_changed_byte_of_a_receipt_in_a_proof_is_exit_1(command, pinned, tmp_path):
+    command("anchor", "--once", "--data", pinned.path)
+    proof = tmp_path / "one.proof"
+    command("prove", "--data", pinned.path, "-o", proof)
+    data = bytearray(proof.read_bytes())
+    place = data.index(b'"receipt":"') + 700
+    data[place] = ord("A") if data[place] != ord("A") else ord("B")
+    proof.write_bytes(data)
+    assert command("verify", proof, "--data", pinned.path).code == 1
