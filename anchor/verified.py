@@ -46,9 +46,11 @@ class Vouching:
 def stamp_line(stamp: Stamp) -> str:
     """What one ledger says by itself, as a sentence."""
     if stamp.lacking is not None:
-        return f"Ledger {stamp.ledger}: {stamp.voucher} is not counted here: {stamp.lacking}."
+        return (
+            f"Ledger {stamp.ledger}: {plain(stamp.voucher)} is not counted here: {stamp.lacking}."
+        )
     by = time_text(stamp.time * SECOND)
-    return f"Ledger {stamp.ledger}: a log that contains it was there by {by}, says {stamp.voucher}."
+    return f"Ledger {stamp.ledger}: a log that contains it was there by {by}, says {plain(stamp.voucher)}."
 
 
 def stamp_json(stamp: Stamp) -> dict[str, Any]:
