@@ -50,7 +50,8 @@ def stamp_line(stamp: Stamp) -> str:
             f"Ledger {stamp.ledger}: {plain(stamp.voucher)} is not counted here: {stamp.lacking}."
         )
     by = time_text(stamp.time * SECOND)
-    return f"Ledger {stamp.ledger}: a log that contains it was there by {by}, says {plain(stamp.voucher)}."
+    who = plain(stamp.voucher)
+    return f"Ledger {stamp.ledger}: a log that contains it was there by {by}, says {who}."
 
 
 def stamp_json(stamp: Stamp) -> dict[str, Any]:
