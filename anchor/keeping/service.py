@@ -21,7 +21,7 @@ from anchor.account import AnchorAccount, LedgerAccount, WitnessAccount
 from anchor.errors import AnchorError, Malformed, Missing
 from anchor.keeping.anchor_db import AnchorDb
 from anchor.keeping.durable import Durable, held
-from anchor.keeping.impatient import SECONDS, impatient
+from anchor.keeping.impatient import SECONDS, Door
 from anchor.keeping.log_folder import LogFolder
 from anchor.keeping.publisher import Announce, Clocks, Publisher
 from anchor.keeping.rounds import Outside, Rounds
@@ -38,7 +38,7 @@ from anchor.schedule import Schedule
 from telemetry.backoff import Backoff
 
 _TRIES_ONCE = 4
-_MOST_CLIENTS = 1000
+MOST_CLIENTS = 1000
 _log = structlog.get_logger("anchor")
 
 
@@ -290,13 +290,14 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
     account: WitnessAccount | None = None,
     limits: Limits | None = None,
     patience: float = SECONDS,
+    most_clients: int = MOST_CLIENTS,
 ) -> None:
     """Serve a witness for `logs` (each key's name is its origin) until `stop` is set.
 
     `more_keys` (of ML-DSA-44, say) cosign beside `key`; `sockets` that listen already take
     the place of host and port. A request that takes longer than `patience` seconds to arrive is
-    cut off. Errors: Locked when another witness has this database,
-    OSError when the address cannot be had.
+    cut off; beyond `most_clients` at once a client is told to come again (503). Errors: Locked
+    when another witness has this database, OSError when the address cannot be had.
     """
     origins: dict[str, list[VerifierKey]] = {}
     for log in logs:
@@ -322,7 +323,11 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
             if on_ready is not None:
                 on_ready()
 
-        await _serve(app, list(sockets), stop, listening, patience)
+        def refused() -> None:
+            kept.answers[503] += 1
+
+        door = Door(most_clients, patience, refused)
+        await _serve(app, list(sockets), stop, listening, door)
 
 
 async def _serve(
@@ -330,15 +335,14 @@ async def _serve(
     sockets: list[socket.socket],
     stop: asyncio.Event,
     on_ready: Callable[[], None] | None,
-    patience: float,
+    door: Door,
 ) -> None:
     config = uvicorn.Config(
         app,
-        http=impatient(patience),  # type: ignore[arg-type]  # any factory of a protocol will do
+        http=door.protocol(),  # type: ignore[arg-type]  # any factory of a protocol will do
         log_config=None,
         access_log=False,
         lifespan="off",
-        limit_concurrency=_MOST_CLIENTS,
     )
     server = _Server(config, on_ready)
     stopping = asyncio.create_task(stop.wait())

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,13 +60,20 @@ def witness(  # noqa: PLR0913 - a command's options
     It belongs on a machine that the ledger's operator does not control.
     """
     from anchor.account import WitnessAccount  # noqa: PLC0415 - on demand
-    from anchor.keeping.service import run_witness  # noqa: PLC0415 - on demand
+    from anchor.keeping.service import MOST_CLIENTS, run_witness  # noqa: PLC0415 - on demand
     from anchor.keeping.witness import Limits  # noqa: PLC0415 - on demand
     from anchor.rate import Rate  # noqa: PLC0415 - on demand
+    from factoryledger.errors import NotThere  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
-    from factoryledger.running import ready, run_until_stopped  # noqa: PLC0415 - on demand
+    from factoryledger.running import (  # noqa: PLC0415 - on demand
+        allow_files,
+        ready,
+        run_until_stopped,
+    )
 
+    with suppress(NotThere):  # where the system allows fewer, fewer clients find room
+        allow_files(2 * MOST_CLIENTS + 100, "a witness")
     limits = Limits(
         Rate(limit_log, max(1.0, 4 * limit_log), time.monotonic),
         Rate(limit_address, max(1.0, 4 * limit_address), time.monotonic),

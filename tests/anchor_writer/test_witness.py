@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -28,6 +28,7 @@ from anchor.keeping.witness_db import WitnessState
 from anchor.merkle import EMPTY_ROOT, consistency_path, leaf_hash, tree_root
 from anchor.note import ML_DSA_44, Note, VerifierKey, sign_note
 from anchor.rate import Rate
+from factoryledger.running import allow_files
 
 LOG = key_of("example.org/log")
 LEAVES = [leaf_hash(bytes([n])) for n in range(20)]
@@ -343,6 +344,133 @@ def test_no_more_pass_than_burst_and_rate_allow(pauses, burst):
         assert passed <= burst + 2 * clock.now + 1e-6
 
 
+@asynccontextmanager
+async def running(path, **options):
+    """A witness on a real socket; gives its port and what it counts."""
+    stop, ready, account = asyncio.Event(), asyncio.Event(), WitnessAccount()
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        serving = asyncio.create_task(
+            run_witness(
+                db=path / "w.db",
+                key=witness_key("w"),
+                logs=[LOG.verifier],
+                host="",
+                port=0,
+                sockets=[listener],
+                stop=stop,
+                on_ready=ready.set,
+                account=account,
+                **options,
+            )
+        )
+        await ready.wait()
+        try:
+            yield listener.getsockname()[1], account
+        finally:
+            stop.set()
+            await serving
+
+
+class Client:
+    """One connection to a witness, kept."""
+
+    def __init__(self, reader, writer):
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def to(cls, port):
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def ask(self, old, size):
+        """Ask for a cosignature; gives the status, 0 where the other side just hung up."""
+        body = request(old, size)
+        head = f"POST /add-checkpoint HTTP/1.1\r\nhost: w\r\ncontent-length: {len(body)}\r\n\r\n"
+        try:
+            self._writer.write(head.encode() + body)
+            answer = await self._reader.readuntil(b"\r\n\r\n")
+            lines = answer.decode().lower().split("\r\n")
+            length = next(line for line in lines if line.startswith("content-length: "))
+            await self._reader.readexactly(int(length.split()[1]))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return 0, []
+        return int(lines[0].split()[1]), lines
+
+    async def close(self):
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+def test_a_thousand_clients_at_once_are_all_answered(tmp_path):
+    """Each asks for a step of the log's growth; one of them has each, and no size goes back."""
+    allow_files(4096, "both ends of a thousand connections")
+
+    async def go():
+        async with running(tmp_path) as (port, account):
+            clients = [await Client.to(port) for _ in range(1000)]
+            assert (await clients[0].ask(0, 3))[0] == 200
+            statuses = Counter()
+            for size in range(4, 8):
+                asked = (client.ask(size - 1, size) for client in clients)
+                statuses.update(status for status, _ in await asyncio.gather(*asked))
+            assert (await clients[-1].ask(7, 8))[0] == 200
+            for client in clients:
+                await client.close()
+        return statuses, account
+
+    statuses, account = asyncio.run(go())
+    # The same growth again, by whoever comes second, conflicts and changes nothing.
+    assert set(statuses) == {200, 409}
+    assert (statuses.total(), statuses[200]) == (4000, 4)
+    assert account.answers == statuses + Counter({200: 2})
+    with closing(WitnessState(tmp_path / "w.db")) as state:
+        assert state.latest(LOG.name).size == 8
+
+
+def test_one_client_too_many_is_told_to_come_again_and_takes_nobody_s_place(tmp_path):
+    """Up to as many again hear 503, more are hung up on; who is there is served all the while."""
+
+    async def go():
+        async with running(tmp_path, most_clients=20) as (port, account):
+            there = [await Client.to(port) for _ in range(20)]
+            assert (await there[0].ask(0, 3))[0] == 200
+            crowd = [await Client.to(port) for _ in range(60)]
+            told = await asyncio.gather(*(client.ask(3, 4) for client in crowd))
+            assert [(await client.ask(3, 3))[0] for client in there] == [200] * 20
+            polite = [lines for status, lines in told if status == 503]
+            assert len(polite) == 20
+            assert all({"retry-after: 5", "connection: close"} <= {*lines} for lines in polite)
+            assert Counter(status for status, _ in told) == {503: 20, 0: 40}
+            assert account.answers[503] == 60
+            # As soon as one goes there is room, and nothing of the crowd was heeded.
+            await there.pop().close()
+            late = await Client.to(port)
+            while (await late.ask(3, 5))[0] == 503:
+                await late.close()
+                late = await Client.to(port)
+            for client in (*there, *crowd, late):
+                await client.close()
+
+    asyncio.run(asyncio.wait_for(go(), 60))
+    with closing(WitnessState(tmp_path / "w.db")) as state:
+        assert state.latest(LOG.name).size == 5
+
+
+def test_who_is_too_many_and_asks_nothing_is_soon_gone(tmp_path):
+    async def go():
+        async with running(tmp_path, most_clients=1, patience=0.2) as (port, _):
+            first = await Client.to(port)
+            assert (await first.ask(0, 3))[0] == 200
+            silent, writer = await asyncio.open_connection("127.0.0.1", port)
+            with contextlib.suppress(ConnectionError):
+                assert await silent.read() == b""
+            writer.close()
+            assert (await first.ask(3, 4))[0] == 200
+            await first.close()
+
+    asyncio.run(asyncio.wait_for(go(), 60))
+
+
 @pytest.mark.parametrize("begun", [b"", b"POST /add-checkpoint HTT", b"half a body"])
 def test_a_client_that_does_not_finish_its_request_is_cut_off(tmp_path, begun):
     """And one that does is answered meanwhile, on the same witness."""
@@ -350,23 +478,7 @@ def test_a_client_that_does_not_finish_its_request_is_cut_off(tmp_path, begun):
         begun = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 100\r\n\r\nold 0"
 
     async def go():
-        stop, ready = asyncio.Event(), asyncio.Event()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-            serving = asyncio.create_task(
-                run_witness(
-                    db=tmp_path / "w.db",
-                    key=witness_key("w"),
-                    logs=[LOG.verifier],
-                    host="",
-                    port=0,
-                    sockets=[listener],
-                    stop=stop,
-                    on_ready=ready.set,
-                    patience=0.3,
-                )
-            )
-            await ready.wait()
+        async with running(tmp_path, patience=0.3) as (port, _):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(begun)
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
@@ -379,8 +491,6 @@ def test_a_client_that_does_not_finish_its_request_is_cut_off(tmp_path, begun):
                 # A connection that was in time once has its time anew for each request.
                 assert (await http.post("/add-checkpoint", content=request(3, 4))).is_success
             writer.close()
-            stop.set()
-            await serving
 
     asyncio.run(go())
 
