@@ -78,12 +78,14 @@ class WitnessPlace:
 class Monitor:
     """One log's places, what was seen of it, and where evidence goes.
 
-    `alarms` and `unseen` are of the last round, `history` is of all: an alarm comes once there.
+    `state` is what is kept of all logs, in `state_file`: several monitors share it. `alarms` and
+    `unseen` are of the last round, `history` is of all: an alarm comes once there.
     """
 
     key: VerifierKey
     places: Sequence[Place]
     readers: Sequence[LogReader]
+    state: MonitorState
     state_file: Path
     evidence: Path
     former: Sequence[FormerLog] = ()
@@ -94,9 +96,8 @@ class Monitor:
     _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._state = read_state(self.state_file)
         try:
-            heads = self._state.of(self.key, self.former)
+            heads = self.state.of(self.key, self.former)
         except AnchorError as error:
             raise WrongUsage(f"{self.state_file} cannot be used: {error}") from error
         self._rule = LogMonitor(self.key, self.readers, heads, self.former)
@@ -123,8 +124,8 @@ class Monitor:
             return Alarm("head-false", place.name, str(error))
         alarm = self._rule.see(place.name, note)
         # Also after an alarm: a rollback may have been seen beside growth elsewhere.
-        self._state.logs[str(self.key)] = self._rule.heads
-        write_whole(self.state_file, self._state.to_bytes(), 0o600)
+        self.state.logs[str(self.key)] = self._rule.heads
+        write_whole(self.state_file, self.state.to_bytes(), 0o600)
         return alarm
 
     def _raise(self, alarm: Alarm) -> None:
@@ -166,6 +167,49 @@ class Monitor:
         """Entries under the largest head that continues all that were seen."""
         trunk = self._rule.heads.trunk
         return 0 if trunk is None else self._rule.open(trunk).size
+
+
+def monitors_of(  # noqa: PLR0913 - what is monitored, each by name
+    keys: Sequence[VerifierKey],
+    urls: Sequence[str],
+    *,
+    witnesses: Sequence[str],
+    policy: Policy | None,
+    state_file: Path,
+    evidence: Path,
+) -> list[Monitor]:
+    """One for each log, in the order of their keys; WrongUsage where a place is of none.
+
+    `urls` are plain for one log; of several each says which, as ORIGIN=URL.
+    """
+    state = read_state(state_file)
+    by_log = _by_log([key.name for key in keys], urls)
+    found = list[Monitor]()
+    for key in keys:
+        places, readers = places_of(key, by_log[key.name], witnesses, policy)
+        former = [each for each in (policy.former if policy else ()) if each.key.name == key.name]
+        found.append(Monitor(key, places, readers, state, state_file, evidence, former))
+    return found
+
+
+def _by_log(origins: Sequence[str], urls: Sequence[str]) -> dict[str, list[str]]:
+    """Which places are whose: never by what they show, but by what was asked."""
+    found: dict[str, list[str]] = {origin: [] for origin in origins}
+    if len(found) != len(origins):
+        raise WrongUsage("two keys have one origin: a log that was rotated needs a policy")
+    for given in urls:
+        origin, is_named, url = given.partition("=")
+        if is_named and origin in found:
+            found[origin].append(url)
+        elif len(origins) == 1:
+            found[origins[0]].append(given)
+        else:
+            named = ", ".join(origins)
+            raise WrongUsage(f"{given}: say of which log it is, as ORIGIN=URL (of {named})")
+    missing = [origin for origin, places in found.items() if not places]
+    if missing:
+        raise WrongUsage(f"no address of {', '.join(missing)} is given: ORIGIN=URL")
+    return found
 
 
 def read_state(file: Path) -> MonitorState:

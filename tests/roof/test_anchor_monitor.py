@@ -91,10 +91,72 @@ def test_a_head_below_the_quorum_is_false(command, tmp_path):
         assert command(*at).code == 0
 
 
+OTHER = SignerKey.from_seed("other.example/log", b"\5" * 32)
+
+
+def others(count, changed=None):
+    return publish(OTHER, [b"x" if i == changed else b"other %d" % i for i in range(count)])
+
+
+@pytest.mark.parametrize("pinned_by", ["vkeys", "policy"])
+def test_several_logs_are_monitored_in_one_call(command, tmp_path, pinned_by):
+    """Each by itself: places, heads and alarms of one are nothing to the other."""
+    (tmp_path / "two").write_text(f"log {VKEY}\nlog {OTHER.verifier}\nquorum none\n")
+    keys = {
+        "vkeys": ["--vkey", VKEY, "--vkey", str(OTHER.verifier)],
+        "policy": ["--policy", tmp_path / "two"],
+    }[pinned_by]
+    with serving(files_of(300)) as one, serving(others(40)) as two, serving(others(40)) as mirror:
+        places = [f"{KEY.name}={one.url}", f"{OTHER.name}={two.url}", f"{OTHER.name}={mirror.url}"]
+        at = ["anchor", "monitor", *places, *keys]
+        said = command(*at)
+        assert (said.code, said.out) == (
+            0,
+            f"{KEY.name}: 300 entries, one history\n{OTHER.name}: 40 entries, one history\n",
+        )
+        kept = json.loads(Path("monitor.json").read_text())["logs"]
+        assert set(kept) == {VKEY, str(OTHER.verifier)}
+
+        one.files, mirror.files = files_of(500), others(60, changed=3)
+        said = command(*at, "--json")
+        assert said.code == 1
+        told = json.loads(said.out)
+        assert told["logs"] == {KEY.name: 500, OTHER.name: 40}
+        assert [(a["kind"], a["log"], a["place"]) for a in told["alarms"]] == [
+            ("split-view", OTHER.name, mirror.url)
+        ]
+        [evidence] = told["evidence"]
+        verified = command("verify", evidence, "--policy", tmp_path / "two")
+        assert (verified.code, OTHER.name in verified.out) == (0, True)
+
+        # A place that shows the other log, however well signed, is false.
+        one.files, mirror.files = others(40), others(40)
+        said = command(*at, "--json")
+        assert said.code == 1
+        assert [(a["kind"], a["log"], a["place"]) for a in json.loads(said.out)["alarms"]] == [
+            ("head-false", KEY.name, one.url)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        (["log"], "say of which log"),
+        ([f"{KEY.name}=log"], f"no address of {OTHER.name}"),
+        ([f"{KEY.name}=log", "else.example=log"], "say of which log"),
+    ],
+)
+def test_of_several_logs_each_place_says_whose_it_is(command, tmp_path, places, said):
+    keys = ["--vkey", VKEY, "--vkey", str(OTHER.verifier)]
+    result = command("anchor", "monitor", *places, *keys)
+    assert (result.code, said in result.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["monitor"],
+        ["monitor", "log", "--vkey", VKEY, "--vkey", VKEY],
         ["monitor", "log", "--vkey", "nonsense"],
         ["monitor", "log", "--vkey", VKEY, "--policy", "p"],
         ["monitor", "log", "--vkey", VKEY, "--state", "false"],
