@@ -70,6 +70,41 @@ def test_leaves_and_nodes_are_told_apart():
     assert EMPTY_ROOT.hex().startswith("e3b0c442")
 
 
+def test_a_node_passed_off_as_a_leaf_is_refused():
+    """Two hashes joined as an entry, and a node's own hash in a leaf's place."""
+    for size in (2, 4, 8, 64):
+        path, node = inclusion_path(LEAVES[:size], 0), node_hash(*LEAVES[:2])
+        joined = leaf_hash(LEAVES[0] + LEAVES[1])
+        for leaf, claimed in ((node, size), (joined, size), (joined, size // 2)):
+            with pytest.raises(Refused):
+                check_inclusion(leaf=leaf, index=0, size=claimed, path=path[1:], root=ROOTS[size])
+        # The same bytes do pass where nodes are hashed as leaves are: what the prefix is for.
+        assert sha256(LEAVES[0] + LEAVES[1]).digest() not in {node, leaf_hash(LEAVES[0])}
+
+
+def test_a_tree_of_one_entry_is_its_leaf():
+    """It has one path, the empty one, for one place."""
+    [leaf, other] = LEAVES[:2]
+    assert tree_root([leaf]) == leaf
+    check_inclusion(leaf=leaf, index=0, size=1, path=(), root=leaf)
+    check_consistency(old_size=1, old_root=leaf, size=1, root=leaf, path=())
+    for claim in (
+        dict(leaf=other, index=0, path=()),
+        dict(leaf=leaf, index=1, path=()),
+        dict(leaf=leaf, index=0, path=(other,)),
+        dict(leaf=EMPTY_ROOT, index=0, path=()),
+    ):
+        with pytest.raises(Refused):
+            check_inclusion(size=1, root=leaf, **claim)
+    for claim in (
+        dict(old_size=1, old_root=leaf, root=other, path=()),
+        dict(old_size=1, old_root=leaf, root=leaf, path=(leaf,)),
+        dict(old_size=0, old_root=EMPTY_ROOT, root=leaf, path=()),
+    ):
+        with pytest.raises(Refused):
+            check_consistency(size=1, **claim)
+
+
 def test_every_root_to_70_is_the_naive_one():
     assert [tree_root(LEAVES[:size]) for size in range(SIZES)] == ROOTS
 

@@ -280,6 +280,69 @@ def test_each_hop_names_itself_and_its_key(world: World, proof: ProofFile) -> No
     )
 
 
+def changed_notes(note: bytes) -> dict[str, bytes]:
+    """A signed checkpoint with one thing in it said otherwise."""
+    origin, size, root = note.split(b"\n")[:3]
+    flipped = bytes([root[0] ^ 1]) + root[1:]
+    return {
+        "origin": note.replace(origin + b"\n", origin + b"x\n", 1),
+        "size": note.replace(b"\n" + size + b"\n", b"\n%d\n" % (int(size) + 1), 1),
+        "root": note.replace(root, flipped, 1),
+        "key name": note.replace(b"\xe2\x80\x94 " + origin, b"\xe2\x80\x94 " + origin + b"x", 1),
+        "bytes after it": note + b"\n",
+    }
+
+
+def changed_proofs(proof: TlogProof) -> dict[str, TlogProof]:
+    """A tlog-proof with one thing in it said otherwise."""
+    path, note = proof.path, proof.checkpoint
+    found = {
+        "index up": replace(proof, index=proof.index + 1),
+        "index down": replace(proof, index=proof.index - 1),
+        "path cut": replace(proof, path=path[1:]),
+        "path longer": replace(proof, path=(*path, bytes(32))),
+        "path flipped": replace(proof, path=(sha256(path[0]).digest(), *path[1:])),
+    }
+    if len(path) > 1:
+        found["path turned round"] = replace(proof, path=path[::-1])
+    return found | {k: replace(proof, checkpoint=n) for k, n in changed_notes(note).items()}
+
+
+def test_a_proof_whose_part_says_something_else_is_refused(world: World, proof: ProofFile) -> None:
+    """Index, size, path, origin, key name and payload, in both hops and in the key entries."""
+    policies = {
+        "message_proof": Policy.from_bytes(
+            f"log {world.collectors['c0'].key.verifier}\nquorum none\n".encode()
+        ),
+        "checkpoint_proof": world.policy,
+    }
+    entries = {
+        "message_proof": proof.record,
+        "checkpoint_proof": proof.message_proof.checkpoint,
+    }
+    for name, policy in policies.items():
+        good = getattr(proof, name)
+        assert verify_tlog(good.to_bytes(), entries[name], policy)
+        for what, changed in changed_proofs(good).items():
+            with pytest.raises((Malformed, Refused)):
+                verify_tlog(changed.to_bytes(), entries[name], policy)
+            with pytest.raises(Refused):
+                verify(replace(proof, **{name: changed}).to_bytes(), world.policy)
+            assert changed != good, what
+    for payload in (b"", (proof.payload or b"") + b" ", (proof.payload or b"")[:-1]):
+        refused(replace(proof, payload=payload), world, "The payload")
+    for at, key in enumerate(proof.keys):
+        for changed_key in (
+            replace(key, index=key.index + 1),
+            replace(key, path=key.path[1:]),
+            replace(key, path=(*key.path, bytes(32))),
+            replace(key, entry=key.entry + b"\n"),
+        ):
+            keys = [*proof.keys]
+            keys[at] = changed_key
+            refused(replace(proof, keys=tuple(keys)), world, "The key entries")
+
+
 def other_log(note: bytes) -> bytes:
     """The same head, signed by a key of the right name that is not the pinned one."""
     lines = note.split(b"\n")
