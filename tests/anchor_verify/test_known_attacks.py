@@ -257,16 +257,19 @@ def folded(leaf: bytes, index: int, path: tuple[bytes, ...]) -> bytes:
 
 
 def test_an_inclusion_proof_has_the_one_length_of_its_place() -> None:
-    """Longer and shorter paths are refused under the very root that they fold to."""
+    """Longer and shorter paths are refused, under the true root and the one they fold to."""
     leaves = [leaf_hash(b"%d" % i) for i in range(40)]
     for size in range(1, 41):
         for index in range(size):
             good = inclusion_path(leaves[:size], index)
             for path in ((*good, bytes(32)), (bytes(32), *good), *([good[:-1]] if good else [])):
-                for shift in (index, index << 1, index | 1 << len(good)):
-                    claim = dict(leaf=leaves[index], index=index, size=size, path=path)
+                shifts = (index, index << 1, index | 1 << len(good))
+                roots = {folded(leaves[index], shift, path) for shift in shifts}
+                for root in {tree_root(leaves[:size]), *roots}:
                     with pytest.raises(Refused):
-                        check_inclusion(root=folded(leaves[index], shift, path), **claim)
+                        check_inclusion(
+                            leaf=leaves[index], index=index, size=size, path=path, root=root
+                        )
 
 
 def test_a_consistency_proof_has_the_one_length_of_its_sizes() -> None:

@@ -329,8 +329,11 @@ def test_a_proof_whose_part_says_something_else_is_refused(world: World, proof: 
             with pytest.raises(Refused):
                 verify(replace(proof, **{name: changed}).to_bytes(), world.policy)
             assert changed != good, what
-    for payload in (b"", (proof.payload or b"") + b" ", (proof.payload or b"")[:-1]):
-        refused(replace(proof, payload=payload), world, "The payload")
+    # Also of a message that nobody signed: there the record alone binds what it said.
+    for whole in (proof, proof_of(world, world.ledger.message_rows[4])):
+        payload = whole.payload or b""
+        for other in (b"", payload + b" ", payload[:-1], b"\x01" + payload[1:]):
+            refused(replace(whole, payload=other), world, "The payload")
     for at, key in enumerate(proof.keys):
         for changed_key in (
             replace(key, index=key.index + 1),
