@@ -92,10 +92,12 @@ def test_a_tree_of_one_entry_is_its_leaf():
         dict(leaf=other, index=0, path=()),
         dict(leaf=leaf, index=1, path=()),
         dict(leaf=leaf, index=0, path=(other,)),
+        dict(leaf=leaf, index=0, path=(other,), root=node_hash(other, leaf)),
+        dict(leaf=leaf, index=0, path=(other,), root=node_hash(leaf, other)),
         dict(leaf=EMPTY_ROOT, index=0, path=()),
     ):
         with pytest.raises(Refused):
-            check_inclusion(size=1, root=leaf, **claim)
+            check_inclusion(**{"size": 1, "root": leaf, **claim})
     for claim in (
         dict(old_size=1, old_root=leaf, root=other, path=()),
         dict(old_size=1, old_root=leaf, root=leaf, path=(leaf,)),

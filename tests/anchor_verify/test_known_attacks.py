@@ -73,6 +73,7 @@ ANSWERS = {
         "test_known_attacks.py::test_tlog_audit_keeps_its_state_by_the_pinned_key",
         "test_known_attacks.py::test_a_monitor_keeps_heads_by_the_pinned_key",
         "test_known_attacks.py::test_an_audits_memory_belongs_to_the_pinned_policy",
+        "test_audit_new.py::test_under_another_policy_all_is_read",
         "test_known_attacks.py::test_a_witness_keeps_sizes_by_the_pinned_origin",
     ],
     "sumdb_extension_lines": [
