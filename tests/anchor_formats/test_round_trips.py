@@ -64,6 +64,8 @@ def test_no_module_that_reads_a_format_is_left_out():
         if names & READERS:
             reading.add(".".join(path.relative_to(ROOT).with_suffix("").parts))
     # These two read by `read` and `check`, since they check a signature first.
+    # Outside ledgers' formats have their round trips beside their ledgers.
+    reading = {name for name in reading if not name.startswith("ledgers.")}
     known = {form.module for form in FORMATS}
     missing = (reading | {"key_entry", "command"}) ^ known
     assert not missing, (
