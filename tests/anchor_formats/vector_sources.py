@@ -1,7 +1,7 @@
 """Third parties' vectors, each a claim that the code has to accept or to refuse.
 
-A claim is a function that raises an `AnchorError` where the code refuses. What the shared
-folder holds beyond the anchor's formats is named in `NOT_READ`.
+A claim is a function that raises an `AnchorError` where the code refuses. What no claim is
+made of is named in `NOT_ASKED`.
 """
 
 import json
@@ -13,9 +13,13 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from cryptography import x509
+
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import AnchorError, Malformed, Refused
 from anchor.keeping.add_checkpoint import Answer, Seen, check_growth, read_request
+from anchor.ledgers.ots_file import OtsFile
+from anchor.ledgers.tsa import TsaVoucher
 from anchor.merkle import check_consistency, check_inclusion, leaf_hash, tree_root
 from anchor.note import Note, VerifierKey
 from anchor.reading.log_audit import audit_log
@@ -26,8 +30,10 @@ from anchor.tile import Tile, entries_path, tiles_of
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
 
-NOT_READ = {"ots": "OpenTimestamps", "rfc3161": "RFC 3161 timestamps"}
-"""Folders whose format no part of this release reads."""
+NOT_ASKED = {
+    "rfc3161/identrust": "what it stamps is not in the folder",
+    "c2sp/examples.json, argon2024_sth": "an RFC 6962 tree head, which is no checkpoint",
+}
 
 Claim = Callable[[], object]
 
@@ -73,6 +79,8 @@ def sources(folder: Path) -> Iterator[Source]:
     yield sumdb(folder)
     yield witness(folder)
     yield attacks(folder)
+    yield ots(folder)
+    yield rfc3161(folder)
 
 
 def load(folder: Path, name: str):
@@ -338,3 +346,40 @@ def forged_tile(folder: Path, known, path: str) -> None:
             return bytes(data)
 
     go(folder, Patched(folder / "sumdb")).view.leaf(known["index"])
+
+
+# -- outside ledgers ---------------------------------------------------------------------
+
+
+def ots(folder: Path) -> Source:
+    """Every published file of OpenTimestamps, written again byte for byte; the invalid ones."""
+    found = Source("ots")
+    for path in sorted((folder / "ots").rglob("*.ots")):
+        claim = found.refuse if path.parent.name == "invalid" else found.accept
+        claim(ots_reread, path)
+    return found
+
+
+def ots_reread(path: Path) -> None:
+    if OtsFile.from_bytes(path.read_bytes()).to_bytes() != path.read_bytes():
+        raise Malformed("written differently")
+
+
+def rfc3161(folder: Path) -> Source:
+    """Stamps over "hello"; false, expired, of another authority, without its certificate."""
+    found, place = Source("rfc3161"), folder / "rfc3161"
+    good = [f"sigstage/response-sha{bits}.tsr" for bits in (256, 384, 512)]
+    for name in (*good, "test_tsa/response.tsr", "test_tsa/response-injected-certs.tsr"):
+        found.accept(stamped, place / name, b"hello")
+        found.refuse(stamped, place / name, b"hallo")
+    for name in ("response-invalid-signature.tsr", "response-no-embedded-cert.tsr"):
+        found.refuse(stamped, place / "sigstage" / name, b"hello")
+    mock = place / "sigstore.mock"
+    found.refuse(stamped, mock / "response-expired.tsr", (mock / "payload").read_bytes())
+    found.refuse(stamped, place / "test_tsa/other_response.tsr", b"hello")
+    return found
+
+
+def stamped(path: Path, message: bytes) -> None:
+    chain = x509.load_pem_x509_certificates((path.parent / "ts_chain.pem").read_bytes())
+    TsaVoucher(path.parent.name, chain).check(message, path.read_bytes())
