@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anchor.errors import Malformed, Refused
 from anchor.ledgers.ledger import Ledger, Stamp, Voucher
+from factoryledger.asking import asking
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.ledger_file import (
@@ -50,16 +50,21 @@ def outside_ledgers(place: Installation) -> "list[Outside]":
     return found
 
 
-def vouchers(place: Installation) -> dict[str, Voucher]:
+def vouchers(place: Installation, *, ask: bool = False) -> dict[str, Voucher]:
     """What a verifier pins, by name: the file's alone, never what lies beside a proof.
 
-    One whose extra is missing is there, and says so when it is asked.
+    One whose extra is missing is there, and says so when it is asked. With `ask` those that
+    the file names a server for ask it what a receipt lacks.
     """
     file = place.ledgers_file
     read = read_ledgers(file, demanded=place.settings.ledgers is not None)
     if "tsa" not in read and (file.parent / "tsa.pem").exists():
         read["tsa"] = {"roots": ["tsa.pem"]}
-    return {name: _voucher_or_why(name, pins) for name, pins in pinned(read, file).items()}
+    found = dict[str, Voucher]()
+    for name, pins in pinned(read, file).items():
+        voucher = _voucher_or_why(name, pins)
+        found[name] = asking(voucher, pins) if ask else voucher
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,46 +144,13 @@ def _evm_ledger(name: str, pins: EvmPins, voucher: Any, place: Installation) -> 
 
 
 def _ots_voucher(name: str, pins: OtsPins) -> Voucher:
-    block, ots = (
-        import_module("anchor.ledgers.ots_block"),
-        import_module("anchor.ledgers.ots_voucher"),
-    )
-    headers = {}
-    if pins.headers is not None:
-        try:
-            headers = block.read_headers(pins.headers.read_bytes(), 1 << pins.work)
-        except FileNotFoundError as error:
-            raise WrongUsage(f"ledger {name}: {pins.headers}: no block headers there") from error
-        except (Malformed, Refused) as error:
-            raise WrongUsage(f"ledger {name}: {pins.headers}: {error}") from error
-    voucher: Voucher = ots.OtsVoucher(name, headers)
+    voucher: Voucher = import_module("factoryledger.bitcoin").ots_voucher(name, pins)
     return voucher
 
 
 def _ots_ledger(name: str, pins: OtsPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
-    ots, web = import_module("anchor.ledgers.ots_ledger"), import_module("anchor.ledgers.ots_web")
-    if not pins.calendars:
-        raise WrongUsage(
-            f"ledger {name}: no calendars; give --ledger {name}=URL, or write them down"
-        )
-    http = web.open_client()
-    try:
-        source = _ots_source(pins, http)
-        ledger: Ledger = ots.OtsLedger(
-            name, pins.calendars, http, source=source, headers=voucher.headers
-        )
-    except Malformed as error:
-        raise WrongUsage(f"ledger {name}: {error}") from error
+    ledger: Ledger = import_module("factoryledger.bitcoin").ots_ledger(name, pins, voucher)
     return ledger
-
-
-def _ots_source(pins: OtsPins, http: Any) -> Any:
-    """Who is asked for block headers: a node before an Esplora server; None where nobody is."""
-    chain = import_module("anchor.ledgers.ots_chain")
-    url = pins.node or pins.esplora
-    if url is None:
-        return None
-    return chain.HeaderSource(url, http, node=pins.node is not None, least_work=1 << pins.work)
 
 
 # Seconds between two questions for one receipt: an authority gives it at once, a chain in

@@ -15,17 +15,23 @@ from anchor.ledgers.ledger import Stamp
 from anchor.ledgers.ots_block import BlockHeader, shown
 from anchor.ledgers.ots_file import OtsFile
 from anchor.ledgers.ots_path import SHA256
+from telemetry.canonical import time_text
 
 KIND = "ots"
 NEVER = 253402300799
 """9999-12-31T23:59:59Z: what a stamp that lacks its header says, for whoever overlooks that."""
 
+SLACK = 7200
+"""Seconds that a block's time is taken to be early by at most, and added to it."""
+
 CLOCKS = (
-    "The time is its miner's clock: nodes take a block whose time is above the median of the 11 "
-    "blocks before it and at most two hours ahead of their network-adjusted time. It may lie two "
-    "hours after the true time, and before it as far as that median does, an hour as a rule."
+    "The block's time is its miner's clock: nodes take a block whose time is above the median of "
+    "the 11 blocks before it and at most two hours ahead of their network-adjusted time. So it "
+    "may be late by two hours, and early as far as that median is, an hour as a rule; two hours "
+    "are added."
 )
 _ROOT = 32
+SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,13 @@ def attested(note: bytes, receipt: bytes) -> tuple[Attested, ...]:
 
 @dataclass(frozen=True, slots=True)
 class OtsVoucher:
-    """Bitcoin's headers, as far as the verifier knows them, by height."""
+    """Bitcoin's headers, as far as the verifier knows them, by height.
+
+    A ledger that shares them adds what it learns.
+    """
 
     name: str
-    headers: Mapping[int, BlockHeader] = field(default_factory=dict)
+    headers: dict[int, BlockHeader] = field(default_factory=dict)
     kind: str = KIND
 
     def asked(self, headers: Mapping[int, BlockHeader]) -> Self:
@@ -95,8 +104,8 @@ class OtsVoucher:
         return Stamp(
             ledger=self.name,
             kind=KIND,
-            time=header.time,
-            voucher=f"Bitcoin block {height}, {header.hash}",
+            time=header.time + SLACK,
+            voucher=f"Bitcoin block {height}, {header.hash}, of {time_text(header.time * SECOND)}",
             not_shown=(CLOCKS, _whose_word(header)),
         )
 
@@ -109,12 +118,14 @@ class OtsVoucher:
             )
 
     def _lacking(self, claims: tuple[Attested, ...]) -> Stamp:
+        others = "".join(f", or that of {claim}" for claim in claims[1:])
         return Stamp(
             ledger=self.name,
             kind=KIND,
             time=NEVER,
-            voucher="Bitcoin, by a block whose header is not known here",
-            lacking="the header of Bitcoin " + ", or of ".join(map(str, claims)),
+            voucher=f"Bitcoin block {claims[0].height}",
+            lacking=f"its header, with the Merkle root {shown(claims[0].root)}{others}, is not "
+            "known here",
             not_shown=(CLOCKS,),
         )
 

@@ -52,6 +52,13 @@ def verify(  # noqa: PLR0913 - a command's options
     ] = None,
     policy: options.PolicyFile = None,
     ledgers: options.Ledgers = None,
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask",
+            help="Ask the nodes and servers that --ledgers names for blocks that receipts lack.",
+        ),
+    ] = False,
     data: options.Data = None,
     database: options.Databases = None,
     json_: options.Json = False,
@@ -59,7 +66,7 @@ def verify(  # noqa: PLR0913 - a command's options
     """Verify proof files: what each proves, and what it does not, in plain sentences.
 
     Trust comes from the policy, and for receipts of outside ledgers from --ledgers; never from
-    beside the proof. Exit code 1 if any of
+    beside the proof. Nobody is asked for anything without --ask. Exit code 1 if any of
     them does not hold, 2 if a file or the policy cannot be read. A file of evidence, that one
     key signed two things that contradict each other, is told by what is in it: 0 where it
     holds. With --receipt: what the
@@ -77,7 +84,7 @@ def verify(  # noqa: PLR0913 - a command's options
     from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
     place = installation(data=data, policy=policy, ledgers=ledgers)
-    pinned = Pinned(place.policy, vouchers(place))
+    pinned = Pinned(place.policy, vouchers(place, ask=ask))
     read = [(file, file.read_bytes()) for file in files]
     # All of them, each with its word: not only up to the first that does not hold.
     outcomes = [_verify_file(file, data_, pinned, json_) for file, data_ in read]

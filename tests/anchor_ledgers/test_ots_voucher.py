@@ -46,8 +46,10 @@ def test_hello_world_verifies_against_its_block(vectors):
     note, receipt = (folder / "hello-world.txt").read_bytes(), folder / "hello-world.txt.ots"
     stamp = OtsVoucher("btc", headers).check(note, receipt.read_bytes())
     assert (stamp.ledger, stamp.kind, stamp.lacking) == ("btc", "ots", None)
-    assert stamp.time == 1_432_827_678
-    assert stamp.voucher == f"Bitcoin block {HELLO_HEIGHT}, {HELLO_HASH}"
+    # What the miner says, and the two hours that it may be early.
+    assert stamp.time == 1_432_827_678 + 7200
+    said = f"Bitcoin block {HELLO_HEIGHT}, {HELLO_HASH}, of 2015-05-28T15:41:18.000000Z"
+    assert stamp.voucher == said
     assert "two hours" in stamp.not_shown[0]
     assert "2^67" in stamp.not_shown[1]
     with pytest.raises(Refused, match="of another checkpoint"):
@@ -91,8 +93,9 @@ def test_without_the_header_the_stamp_says_which_one_is_lacking(chain):
     stamp = OtsVoucher("btc").check(NOTE, ots(NOTE, tree))
     (claim,) = attested(NOTE, ots(NOTE, tree))
     assert stamp.lacking == (
-        f"the header of Bitcoin block {height} with the Merkle root {claim.root[::-1].hex()}"
+        f"its header, with the Merkle root {claim.root[::-1].hex()}, is not known here"
     )
+    assert stamp.voucher == f"Bitcoin block {height}"
     assert stamp.time == NEVER  # bounds nothing for whoever overlooks what is lacking
 
 
@@ -100,7 +103,7 @@ def test_the_earliest_of_several_blocks_counts_and_each_must_hold(chain):
     (one, early), (two, late) = stamped(chain), stamped(chain)
     both = b"\xff" + min(one, two) + max(one, two)
     stamp = voucher(chain).check(NOTE, ots(NOTE, both))
-    assert stamp.time == int.from_bytes(chain.headers_at[early][68:72], "little")
+    assert stamp.time == int.from_bytes(chain.headers_at[early][68:72], "little") + 7200
     assert str(early) in stamp.voucher
     (false, _) = stamped(chain, b"another note\n")
     with pytest.raises(Refused, match="does not hold"):

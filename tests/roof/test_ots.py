@@ -86,24 +86,114 @@ def test_a_calendar_that_is_down_stops_nothing_and_is_in_stats(command, ledger, 
     assert command("audit", "--data", ledger.path).code == 0
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("calendars = []", "no calendars"),
-        ('calendars = ["http://calendar.example"]', "must be https, or http on this machine"),
-        ('calendars = ["https://c.example", "https://c.example"]', "each once"),
-        ('calendars = ["ftp://c.example"]', "a URL is due"),
-        ('calendars = ["https://c.example"]\nheaders = "headers"', "no block headers there"),
-        ('calendars = ["https://c.example"]\nheaders = "easy"', "anybody may make one up"),
-        ('calendars = ["https://c.example"]\nheaders = "policy"', "not height:header"),
-        ('calendars = ["https://c.example"]\nnode = "http://node.example"', "must be https"),
-        ("work = 0", "work: "),
-        ("hours = 3", "there is no such setting"),
-    ],
-)
-def test_a_table_that_is_wrong_is_said(command, ledger, chain, line, said):
+WRONG = [
+    ("calendars = []", "no calendars"),
+    ('calendars = ["http://calendar.example"]', "must be https, or http on this machine"),
+    ('calendars = ["https://c.example", "https://c.example"]', "each once"),
+    ('calendars = ["ftp://c.example"]', "a URL is due"),
+    ('calendars = ["https://c.example"]\nheaders = "headers"', "no block headers there"),
+    ('calendars = ["https://c.example"]\nheaders = "easy"', "anybody may make one up"),
+    ('calendars = ["https://c.example"]\nheaders = "policy"', "not height:header"),
+    ('calendars = ["https://c.example"]\nnode = "http://node.example"', "must be https"),
+    ("work = 0", "work: "),
+    ("hours = 3", "there is no such setting"),
+]
+
+
+def test_a_table_that_is_wrong_is_said(command, ledger, chain):
     chain.mine(bytes(32))
     (ledger.path / "easy").write_bytes(chain.pinned())
-    (ledger.path / "ledgers.toml").write_text(f"[ots]\n{line}\n")
-    done = anchor(command, ledger)
-    assert (done.code, said in done.err) == (2, True), done.err
+    for line, said in WRONG:
+        (ledger.path / "ledgers.toml").write_text(f"[ots]\n{line}\n")
+        done = anchor(command, ledger)
+        assert (done.code, said in done.err) == (2, True), done.err
+
+
+@pytest.fixture
+def proved(command, ledger, chain, calendar, tmp_path):
+    """A proof with a receipt of `btc`, and a folder of who verifies: policy, ledgers, headers."""
+    table(ledger, calendar)
+    anchor(command, ledger)
+    calendar.mine()
+    anchor(command, ledger)
+    assert stored(ledger)
+    proof, mine = tmp_path / "one.proof", tmp_path / "mine"
+    assert command("prove", "--data", ledger.path, "-o", proof).code == 0
+    mine.mkdir()
+    (mine / "policy").write_bytes((ledger.path / "policy").read_bytes())
+    (mine / "headers").write_bytes(chain.pinned())
+    return proof, mine
+
+
+def judge(command, proved, *lines, flags=()):
+    proof, mine = proved
+    (mine / "ledgers.toml").write_text("\n".join(("[btc]", 'kind = "ots"', *lines, "")))
+    done = command("verify", proof, "--data", mine, *flags)
+    return done.code, " ".join((done.out + done.err).split())
+
+
+def test_verify_counts_a_receipt_by_pinned_headers_alone(command, proved, chain):
+    code, said = judge(command, proved, 'headers = "headers"', f"work = {WORK}")
+    assert code == 0
+    assert "says Bitcoin block 840000, " in said
+    assert "ledger btc had stamped a log that contains it; this rests on that ledger alone" in said
+    assert "two hours" in said
+    code, said = judge(command, proved, 'headers = "headers"')
+    assert (code, "anybody may make one up" in said) == (2, True)
+    # Without the header it is said which one is lacking, and nothing counts.
+    code, said = judge(command, proved)
+    root = chain.headers_at[840_000][36:68][::-1].hex()
+    assert code == 0
+    assert (
+        f"Bitcoin block 840000 is not counted here: its header, with the Merkle root {root}, is"
+        in said
+    )
+    assert "There not after" not in said
+    # A header of another block at that height is exit 1.
+    _, mine = proved
+    other = Chain()
+    try:
+        other.mine(bytes(32))
+        (mine / "headers").write_bytes(other.pinned())
+    finally:
+        other.close()
+    code, said = judge(command, proved, 'headers = "headers"', f"work = {WORK}")
+    assert (code, "The receipt of ledger btc does not hold" in said) == (1, True)
+
+
+def test_verify_asks_for_a_header_only_if_it_is_told_to(command, proved, chain):
+    asked = []
+
+    def answer(path, status, body):
+        asked.append(path)
+        return status, body
+
+    chain.answer = answer
+    lines = (f'node = "{chain.url}"', f"work = {WORK}")
+    code, said = judge(command, proved, *lines)
+    assert (code, asked, "is not counted here" in said) == (0, [], True)
+    code, said = judge(command, proved, *lines, flags=("--ask",))
+    assert (code, len(asked), "says Bitcoin block 840000, " in said) == (0, 2, True)
+    # A server that is away or lies says nothing of the receipt.
+    lines = (f'esplora = "{chain.url}"', f"work = {WORK}")
+    chain.answer = lambda path, status, body: (503, b"later")
+    code, said = judge(command, proved, *lines, flags=("--ask",))
+    assert (code, "has no Bitcoin block 840000: status 503" in said) == (3, True)
+    chain.answer = lambda path, status, body: (200, b"00" * 80 if len(body) > 70 else body)
+    code, said = judge(command, proved, *lines, flags=("--ask",))
+    assert (code, "does not hold" in said) == (3, False)
+
+
+def test_every_changed_digit_of_a_receipt_in_a_proof_is_exit_1_or_counts_nothing(
+    command, proved, chain
+):
+    proof, _ = proved
+    whole = proof.read_bytes()
+    start = whole.index(b'"receipt":"') + 11
+    end = whole.index(b'"', start)
+    for place in range(start, end, 37):
+        changed = bytearray(whole)
+        changed[place] = ord("A") if changed[place] != ord("A") else ord("B")
+        proof.write_bytes(changed)
+        code, said = judge(command, proved, 'headers = "headers"', f"work = {WORK}")
+        assert code == 1 or (code == 0 and "is not counted here" in said), place
