@@ -1,7 +1,8 @@
 """The intake of `--clock recording`: receive times come with the messages, batches by them.
 
 Edge of the event loop. As `Intake`, but that time here is the recording's: what comes without
-a time of its own counts as received when the newest that had one was.
+a time of its own counts as received when the newest that had one was, before the first one
+when that was.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ class RecordedIntake:
         self._resume = resume
         self._patience = patience
         self._newest: int | None = None
+        self._early: list[Arrival] = []  # came before any that had a time
         self._open: list[tuple[Arrival, int]] = []
         self._full: deque[list[tuple[Arrival, int]]] = deque()
         self._received = 0
@@ -83,6 +85,7 @@ class RecordedIntake:
     def close(self) -> None:
         """Take no more; what waits still comes out of `gather`, at once."""
         self._closed = True
+        self._date_early(self._now())
         self._end()
         self._changed.set()
 
@@ -93,7 +96,7 @@ class RecordedIntake:
             if self._closed:
                 return None
             self._changed.clear()
-            left = self._since + self._patience - loop.time() if self._open else None
+            left = self._since + self._patience - loop.time() if self._open or self._early else None
             try:
                 async with asyncio.timeout(left):
                     await self._changed.wait()
@@ -101,21 +104,35 @@ class RecordedIntake:
                 self._give_up()
         batch = self._full.popleft()
         self._waiting -= len(batch)
-        self._bytes -= sum(map(_weight, batch))
+        self._bytes -= sum(_weight(one) for one, _ in batch)
         self._regulate()
         return Gathered([one for one, _ in batch], [at for _, at in batch], self.door)
 
     def _take(self, arrival: Arrival) -> None:
         arrival.properties, stamp = unstamped(arrival.properties)
+        self._bytes += _weight(arrival)
         if stamp is not None:
             self._newest = stamp.received
-        received = self._now() if self._newest is None else self._newest
+        if self._newest is None:
+            # By this computer's clock it would be later than all that the recording has.
+            self._early.append(arrival)
+            return
+        self._date_early(self._newest)
+        self._put(arrival, self._newest)
+        if stamp is not None and stamp.last:
+            self._end()
+
+    def _put(self, arrival: Arrival, received: int) -> None:
         if self._open and begins_anew(self._open[0][1], received):
             self._end()
         self._open.append((arrival, received))
-        self._bytes += _weight(self._open[-1])
-        if len(self._open) >= COUNT or (stamp is not None and stamp.last):
+        if len(self._open) >= COUNT:
             self._end()
+
+    def _date_early(self, received: int) -> None:
+        early, self._early = self._early, []
+        for arrival in early:
+            self._put(arrival, received)
 
     def _end(self) -> None:
         if self._open:
@@ -124,9 +141,12 @@ class RecordedIntake:
 
     def _give_up(self) -> None:
         """End a batch that nothing has ended."""
-        if self._open and asyncio.get_running_loop().time() >= self._since + self._patience:
+        if asyncio.get_running_loop().time() < self._since + self._patience:
+            return
+        if self._open:
             _log.warning("recording went silent: roots may differ", messages=len(self._open))
-            self._end()
+        self._date_early(self._now())
+        self._end()
 
     def _regulate(self) -> None:
         if not self._paused and len(self._full) >= _HELD_BATCHES:
@@ -137,5 +157,5 @@ class RecordedIntake:
             self._resume()
 
 
-def _weight(taken: tuple[Arrival, int]) -> int:
-    return len(taken[0].topic) + len(taken[0].payload)
+def _weight(arrival: Arrival) -> int:
+    return len(arrival.topic) + len(arrival.payload)

@@ -27,14 +27,19 @@ def score_of(  # noqa: PLR0913 - one argument an option
     retain: str = "keep",
     rebase: str | None = None,
     sign: Path | None = None,
+    prefix: str = "",
 ) -> Score:
-    """Read the options of `replay`; WrongUsage names the one that cannot be."""
+    """Read the options of `replay`; WrongUsage names the one that cannot be.
+
+    `prefix` stands before all topics, whatever they are remapped to.
+    """
     if retain not in {"keep", "never"}:
         raise WrongUsage(f"--retain {retain!r}: keep or never")
     return Score(
         topics=tuple(topics),
         exclude=tuple(exclude),
         remap=tuple(map(_pair, remap)),
+        prefix=prefix,
         start=_moment("--from", start),
         stop=_moment("--to", stop),
         retain=None if retain == "keep" else False,

@@ -29,14 +29,16 @@ class Score:
     """How a recording is played; without arguments, as it is.
 
     `topics` and `exclude` are filters; `remap` changes how topics begin, the first pair that
-    fits; of the messages from `start` until before `stop`. `rebase` (µs) is when the first one
-    is to have been received: times in JSON payloads move with it. `resign` gives a machine's
-    test key by its name. `qos` and `retain` in place of the recorded ones.
+    fits, and `prefix` stands before what comes of it; of the messages from `start` until before
+    `stop`. `rebase` (µs) is when the first one is to have been received: times in JSON payloads
+    move with it. `resign` signs again by test keys. `qos` and `retain` in place of the recorded
+    ones.
     """
 
     topics: Sequence[str] = ()
     exclude: Sequence[str] = ()
     remap: Sequence[tuple[str, str]] = ()
+    prefix: str = ""
     start: Moment | None = None
     stop: Moment | None = None
     rebase: int | None = None
@@ -93,6 +95,7 @@ def _wanted(score: Score, topic: str) -> bool:
 
 def _changed(score: Score, line: Line, delta: int) -> Line:
     topic = _renamed(score.remap, line.topic)
+    topic = f"{score.prefix}/{topic}" if score.prefix else topic
     payload = line.payload
     if score.rebase is not None and payload.startswith((b"{", b"[")):
         payload = moved(payload, delta)

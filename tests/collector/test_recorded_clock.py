@@ -122,13 +122,27 @@ def intake(**how):
 def test_what_has_no_time_of_its_own_is_received_when_the_newest_was():
     async def run():
         made = intake()
-        made.arrived([arrival(), arrival(START), arrival(), arrival(START + 5, last=True)])
+        made.arrived([arrival(topic="early")])
+        made.arrived([arrival(START), arrival(), arrival(START + 5, last=True)])
         return await made.gather()
 
     gathered = asyncio.run(run())
-    # The first one came before any: by this computer's clock, and so in a batch of its own.
-    assert gathered.received == [7]
+    # The early one would be newer than the whole recording by this computer's clock.
+    assert gathered.received == [START, START, START, START + 5]
+    assert [one.topic for one in gathered.arrivals] == ["early", "t", "t", "t"]
     assert gathered.arrivals[0].properties is NO_PROPERTIES
+
+
+def test_where_nothing_has_a_time_it_is_the_systems():
+    async def run():
+        made = intake(patience=0.05)
+        made.arrived([arrival(), arrival()])
+        first = await asyncio.wait_for(made.gather(), 5)
+        made.arrived([arrival()])
+        made.close()
+        return first.received, (await made.gather()).received, await made.gather()
+
+    assert asyncio.run(run()) == ([7, 7], [7], None)
 
 
 def test_batches_end_by_time_by_count_and_with_the_recording():
