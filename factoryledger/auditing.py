@@ -1,5 +1,6 @@
 """An audit of what the settings name, and its outcome in sentences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -7,14 +8,15 @@ from pathlib import Path
 
 from anchor.audit.evidence import evidence_of
 from anchor.audit.since import day
-from anchor.audit.whole import ANCHOR_LOG, Audit, Crew, Finding, Since, audit
+from anchor.audit.whole import ANCHOR_LOG, Audit, Crew, Finding, Outside, Since, audit
 from anchor.errors import Missing
 from anchor.keeping.anchor_db import read_state
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from factoryledger.kept_audit import KeptAudit
-from factoryledger.known_heads import KnownHeads
+from factoryledger.known_heads import KnownHeads, receipts_in
+from factoryledger.outside import vouchers
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
@@ -23,23 +25,28 @@ _HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of t
 
 
 def run_audit(
-    place: Installation, kept: KeptAudit | None = None, heads: KnownHeads | None = None
+    place: Installation,
+    kept: KeptAudit | None = None,
+    heads: KnownHeads | None = None,
+    receipts: Sequence[Path] = (),
 ) -> Audit:
     """Audit what the settings name; WrongUsage where they name a log that is not there.
 
     The log is asked even where it has no checkpoint: taken away, it must be missed. What an
     earlier audit left in `kept` counts, and without findings this one leaves its own there.
-    The log is held against `heads`, read before.
+    The log is held against `heads`, read before, and against `receipts` that somebody kept.
     """
     since, notes = (None, ()) if kept is None else kept.load()
-    audited = _audit(place, since, heads or KnownHeads())
+    elsewhere = tuple(one for path in receipts for one in receipts_in(path))
+    outside = Outside(vouchers(place), elsewhere, place.settings.clock_tolerance)
+    audited = _audit(place, since, heads or KnownHeads(), outside)
     audited.notes += notes
     if kept is not None and audited.memory is not None:
         audited.notes += kept.save(audited.memory)
     return audited
 
 
-def _audit(place: Installation, since: Since | None, heads: KnownHeads) -> Audit:
+def _audit(place: Installation, since: Since | None, heads: KnownHeads, outside: Outside) -> Audit:
     if place.settings.log is not None and not place.log.is_dir():
         raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
     urls = list(place.database_urls())
@@ -56,6 +63,7 @@ def _audit(place: Installation, since: Since | None, heads: KnownHeads) -> Audit
             progress=_Steps(place.ledger, show),
             crew=Crew(helpers(place.settings.processes), partial(open_stores, urls)),
             since=since,
+            outside=outside,
         )
 
 
@@ -109,7 +117,9 @@ def lines(audited: Audit) -> list[str]:
     if audited.omitted:
         found.append(f"and {audited.omitted} findings more")
     found += [f"note: {note}" for note in audited.notes]
-    return [*found, *_skipped(audited), *_counted(audited)]
+    found += [clock.line() for clock in audited.clocks]
+    reached = [reach.line(audited.counts.log_size) for reach in audited.ledgers]
+    return [*found, *_skipped(audited), *reached, *_counted(audited)]
 
 
 def _skipped(audited: Audit) -> list[str]:

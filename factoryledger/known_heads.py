@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Self
 
 from anchor.audit.memory import AuditMemory
+from anchor.audit.receipts import KeptReceipt, kept_in
 from anchor.errors import Malformed, Missing
 from anchor.keeping.witness_db import read_seen
 from anchor.note import Note
 from anchor.proof_file import ProofFile
 from anchor.range_file import RangeFile, is_range_file
+from anchor.reading.log_source import FolderSource
+from anchor.stamped import StampedCheckpoint
 from anchor.tlog_proof import TlogProof
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
@@ -52,16 +55,50 @@ def checkpoints_in(file: Path) -> list[bytes]:
     raise WrongUsage(f"--checkpoint: {file} holds no checkpoint: give one, or a proof file")
 
 
+def receipts_in(path: Path) -> list[KeptReceipt]:
+    """Give the receipts that somebody kept: in a copy of a log's folder, or in a proof file."""
+    if path.is_dir():
+        found = list(kept_in(FolderSource(path), f"{path}/"))
+        if not found:
+            raise WrongUsage(f"--receipts: {path} holds no folder receipts with any in it")
+        return found
+    data = path.read_bytes()
+    try:
+        if is_range_file(data):
+            parts = RangeFile.from_bytes(data).parts
+            held = [(part.checkpoint_proof.checkpoint, part.stamped) for part in parts]
+        else:
+            proof = ProofFile.from_bytes(data)
+            held = [(proof.checkpoint_proof.checkpoint, proof.stamped)]
+    except Malformed as error:
+        raise WrongUsage(f"--receipts: {path}: {error}") from error
+    return [
+        KeptReceipt(f"{path}", one.checkpoint or own, receipt)
+        for own, stamped in held
+        for one in stamped
+        for receipt in one.receipts
+    ]
+
+
+def _stamped(stamped: Iterable[StampedCheckpoint]) -> list[bytes]:
+    return [one.checkpoint for one in stamped if one.checkpoint is not None]
+
+
 def _of_range(data: bytes) -> list[bytes]:
     if not is_range_file(data):
         raise Malformed("no range file")
-    found = [(part.checkpoint_proof, part.cited) for part in RangeFile.from_bytes(data).parts]
-    return [note for proof, cited in found for note in (proof.checkpoint, cited) if note]
+    return [
+        note
+        for part in RangeFile.from_bytes(data).parts
+        for note in (part.checkpoint_proof.checkpoint, part.cited, *_stamped(part.stamped))
+        if note
+    ]
 
 
 def _of_proof(data: bytes) -> list[bytes]:
     proof = ProofFile.from_bytes(data)
-    return [note for note in (proof.checkpoint_proof.checkpoint, proof.cited) if note]
+    found = (proof.checkpoint_proof.checkpoint, proof.cited, *_stamped(proof.stamped))
+    return [note for note in found if note]
 
 
 def _of_tlog_proof(data: bytes) -> list[bytes]:

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     every_batches: int = Field(default=0, ge=0)
     ledger: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_urls)] = ()
     ledgers: Path | None = None
+    clock_tolerance: int = Field(default=60, ge=0, le=10**9)
     retention: dict[Status, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
     retention_every: float = Field(default=3600.0, gt=0, le=1e9)
     metrics: str | None = None

@@ -14,6 +14,7 @@ from anchor.audit.batches import BatchTrail, Head
 from anchor.audit.chain import Chains
 from anchor.audit.citations import Citations
 from anchor.audit.claims import ClaimsCheck
+from anchor.audit.clocks import Clocks
 from anchor.audit.copies import Copies
 from anchor.audit.crew import Crew
 from anchor.audit.decoded import DecodedCheck
@@ -45,6 +46,7 @@ class Across:
     citations: Citations
     copies: Copies
     decoded: DecodedCheck
+    clocks: Clocks
 
 
 class Reached(NamedTuple):
@@ -212,6 +214,8 @@ class CollectorPass:
         if row.body_hash is not None and not copied:
             prev = said.prev if said else None
             self.across.chains.add(row, row.body_hash, prev, known=said is not None)
+        if said:
+            self.across.clocks.add(row, said.anchor.note if said.anchor else None)
         if said and said.anchor:
             self.across.citations.check(row, said.anchor)
 
@@ -227,6 +231,7 @@ class CollectorPass:
             self.check.counted = max(self.check.counted, self._counted)
         self._counted = self.check.counted
         self._check_keys(head)
+        self.across.clocks.close(head.anchored)
         self._last, self._head = head, self.batches.next()
 
     def _check_keys(self, head: Head) -> None:

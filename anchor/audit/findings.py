@@ -4,9 +4,13 @@ The kinds are fixed; docs/security.md says which attack gives which.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from anchor.audit.memory import AuditMemory
+
+if TYPE_CHECKING:
+    from anchor.audit.clocks import WrongClock
+    from anchor.audit.receipts import Reach
 
 Kind = Literal[
     "altered",
@@ -27,6 +31,7 @@ Kind = Literal[
     "log-invalid",
     "log-truncated",
     "misjudged",
+    "receipt-false",
     "reordered",
     "tiles-altered",
 ]
@@ -120,6 +125,10 @@ class Audit:
     skipped: int = 0
     """Messages that were not read, since an audit at `since` (POSIX seconds) had read them."""
     since: int | None = None
+    ledgers: list["Reach"] = field(default_factory=list)
+    """How far each outside ledger stamped the log."""
+    clocks: list["WrongClock"] = field(default_factory=list)
+    """Machines whose own clock lies outside of what is bounded: no findings."""
     memory: AuditMemory | None = None
     """What the next audit may go on from; None with findings."""
 
@@ -143,6 +152,8 @@ class Audit:
             "findings": [finding.to_json() for finding in self.findings],
             "omitted": self.omitted,
             "notes": self.notes,
+            "ledgers": [reach.to_json() for reach in self.ledgers],
+            "clocks": [clock.to_json() for clock in self.clocks],
             "skipped": self.skipped,
             "since": self.since,
             **counts,

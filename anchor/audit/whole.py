@@ -12,12 +12,14 @@ from anchor.audit.anchor_log import ANCHOR_LOG, audit_anchor, check_published
 from anchor.audit.chain import Chains
 from anchor.audit.citations import Citations
 from anchor.audit.claims import ClaimsCheck
+from anchor.audit.clocks import Clocks
 from anchor.audit.collector import Across, CollectorPass, Reached
 from anchor.audit.crew import Crew
 from anchor.audit.findings import KINDS, Audit, Counts, Finding
 from anchor.audit.going_on import GoingOn, going_on
 from anchor.audit.inquiry import Inquiry
 from anchor.audit.memory import AuditMemory, trust_of
+from anchor.audit.receipts import KeptReceipt, Outside, check_receipts
 from anchor.audit.since import Since
 from anchor.errors import Malformed
 from anchor.key_entry import OperatorAuthority
@@ -35,6 +37,8 @@ __all__ = [
     "Counts",
     "Crew",
     "Finding",
+    "KeptReceipt",
+    "Outside",
     "Progress",
     "Since",
     "audit",
@@ -55,6 +59,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     published: int = 0,
     crew: Crew | None = None,
     since: Since | None = None,
+    outside: Outside | None = None,
 ) -> Audit:
     """Audit a ledger, in one store or several.
 
@@ -67,6 +72,7 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     must be there.
     `crew` are processes that help; what is found is the same without them, in the same order.
     `since` is what an earlier audit left: held against store and log, and gone on from if asked.
+    `outside` are ledgers that are pinned: their receipts must hold, and be of this log.
     """
     if policy.operator is None:
         raise Malformed("the policy names no operator: a line `# factoryledger-operator` is due")
@@ -81,15 +87,20 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
     )
     if side.log is not None:
         check_published(side.log, published, found)
+    pinned = outside or Outside()
+    stamped = check_receipts(side.log, side.view, pinned, policy, found)
+    clocks = Clocks(policy, side.log if side.view else None, pinned, stamped, found)
     inquiry = Inquiry(ledger, policy.log.name, authority, side.index, found)
     going = going_on(since, policy, side.log, inquiry)
     citations, known = Citations(inquiry, side.log, side.view), set[object]()
     copies = going.copies(ledger)
     for store in stores_of(ledger):
         one = replace(inquiry, ledger=store)
-        across = Across(going.chains, going.claims(one), citations, copies, going.decoded(one))
+        claims, decoded = going.claims(one), going.decoded(one)
+        across = Across(going.chains, claims, citations, copies, decoded, clocks)
         known |= _audit_store(one, across, going, progress, crew)
         copies.passed(store, across.claims.ends)
+    clocks.finish()
     _find_unknown(inquiry, known)
     # What is asked of chains in the end changes what they know.
     chains = going.chains.remembered() if since else None

@@ -45,6 +45,27 @@ def audit(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    receipts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--receipts",
+            metavar="DIR|FILE",
+            help="Receipts of outside ledgers that somebody kept: a copy of the log's folders "
+            "receipts and checkpoints, or a proof file (repeatable). The log must still continue "
+            "what they are of.",
+            show_default=False,
+        ),
+    ] = None,
+    ledgers: options.Ledgers = None,
+    clock_tolerance: Annotated[
+        int | None,
+        typer.Option(
+            "--clock-tolerance",
+            metavar="S",
+            help="How far a machine's clock may lie outside of what is bounded. [default: 60]",
+            show_default=False,
+        ),
+    ] = None,
     new: Annotated[
         bool,
         typer.Option(
@@ -87,11 +108,18 @@ def audit(  # noqa: PLR0913 - a command's options
     if new and full:
         raise WrongUsage("--new and --full ask for opposite things")
     with installation(
-        data=data, database=database, log=log, policy=policy, processes=processes
+        data=data,
+        database=database,
+        log=log,
+        policy=policy,
+        processes=processes,
+        ledgers=ledgers,
+        clock_tolerance=clock_tolerance,
     ) as place:
         path = state or (place.data.path / "audit.json" if new else None)
         heads = KnownHeads.read(place, checkpoint or (), path)
-        audited = run_audit(place, None if path is None else KeptAudit(path, new), heads)
+        kept = None if path is None else KeptAudit(path, new)
+        audited = run_audit(place, kept, heads, receipts or ())
         files = [] if evidence is None else write_evidence(audited, place, evidence, heads)
     if json_:
         written = {} if evidence is None else {"evidence": [str(file) for file in files]}

@@ -1,6 +1,7 @@
 """Outside ledgers by the command: what pins them, what they are given, what shows it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,42 @@ def test_one_changed_byte_of_a_receipt_in_a_proof_is_exit_1(command, pinned, tmp
     data[place] = ord("A") if data[place] != ord("A") else ord("B")
     proof.write_bytes(data)
     assert command("verify", proof, "--data", pinned.path).code == 1
+
+
+def test_audit_checks_receipts_and_says_how_far_the_log_is_stamped(command, pinned):
+    command("anchor", "--once", "--data", pinned.path)
+    done = command("audit", "--data", pinned.path)
+    assert done.code == 0
+    assert "ledger office: 1 receipts hold; " in done.out
+    (receipt,) = stored(pinned)
+    data = bytearray(receipt.read_bytes())
+    data[len(data) // 2] ^= 1
+    receipt.write_bytes(data)
+    done = command("audit", "--data", pinned.path, "--json")
+    assert done.code == 1
+    (finding,) = json.loads(done.out)["findings"]
+    assert finding["kind"] == "receipt-false"
+    assert receipt.name in finding["detail"]
+
+
+def test_audit_takes_receipts_that_somebody_kept(command, pinned, tmp_path):
+    command("anchor", "--once", "--data", pinned.path)
+    kept, proof = tmp_path / "kept", tmp_path / "one.proof"
+    shutil.copytree(pinned.path / "log", kept)
+    command("prove", "--data", pinned.path, "-o", proof)
+    for place in (kept, proof):
+        assert command("audit", "--data", pinned.path, "--receipts", place).code == 0
+    empty = command("audit", "--data", pinned.path, "--receipts", tmp_path)
+    assert empty.code == 2
+    assert "holds no folder receipts" in empty.err
+
+
+def test_tlog_audit_passes_receipts_by(command, pinned):
+    command("anchor", "--once", "--data", pinned.path)
+    key = next(
+        line.split(" ", 1)[1]
+        for line in (pinned.path / "policy").read_text().splitlines()
+        if line.startswith("log ")
+    )
+    assert stored(pinned)
+    assert command("tlog", "audit", pinned.path / "log", "--vkey", key).code == 0
