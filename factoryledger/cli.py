@@ -19,6 +19,7 @@ from factoryledger.commands import (
     convert,
     demo,
     device,
+    export,
     ingest,
     init,
     keys,
@@ -80,6 +81,7 @@ app.command("ingest")(ingest.ingest)
 app.command("record")(record.record)
 app.command("replay")(replay.replay)
 app.command("convert")(convert.convert)
+app.command("export")(export.export)
 app.command("watch")(watch.watch)
 app.command("stats")(stats.stats)
 app.command("prove")(prove.prove)

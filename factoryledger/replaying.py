@@ -87,24 +87,23 @@ def _moment(option: str, text: str | None) -> Moment | None:
         if not 0 <= seconds < math.inf:
             raise WrongUsage(f"{option} {text}: seconds after the first message, from 0 on")
         return Moment(round(seconds * _SECOND), relative=True)
-    return Moment(_time(option, text), relative=False)
+    return Moment(time_of(option, text), relative=False)
 
 
 def _rebase(text: str | None) -> int | None:
     if text is None:
         return None
-    return time.time_ns() // 1000 if text == "now" else _time("--rebase", text)
+    return time.time_ns() // 1000 if text == "now" else time_of("--rebase", text)
 
 
-def _time(option: str, text: str) -> int:
-    """Read a time as text; the fraction may be shorter or missing."""
+def time_of(option: str, text: str) -> int:
+    """Read a time as text, in µs; the fraction may be shorter or missing."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     try:
         return time_us(f"{whole}.{fraction:0<6}Z")
     except NotCanonical:
         what = "a time like 2026-11-23T08:00:00Z"
-        more = "now, or " if option == "--rebase" else "seconds, or "
-        raise WrongUsage(f"{option} {text!r}: {more}{what}") from None
+        raise WrongUsage(f"{option} {text!r}: not {what}") from None
 
 
 def _number(text: str) -> float | None:

@@ -16,7 +16,7 @@ def test_every_command_of_the_design_is_there():
     assert {name for name, _ in page.commands()} == {
         "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "anchor monitor",
         "witness", "ingest",
-        "record", "replay", "convert", "watch", "stats", "prove", "verify", "audit",
+        "record", "replay", "convert", "export", "watch", "stats", "prove", "verify", "audit",
         "tlog verify", "tlog audit",
         "device enrol", "device rotate", "device revoke", "device list",
         "keys list", "keys erase-messages", "keys protect", "keys unprotect",
