@@ -24,6 +24,7 @@ from factoryledger.errors import WrongUsage
 LEDGER_FILE = "ledgers.toml"
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _HEX = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+_HASH = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
 _OID = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
 
 
@@ -57,15 +58,26 @@ class TsaPins(_Pinned):
 
 
 class EvmPins(_Pinned):
-    """An EVM chain: node, chain, contract; who pays, with which passphrase; how deep is final."""
+    """An EVM chain. For who verifies: chain, contract, the account that anchors, known blocks.
+
+    For who anchors too: its node (`url_file` where the address holds a key), the height that
+    the contract is there from, the account's keystore and its passphrase, how many blocks are
+    final, the most that is paid per gas, after how many blocks more is offered.
+    """
 
     kind: Literal["evm"] = "evm"
-    url: _Url | None = None
     chain_id: int = Field(ge=1)
     contract: _HEX
+    account: _HEX
+    blocks: tuple[_HASH, ...] = ()
+    url: _Url | None = None
+    url_file: Path | None = None
+    since: int = Field(default=0, ge=0)
     keystore: Path | None = None
     passphrase_file: Path | None = None
     confirmations: int = Field(default=12, ge=1, le=10_000)
+    max_fee_gwei: float = Field(default=100.0, gt=0, le=1e9)
+    patience: int = Field(default=10, ge=1, le=100_000)
 
 
 class OtsPins(_Pinned):
@@ -181,7 +193,7 @@ def _placed(found: Pins, file: Path) -> Pins:
     if isinstance(found, TsaPins):
         return found.model_copy(update={"roots": tuple(file.parent / p for p in found.roots)})
     if isinstance(found, EvmPins):
-        names = ("keystore", "passphrase_file")
+        names = ("keystore", "passphrase_file", "url_file")
         placed = {
             name: file.parent / path for name in names if (path := getattr(found, name)) is not None
         }

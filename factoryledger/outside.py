@@ -28,7 +28,11 @@ from telemetry.backoff import Backoff
 if TYPE_CHECKING:
     from anchor.keeping.rounds import Outside
 
-_EXTRA_OF = {"rfc3161_client": "tsa", "web3": "evm"}
+_EXTRA_OF = {
+    "rfc3161_client": "tsa",
+    **dict.fromkeys(("web3", "aiohttp", "eth_account", "eth_hash", "eth_typing", "rlp"), "evm"),
+    **dict.fromkeys(("trie", "hexbytes"), "evm"),
+}
 
 
 def outside_ledgers(place: Installation) -> "list[Outside]":
@@ -135,12 +139,15 @@ def _tsa_ledger(name: str, pins: TsaPins, voucher: Any, place: Installation) -> 
     return ledger
 
 
-def _evm_voucher(name: str, pins: EvmPins) -> Voucher:  # noqa: ARG001
-    raise NotThere(f"ledger {name}: kind evm is not in this release")
+def _evm_voucher(name: str, pins: EvmPins) -> Voucher:
+    voucher: Voucher = import_module("factoryledger.chain").evm_voucher(name, pins)
+    return voucher
 
 
 def _evm_ledger(name: str, pins: EvmPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
-    raise NotThere(f"ledger {name}: kind evm is not in this release")
+    chain = import_module("factoryledger.chain")
+    ledger: Ledger = chain.evm_ledger(name, pins, place.settings.key_passphrase_file)
+    return ledger
 
 
 def _ots_voucher(name: str, pins: OtsPins) -> Voucher:

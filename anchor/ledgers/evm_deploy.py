@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
+from web3.types import TxReceipt
 
 from anchor.errors import Missing
 from anchor.ledgers.evm_contract import compiled
@@ -61,16 +62,34 @@ async def deploy(
     return await _mined(node, bytes(signed.hash), chain, patience)
 
 
-async def _mined(node: Node, transaction: bytes, chain: int, patience: float) -> Deployed:
+async def fund(node: Node, owner: bytes, wei: int, *, patience: float = 60.0) -> None:
+    """Have a development node give an account so much, out of an account that is its own.
+
+    Missing if the node has none: a node of a public chain has not.
+    """
+    accounts = await node.raw("eth_accounts")
+    if not isinstance(accounts, list) or not accounts:
+        raise Missing(f"{node.place} has no account of its own to fund from: send some ether")
+    gift = {"from": accounts[0], "to": address(owner), "value": hex(wei)}
+    sent = await node.raw("eth_sendTransaction", gift)
+    await _receipt(node, bytes.fromhex(str(sent).removeprefix("0x")), patience)
+
+
+async def _receipt(node: Node, transaction: bytes, patience: float) -> TxReceipt:
     try:
         async with asyncio.timeout(patience):
             while (receipt := await node.receipt(transaction)) is None:  # noqa: ASYNC110 - a node
                 await asyncio.sleep(_LOOK_EVERY)
+            return receipt
     except TimeoutError as error:
         raise Missing(
-            f"after {patience:.0f} s transaction 0x{transaction.hex()} is not mined; once it "
-            "is, its receipt names the contract"
+            f"after {patience:.0f} s transaction 0x{transaction.hex()} is not mined; once it is, "
+            "its receipt names the contract"
         ) from error
+
+
+async def _mined(node: Node, transaction: bytes, chain: int, patience: float) -> Deployed:
+    receipt = await _receipt(node, transaction, patience)
     made = receipt["contractAddress"]
     if receipt["status"] != 1 or made is None:
         raise Missing(f"transaction 0x{transaction.hex()} was reverted: no contract was made")

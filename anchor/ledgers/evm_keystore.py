@@ -6,7 +6,6 @@ steals it can spend what the account has and anchor what is newer, and undo noth
 """
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -39,16 +38,11 @@ def open_keystore(file: Path, passphrase: str) -> LocalAccount:
     return account
 
 
-def make_keystore(file: Path, passphrase: str) -> LocalAccount:
-    """Make a new key, its keystore durable and for its owner alone; FileExistsError if there."""
+def new_keystore(passphrase: str) -> tuple[LocalAccount, bytes]:
+    """A new account, and its keystore's bytes: to be written for its owner alone."""
     account: LocalAccount = Account.create()
-    sealed = json.dumps(Account.encrypt(account.key, passphrase))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-        new.write(sealed + "\n")
-        new.flush()
-        os.fsync(new.fileno())
-    return account
+    sealed = json.dumps(Account.encrypt(account.key, passphrase), indent=1)
+    return account, f"{sealed}\n".encode()
 
 
 def keystore_address(file: Path) -> bytes:

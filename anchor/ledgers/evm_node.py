@@ -141,7 +141,7 @@ class Node:
     async def block(self, which: "int | str") -> Mapping[str, Any] | None:
         """A block of the chain as the node has it now, as JSON, its transactions by hash."""
         tag = hex(which) if isinstance(which, int) else which
-        answer = await self._raw("eth_getBlockByNumber", tag, False)  # noqa: FBT003 - JSON-RPC's
+        answer = await self.raw("eth_getBlockByNumber", tag, False)  # noqa: FBT003 - JSON-RPC's
         if answer is not None and not isinstance(answer, dict):
             raise Missing(f"{self.place} answers with what is no block")
         return answer
@@ -149,10 +149,10 @@ class Node:
     async def receipts(self, block: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The receipts of all its transactions, as JSON, in their order."""
         try:
-            answer = await self._raw("eth_getBlockReceipts", block.get("hash"))
+            answer = await self.raw("eth_getBlockReceipts", block.get("hash"))
         except NoSuchMethod:
             answer = [
-                await self._raw("eth_getTransactionReceipt", hash_)
+                await self.raw("eth_getTransactionReceipt", hash_)
                 for hash_ in block.get("transactions") or ()
             ]
         if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
@@ -194,7 +194,8 @@ class Node:
     def _contract(self, contract: bytes) -> Any:
         return self._eth.contract(address=address(contract), abi=cast("Any", compiled().abi))
 
-    async def _raw(self, method: str, *params: object) -> Any:
+    async def raw(self, method: str, *params: object) -> Any:
+        """What the node answers to a JSON-RPC request, as it is."""
         request = self._provider.make_request(RPCEndpoint(method), list(params))
         answer: dict[str, Any] = dict(await self._ask(request))
         error = answer.get("error")

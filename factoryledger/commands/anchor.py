@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factoryledger import options
-from factoryledger.commands import anchor_monitor
+from factoryledger.commands import anchor_deploy, anchor_monitor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command("monitor")(anchor_monitor.monitor)
+app.command("deploy")(anchor_deploy.deploy)
 
 
 @app.callback()

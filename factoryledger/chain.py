@@ -1,0 +1,103 @@
+"""An EVM chain as the ledgers file pins it: for who verifies, for who anchors, its node.
+
+Imported where a chain is used: it needs the extra `evm`.
+"""
+
+import asyncio
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from anchor.errors import Malformed
+from anchor.ledgers.evm_asking import asked
+from anchor.ledgers.evm_fees import GWEI
+from anchor.ledgers.evm_keystore import open_keystore
+from anchor.ledgers.evm_ledger import EvmLedger, EvmTerms
+from anchor.ledgers.evm_node import Node
+from anchor.ledgers.evm_voucher import EvmVoucher
+from factoryledger.errors import WrongUsage
+from factoryledger.ledger_file import EvmPins
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def evm_voucher(name: str, pins: EvmPins) -> EvmVoucher:
+    """What checks receipts of that chain, offline."""
+    return EvmVoucher(
+        name=name,
+        chain=pins.chain_id,
+        contract=_octets(pins.contract),
+        owner=_octets(pins.account),
+        blocks=frozenset(map(_octets, pins.blocks)),
+    )
+
+
+def evm_voucher_asking(voucher: EvmVoucher, url: str, receipts: Iterable[bytes]) -> EvmVoucher:
+    """The same, with a node's word on the blocks of these receipts.
+
+    Missing where the node does not answer or is of another chain.
+    """
+
+    async def ask() -> EvmVoucher:
+        node = Node(url)
+        try:
+            return await asked(voucher, node, receipts)
+        finally:
+            await node.aclose()
+
+    return asyncio.run(ask())
+
+
+def evm_ledger(name: str, pins: EvmPins, passphrase_file: Path | None) -> EvmLedger:
+    """What anchors on that chain; `passphrase_file` is the settings', where the pins name none.
+
+    WrongUsage where something that anchoring needs is not said or not right.
+    """
+    url, file = node_url(name, pins), pins.passphrase_file or passphrase_file
+    if pins.keystore is None or file is None:
+        raise WrongUsage(f"ledger {name}: anchoring takes a keystore and a passphrase_file")
+    try:
+        account = open_keystore(pins.keystore, passphrase(file))
+    except Malformed as error:
+        raise WrongUsage(f"ledger {name}: {error}") from error
+    if _octets(account.address) != _octets(pins.account):
+        raise WrongUsage(
+            f"ledger {name}: {pins.keystore} is of account {account.address}, not of the pinned "
+            f"{pins.account}"
+        )
+    terms = EvmTerms(
+        chain=pins.chain_id,
+        contract=_octets(pins.contract),
+        since=pins.since,
+        confirmations=pins.confirmations,
+        patience=pins.patience,
+        most=int(pins.max_fee_gwei * GWEI),
+    )
+    return EvmLedger(name, Node(url, timeout=pins.timeout), account, terms)
+
+
+def node_url(name: str, pins: EvmPins) -> str:
+    """The node's address, from a file of its own where it holds a key; WrongUsage for none."""
+    if pins.url is not None:
+        return pins.url
+    if pins.url_file is None:
+        raise WrongUsage(f"ledger {name}: no url; give --ledger {name}=URL, or write it down")
+    return _first_line(pins.url_file)
+
+
+def passphrase(file: Path) -> str:
+    """A keystore's passphrase, the first line of a file; WrongUsage if others may read it."""
+    if file.exists() and file.stat().st_mode & _OTHERS:
+        raise WrongUsage(f"{file}: others may read this passphrase; chmod 600 it")
+    return _first_line(file)
+
+
+def _first_line(file: Path) -> str:
+    lines = file.read_text("utf-8").splitlines()
+    if not lines or not lines[0]:
+        raise WrongUsage(f"{file}: nothing on its first line")
+    return lines[0]
+
+
+def _octets(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
