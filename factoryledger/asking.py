@@ -13,7 +13,7 @@ from typing import Any
 from anchor.errors import AnchorError
 from anchor.ledgers.ledger import Stamp, Voucher
 from factoryledger.errors import NotThere
-from factoryledger.ledger_file import OtsPins, Pins
+from factoryledger.ledger_file import EvmPins, OtsPins, Pins
 
 Ask = Callable[[Any, bytes], Voucher]
 """Gives a voucher that knows what this receipt lacks; an AnchorError where nobody says it."""
@@ -51,11 +51,19 @@ class Asking:
 def asking(voucher: Voucher, pins: Pins) -> Voucher:
     """The voucher, asking whom its pins name; itself where they name nobody."""
     ask = _ots(pins) if isinstance(pins, OtsPins) else None
+    if isinstance(pins, EvmPins) and (pins.url or pins.url_file):
+        ask = partial(_evm_asked, pins)
     return voucher if ask is None else Asking(voucher, ask)
 
 
 def _ots(pins: OtsPins) -> Ask | None:
     return None if pins.node is None and pins.esplora is None else partial(_ots_asked, pins)
+
+
+def _evm_asked(pins: EvmPins, voucher: Any, receipt: bytes) -> Voucher:
+    chain = import_module("factoryledger.chain")
+    known: Voucher = chain.evm_voucher_asking(voucher, pins, receipt)
+    return known
 
 
 def _ots_asked(pins: OtsPins, voucher: Any, receipt: bytes) -> Voucher:

@@ -1,22 +1,20 @@
 """An EVM chain as the ledgers file pins it: for who verifies, for who anchors, its node.
 
-Imported where a chain is used: it needs the extra `evm`.
+Imported where a chain is used: it needs the extra `evm`. Verifying loads no client of a node.
 """
 
 import asyncio
 import stat
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anchor.errors import Malformed
-from anchor.ledgers.evm_asking import asked
-from anchor.ledgers.evm_fees import GWEI
-from anchor.ledgers.evm_keystore import open_keystore
-from anchor.ledgers.evm_ledger import EvmLedger, EvmTerms
-from anchor.ledgers.evm_node import Node
 from anchor.ledgers.evm_voucher import EvmVoucher
 from factoryledger.errors import WrongUsage
 from factoryledger.ledger_file import EvmPins
+
+if TYPE_CHECKING:
+    from anchor.ledgers.evm_ledger import EvmLedger
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -32,27 +30,34 @@ def evm_voucher(name: str, pins: EvmPins) -> EvmVoucher:
     )
 
 
-def evm_voucher_asking(voucher: EvmVoucher, url: str, receipts: Iterable[bytes]) -> EvmVoucher:
-    """The same, with a node's word on the blocks of these receipts.
+def evm_voucher_asking(voucher: EvmVoucher, pins: EvmPins, receipt: bytes) -> EvmVoucher:
+    """The same, with the pinned node's word on the block of this receipt.
 
-    Missing where the node does not answer or is of another chain.
+    Missing where the node does not answer, is of another chain, or has no such block.
     """
+    from anchor.ledgers.evm_asking import asked  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
 
     async def ask() -> EvmVoucher:
-        node = Node(url)
+        node = Node(node_url(voucher.name, pins), timeout=pins.timeout)
         try:
-            return await asked(voucher, node, receipts)
+            return await asked(voucher, node, [receipt])
         finally:
             await node.aclose()
 
     return asyncio.run(ask())
 
 
-def evm_ledger(name: str, pins: EvmPins, passphrase_file: Path | None) -> EvmLedger:
+def evm_ledger(name: str, pins: EvmPins, passphrase_file: Path | None) -> "EvmLedger":
     """What anchors on that chain; `passphrase_file` is the settings', where the pins name none.
 
     WrongUsage where something that anchoring needs is not said or not right.
     """
+    from anchor.ledgers.evm_fees import GWEI  # noqa: PLC0415 - beside the next
+    from anchor.ledgers.evm_keystore import open_keystore  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm_ledger import EvmLedger, EvmTerms  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
+
     url, file = node_url(name, pins), pins.passphrase_file or passphrase_file
     if pins.keystore is None or file is None:
         raise WrongUsage(f"ledger {name}: anchoring takes a keystore and a passphrase_file")

@@ -88,8 +88,9 @@ def _account(keystore: Path, secret: Path) -> LocalAccount:
             raise WrongUsage(f"{secret}: the passphrase of {keystore} is not there")
         write_whole(secret, f"{secrets.token_urlsafe(32)}\n".encode(), _OWNER_ALONE)
     if not keystore.exists():
-        _, sealed = new_keystore(passphrase(secret))
+        account, sealed = new_keystore(passphrase(secret))
         write_whole(keystore, sealed, _OWNER_ALONE)
+        return account
     try:
         return open_keystore(keystore, passphrase(secret))
     except Malformed as error:

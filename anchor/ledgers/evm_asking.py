@@ -5,7 +5,7 @@ The answer is the node's word, so a verifier asks one that it trusts: its own, o
 
 from collections.abc import Iterable
 
-from anchor.errors import Malformed, Missing, Refused
+from anchor.errors import Malformed, Missing
 from anchor.ledgers.evm_header import open_header
 from anchor.ledgers.evm_node import Node
 from anchor.ledgers.evm_receipt import EvmReceipt
@@ -17,8 +17,8 @@ _HASH = 32
 async def asked(voucher: EvmVoucher, node: Node, receipts: Iterable[bytes]) -> EvmVoucher:
     """The voucher, with the hashes of these receipts' blocks as the node has them now.
 
-    Missing if the node does not answer or is of another chain, Refused if it has no such
-    block. What is no receipt is left to the voucher.
+    Missing if the node does not answer, is of another chain, or has no such block. What is no
+    receipt is left to the voucher.
     """
     there = await node.chain()
     if there != voucher.chain:
@@ -36,7 +36,7 @@ async def asked(voucher: EvmVoucher, node: Node, receipts: Iterable[bytes]) -> E
 async def _hash(node: Node, height: int) -> bytes:
     block = await node.block(height)
     if block is None:
-        raise Refused(f"{node.place} has no block {height}: the receipt's is not of its chain")
+        raise Missing(f"{node.place} has no block {height}: is it behind, or of another network?")
     try:
         found = bytes.fromhex(str(block.get("hash")).removeprefix("0x"))
     except ValueError:

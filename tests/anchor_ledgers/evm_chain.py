@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -57,6 +58,9 @@ class Anvil:
         else:
             raise AssertionError("anvil ended before it listened")
         self.url = f"http://127.0.0.1:{self.port}"
+        # It says every request; unread, it would stop once the pipe is full.
+        self._reader = Thread(target=self._process.stdout.read)
+        self._reader.start()
 
     def rpc(self, method: str, *params: object):
         """One answer of the node."""
@@ -71,6 +75,7 @@ class Anvil:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+        self._reader.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
