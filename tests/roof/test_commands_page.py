@@ -14,7 +14,8 @@ def test_the_page_is_the_programs_own():
 
 def test_every_command_of_the_design_is_there():
     assert {name for name, _ in page.commands()} == {
-        "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "anchor monitor",
+        "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "anchor deploy",
+    "anchor monitor",
         "witness", "ingest",
         "record", "replay", "convert", "export", "watch", "stats", "prove", "verify", "audit",
         "tlog verify", "tlog audit",
