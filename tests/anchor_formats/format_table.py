@@ -43,6 +43,7 @@ from anchor.proof_file import IncludedEntry, ProofFile
 from anchor.range_file import ErasedMessage, RangeFile, RangeMessage, RangePart
 from anchor.reading.log_memory import Memory
 from anchor.receipts import ReceiptHead
+from anchor.stamped import Receipt, StampedCheckpoint
 from anchor.tile import Tile, entries_from_path, entries_path, pack_entries, unpack_entries
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
@@ -111,6 +112,18 @@ extra_proofs = st.builds(
     TlogProof, numbers, paths, encoded.map(lambda c: c + b"\n"), st.none() | st.binary(max_size=9)
 )
 included = st.builds(IncludedEntry, encoded, numbers, paths)
+receipts_outside = st.builds(
+    Receipt,
+    st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True),
+    st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True),
+    st.binary(max_size=9),
+)
+some_receipts = st.lists(receipts_outside, min_size=1, max_size=2).map(tuple)
+stamped = st.one_of(
+    st.builds(StampedCheckpoint, st.none(), st.just(()), some_receipts),
+    st.builds(StampedCheckpoint, encoded, paths, some_receipts),
+)
+all_stamped = st.lists(stamped, max_size=2).map(tuple)
 proof_files = st.builds(
     ProofFile,
     payload=st.none() | st.binary(max_size=50),
@@ -119,6 +132,7 @@ proof_files = st.builds(
     checkpoint_proof=tlog_proofs,
     keys=st.lists(included, max_size=3).map(tuple),
     cited=st.none() | encoded,
+    stamped=all_stamped,
 )
 range_messages = st.one_of(
     st.builds(
@@ -150,6 +164,7 @@ range_files = st.builds(
             messages=st.lists(range_messages, max_size=3).map(tuple),
             hashes=paths,
             cited=st.none() | encoded,
+            stamped=all_stamped,
         ),
         max_size=2,
     ).map(tuple),

@@ -32,11 +32,17 @@ from verify_world import (
 )
 
 from anchor.evidence_file import ForkedMessages, SignedMessage
+from anchor.ledgers.ots_file import OtsFile, Timestamp
+from anchor.ledgers.ots_path import Attestation
+from anchor.ledgers.ots_path import Path as Path_
 from anchor.proving.evidence import contradiction
 from anchor.proving.prove import ProvingLog, prove
 from anchor.proving.range_prove import prove_range
 from anchor.reading.log_reader import LogReader
+from anchor.receipts import ReceiptTree
+from anchor.stamped import Receipt, StampedCheckpoint
 from factoryledger.proving import write_tlog_proofs
+from telemetry.receipt import ReceiptLeaf, as_ranges, bodies_digest
 from telemetry.signature import SigningKey
 
 HERE = Path(__file__).parent
@@ -88,6 +94,13 @@ def files(folder: Path) -> None:
         stop=(START + 200) * US,
     )
     (folder / "range.proof").write_bytes(period.to_bytes())
+    stamped = (of_a_ledger(proof.checkpoint_proof.checkpoint),)
+    (folder / "stamped.proof").write_bytes(replace(proof, stamped=stamped).to_bytes())
+    (part,) = period.parts
+    stamped = (of_a_ledger(part.checkpoint_proof.checkpoint),)
+    period = replace(period, parts=(replace(part, stamped=stamped),))
+    (folder / "stamped-range.proof").write_bytes(period.to_bytes())
+    (folder / "receipt").write_bytes(receipt(world))
     (folder / "messages.evidence").write_bytes(forked_messages(world, fleet[0]))
     (folder / "checkpoints.evidence").write_bytes(forked_checkpoints(world))
     with TemporaryDirectory() as place:
@@ -96,6 +109,23 @@ def files(folder: Path) -> None:
         with closing(sqlite3.connect(store)) as database:
             dump = "\n".join(database.iterdump())
     (folder / "ledger.sql").write_text(f"{dump}\n", encoding="utf-8")
+
+
+def of_a_ledger(note: bytes) -> StampedCheckpoint:
+    """The proof's own checkpoint with a calendar's promise, which no policy here pins."""
+    paths = [Path_((), Attestation.pending("https://calendar.example"))]
+    promised = OtsFile(sha256(note).digest(), Timestamp.of(paths))
+    return StampedCheckpoint(None, (), (Receipt("calendar", "ots", promised.to_bytes()),))
+
+
+def receipt(world: World) -> bytes:
+    """What the collector promised a machine of its first three messages."""
+    rows = [row for row in world.ledger.message_rows if row.device == "mill-1"][:3]
+    leaf = ReceiptLeaf(
+        "c0", "mill-1", "s1", as_ranges(row.seq for row in rows),
+        bodies_digest(row.body_hash for row in rows), (START + 60) * US,
+    )  # fmt: skip
+    return ReceiptTree(world.collectors["c0"].key).seal([leaf.to_bytes()])[0]
 
 
 def forked_messages(world: World, machine: Machine) -> bytes:

@@ -19,7 +19,14 @@ from factoryledger.cli import run
 
 HERE = Path(__file__).parent
 RELEASES = sorted(path.name for path in HERE.iterdir() if (path / "policy").is_file())
-FILES = ["message.proof", "range.proof", "messages.evidence", "checkpoints.evidence"]
+FILES = [
+    "message.proof",
+    "stamped.proof",
+    "range.proof",
+    "stamped-range.proof",
+    "messages.evidence",
+    "checkpoints.evidence",
+]
 
 
 @pytest.fixture(params=RELEASES)
@@ -89,6 +96,16 @@ def test_a_proof_verifies_and_a_changed_one_does_not(golden: Path, name: str, ca
         code, said = call("verify", file, *pinned), capsys.readouterr().out
         less = name == "checkpoints.evidence" and "w0" in whole and "w0" not in said
         assert code == 1 or less
+
+
+def test_what_a_collector_promised_is_kept(golden: Path, capsys: Any) -> None:
+    place = ["--database", f"sqlite:///{golden}/ledger.db", "--log", golden / "log"]
+    place += ["--policy", golden / "policy"]
+    assert call("verify", "--receipt", golden / "receipt", *place) == 0
+    assert "Kept:" in capsys.readouterr().out
+    with closing(sqlite3.connect(golden / "ledger.db")) as store, store:
+        store.execute("delete from claims where device = 'mill-1' and session = 's1' and seq = 1")
+    assert call("verify", "--receipt", golden / "receipt", *place) == 1
 
 
 def test_both_hops_verify_as_tlog_proofs(golden: Path) -> None:
