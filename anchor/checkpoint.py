@@ -9,7 +9,7 @@ from anchor.errors import Refused
 from anchor.note import COSIGNATURE, ML_DSA_44, Note, SignerKey, VerifierKey, sign_note
 from anchor.tree_head import Checkpoint
 
-__all__ = ["Checkpoint", "check_log_signature", "open_checkpoint", "sign_checkpoint"]
+__all__ = ["Checkpoint", "check_log_signature", "open_checkpoint", "open_note", "sign_checkpoint"]
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: SignerKey) -> bytes:
@@ -28,7 +28,11 @@ def open_checkpoint(note: bytes, key: VerifierKey, *, origin: str | None = None)
     `origin` is what the first line must say; by default the key's name, and only a few of
     the world's logs differ there. Malformed or Refused say what does not hold.
     """
-    opened = Note.from_bytes(note)
+    return open_note(Note.from_bytes(note), key, origin=origin)
+
+
+def open_note(opened: Note, key: VerifierKey, *, origin: str | None = None) -> Checkpoint:
+    """The same, of a note that is read already."""
     check_log_signature(opened, key)
     checkpoint = Checkpoint.from_text(opened.text)
     expected = key.name if origin is None else origin

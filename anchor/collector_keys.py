@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from anchor.checkpoint import Checkpoint, open_checkpoint
+from anchor.checkpoint import Checkpoint, open_note
 from anchor.errors import Refused
 from anchor.note import ED25519, Note, VerifierKey
 from telemetry.keyring import Enrolment
@@ -35,8 +35,10 @@ class CollectorKeys:
 
     def signer(self, note: bytes) -> int | None:
         """Which key a note names as its signer, unchecked; the newest where it names several."""
-        opened = Note.from_bytes(note)
-        named = [i for i, key in enumerate(self.keys) if opened.line_of(key) is not None]
+        return self._signer(Note.from_bytes(note))
+
+    def _signer(self, note: Note) -> int | None:
+        named = [i for i, key in enumerate(self.keys) if note.line_of(key) is not None]
         return max(named, default=None)
 
     def open(self, note: bytes, least: int = 0) -> tuple[Checkpoint, int]:
@@ -44,13 +46,14 @@ class CollectorKeys:
 
         Malformed or Refused where it does not hold, or is by a key that has ended.
         """
-        number = self.signer(note)
+        opened = Note.from_bytes(note)
+        number = self._signer(opened)
         if number is None:
             # None of ours: said by whoever would have had to sign it.
-            return open_checkpoint(note, self.keys[-1]), len(self.keys) - 1
+            return open_note(opened, self.keys[-1]), len(self.keys) - 1
         if number < least:
             raise Refused(
                 f"it is signed by key {self.keys[number].id.hex()} of {self.origin}, which ended "
                 f"with the first checkpoint under key {self.keys[least].id.hex()}"
             )
-        return open_checkpoint(note, self.keys[number]), number
+        return open_note(opened, self.keys[number]), number

@@ -29,14 +29,15 @@ ML_DSA_44 = 6
 _KEY_LENGTHS = {ED25519: 32, COSIGNATURE: 32, ML_DSA_44: 1312}
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _KEY_ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
+# \s is what `str.isspace` says of each character.
+_NO_NAME = re.compile(r"[\s+\x00-\x1f\ud800-\udfff]")
 _PRIVATE = "PRIVATE+KEY+"
 _SEED = 32
 
 
 def check_key_name(name: str) -> None:
     """Malformed unless a note may carry this key name: no Unicode space, plus or control."""
-    bad = [c for c in name if c.isspace() or c == "+" or c < " " or "\ud800" <= c <= "\udfff"]
-    if bad or not name:
+    if not name or _NO_NAME.search(name):
         raise Malformed(f"key name {name[:100]!r} is empty or holds a space, plus or control")
 
 

@@ -3,6 +3,7 @@
 Kept apart from signing so that notes and cosignatures can both rest on it.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +13,7 @@ from anchor.spelling import MAX_NUMBER, number, octets
 from telemetry.canonical import b64
 
 _LINES = 3
+_NO_ORIGIN = re.compile(r"[\x00-\x1f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Checkpoint:
     root: bytes
 
     def __post_init__(self) -> None:
-        if not self.origin or any(c < " " or "\ud800" <= c <= "\udfff" for c in self.origin):
+        if not self.origin or _NO_ORIGIN.search(self.origin):
             raise Malformed(f"origin {self.origin[:100]!r} is empty or holds a control character")
         if not 0 <= self.size <= MAX_NUMBER:
             raise Malformed(f"tree size {self.size} is not between 0 and 2^63-1")

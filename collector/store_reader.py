@@ -278,6 +278,8 @@ class LedgerReader:
         page = self._page(query + ">= ?" + until + order, (collector, first, *bound, _PAGE))
         while page:
             yield page
+            if stop is not None and len(page) < _PAGE:
+                return
             after = (collector, page[-1][place], *bound, _PAGE)
             page = self._page(query + "> ?" + until + order, after)
 

@@ -45,6 +45,8 @@ class BatchTrail:
         self._signers = signers
         self._keys = signers()
         self._signer = 0
+        # What was opened last: an anchored checkpoint is the store's own, byte for byte.
+        self._open: tuple[bytes, int, tuple[Checkpoint, int]] | None = None
         self._revoked = revoked_at(inquiry, collector)
         self._anchored = inquiry.index.batches(collector) if inquiry.index else iter(())
         self._waiting: AnchoredCheckpoint | None = None
@@ -223,18 +225,27 @@ class BatchTrail:
         """What a checkpoint says, and which of the collector's keys signed it."""
         if type(note) is not bytes:
             return None
+        if self._open is not None and self._open[:2] == (note, self._signer):
+            return self._open[2]
         for again in (False, True):
             if again:
                 # Its key may have been rotated since the keys were read.
                 self._keys = self._signers()
             try:
-                return self._keys.open(note, self._signer) if self._keys else None
+                if self._keys is None:
+                    return None
+                found = self._keys.open(note, self._signer)
             except AnchorError:
                 continue
+            self._open = note, self._signer, found
+            return found
         return None
 
     def _end_keys_before(self, note: bytes) -> None:
         """From a head on, no key counts that stands before the one which signed it."""
+        if self._open is not None and self._open[:2] == (note, self._signer):
+            self._signer = self._open[2][1]
+            return
         signer = self._keys.signer(note) if self._keys else None
         self._signer = max(self._signer, signer or 0)
 

@@ -7,7 +7,8 @@ of a run without gaps only its two ends are kept.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
 
 from anchor.ports import Ledger
 from anchor.reading.row_record import named_message
@@ -34,6 +35,23 @@ class Fork:
     link: Link
     against: tuple[str, int]
     """Collector and position of the other message."""
+
+
+class Run(NamedTuple):
+    """Messages of one session, each the next number after the one before, and naming it.
+
+    `link` is what the first of them names, `body` the last one's body hash; `begins` and
+    `ends` are the positions of these two.
+    """
+
+    device: str
+    session: str
+    first: int
+    last: int
+    link: Link | None
+    body: bytes
+    begins: int
+    ends: int
 
 
 @dataclass(slots=True)
@@ -64,33 +82,61 @@ class Chains:
         link = None
         if known and prev is not None:
             link = Link(prev, row.collector, row.position, row.seq, row.session, row.key or "")
-        self._join_left(session, row, link, known=known)
-        self._join_right(session, row, body)
+        self._join_left(session, row.device, row.seq, link, known=known)
+        self._join_right(session, row.device, row.seq, body)
+
+    def takes(self, runs: Sequence[Run]) -> bool:
+        """Whether nothing that is known ends or begins inside of these runs."""
+        return not any(self._cuts(run) for run in runs if run.first != run.last)
+
+    def extend(self, runs: Sequence[Run]) -> None:
+        """Take runs that it `takes`, no two of which overlap; as if message by message."""
+        events = [(run.begins, False, run) for run in runs]
+        events += [(run.ends, True, run) for run in runs]
+        # Each at its own place, so that what is found is found in the same order.
+        events.sort(key=itemgetter(0, 1))
+        for _, is_end, run in events:
+            session = self._sessions.setdefault((run.device, run.session), _Session())
+            if is_end:
+                self._join_right(session, run.device, run.last, run.body)
+            else:
+                session.highest = max(session.highest, run.last)
+                session.count += run.last + 1 - run.first
+                self._join_left(session, run.device, run.first, run.link, known=True)
+
+    def _cuts(self, run: Run) -> bool:
+        session = self._sessions.get((run.device, run.session))
+        if session is None:
+            return False
+        inside = range(run.first, run.last)
+        if len(session.heads) + len(session.tails) < len(inside):
+            return any(seq - 1 in inside for seq in session.heads) or any(
+                seq in inside for seq in session.tails
+            )
+        return any(seq + 1 in session.heads or seq in session.tails for seq in inside)
 
     def _join_left(
-        self, session: _Session, row: MessageRow, link: Link | None, *, known: bool
+        self, session: _Session, device: str, seq: int, link: Link | None, *, known: bool
     ) -> None:
-        assert row.seq is not None
-        before = session.tails.pop(row.seq - 1, None)
+        before = session.tails.pop(seq - 1, None)
         if before is None:
-            session.heads[row.seq] = link
+            session.heads[seq] = link
         elif known:
-            self._meet(row.device, before, link)
+            self._meet(device, before, link)
 
-    def _join_right(self, session: _Session, row: MessageRow, body: bytes) -> None:
-        assert row.seq is not None
-        if row.seq + 1 in session.heads:
-            link = session.heads.pop(row.seq + 1)
+    def _join_right(self, session: _Session, device: str, seq: int, body: bytes) -> None:
+        if seq + 1 in session.heads:
+            link = session.heads.pop(seq + 1)
             if link is not None:
-                self._meet(row.device, body, link)
+                self._meet(device, body, link)
         else:
-            session.tails[row.seq] = body
+            session.tails[seq] = body
 
-    def _meet(self, device: str | None, body: bytes, link: Link | None) -> None:
+    def _meet(self, device: str, body: bytes, link: Link | None) -> None:
         """Two neighbours of one session: the second must name the first."""
         if link is None or link.prev != body:
             self.breaks += 1
-            if link is not None and device is not None:
+            if link is not None:
                 self._loose.setdefault(device, []).append(link)
 
     def remembered(self) -> Any:

@@ -1,14 +1,16 @@
 """Do the claims and the accepted rows say the same? In constant memory while they do.
 
-Both sides are summed up as multisets, bucket by bucket, under a key that nobody knows
-beforehand. Only buckets whose sums differ are then compared, item by item.
+Both sides are summed up as multisets, under a key that nobody knows beforehand. Only where the
+sums differ are they summed up again, bucket by bucket, and the buckets that differ compared.
 """
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b, shake_128
+from hashlib import sha256, shake_128
 from typing import Any, Final
+
+import msgspec
 
 from anchor.audit.findings import STORE, Finding
 from anchor.audit.inquiry import Inquiry
@@ -17,6 +19,7 @@ from telemetry.rows import MessageRow
 
 _BUCKETS = 4096
 _WIDE: Final = 1 << 2048
+_spell: Final = msgspec.msgpack.Encoder().encode
 
 Claim = tuple[Any, Any, Any, Any, Any, Any]
 """Device, session, seq, collector, position, body hash: of any types."""
@@ -28,23 +31,20 @@ def claim_of(row: MessageRow) -> Claim:
 
 
 @dataclass(slots=True)
-class ClaimSums:
-    """One side's sums. Equal sums mean equal multisets, but for a chance of 2**-128 or so."""
+class ClaimSum:
+    """One side's sum. Equal sums mean equal multisets, but for a chance of 2**-128 or so."""
 
     nonce: bytes
-    sums: list[int] = field(default_factory=lambda: [0] * _BUCKETS)
+    total: int = 0
 
     def add(self, claim: Claim) -> None:
         """Count a claim in."""
-        self.sums[_bucket(claim)] += int.from_bytes(_digest(self.nonce, claim), "big")
+        self.total += _number(self.nonce, claim)
 
-    def differing(self, other: "ClaimSums") -> set[int]:
-        """The buckets whose sums are not the same."""
-        return {
-            i
-            for i, pair in enumerate(zip(self.sums, other.sums, strict=True))
-            if pair[0] != pair[1]
-        }
+
+def sum_of(nonce: bytes, claims: Iterable[Claim]) -> int:
+    """The sum of some claims, to add to a `ClaimSum` of the same nonce."""
+    return sum(_number(nonce, claim) for claim in claims)
 
 
 @dataclass(slots=True)
@@ -65,10 +65,10 @@ class ClaimsCheck:
     named: set[tuple[Any, Any]] = field(default_factory=set)
     deleted: dict[tuple[Any, Any], str] = field(default_factory=dict)
     nonce: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    rows: ClaimSums = field(init=False)
+    rows: ClaimSum = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = ClaimSums(self.nonce)
+        self.rows = ClaimSum(self.nonce)
 
     def add(self, row: MessageRow) -> None:
         """Count an accepted row in."""
@@ -76,7 +76,7 @@ class ClaimsCheck:
 
     def finish(self, accepted: Callable[[], Iterable[MessageRow]]) -> None:
         """Read the claims, find what differs; `accepted` reads all accepted rows once more."""
-        claims = ClaimSums(self.nonce)
+        claims = ClaimSum(self.nonce)
         before: tuple[Any, ...] | None = None
         earlier = dict.fromkeys(self.starts, 0)
         for claim in self.inquiry.ledger.claims():
@@ -94,9 +94,18 @@ class ClaimsCheck:
             self.inquiry.audit.add(
                 Finding("deleted", detail, STORE, collector=collector, position=position)
             )
-        differing = self.rows.differing(claims)
-        if differing:
-            self._compare(differing, accepted)
+        if self.rows.total != claims.total:
+            self._compare(self._differing(accepted), accepted)
+
+    def _differing(self, accepted: Callable[[], Iterable[MessageRow]]) -> set[int]:
+        """The buckets that do not add up."""
+        sums = [0] * _BUCKETS
+        for claim in map(claim_of, accepted()):
+            sums[_bucket(claim)] += _number(self.nonce, claim)
+        for claim in self.inquiry.ledger.claims():
+            if not self._beyond(claim) and not self._before(claim):
+                sums[_bucket(claim)] -= _number(self.nonce, claim)
+        return {bucket for bucket, left in enumerate(sums) if left}
 
     def _sum_up(self, claim: Claim, earlier: dict[str, int]) -> bool:
         """Add it to the sums that are kept; whether its row was read by an earlier audit."""
@@ -213,6 +222,14 @@ def _wide(claim: Claim) -> int:
     return int.from_bytes(shake_128(ascii(claim).encode()).digest(256), "big")
 
 
-def _digest(nonce: bytes, claim: Claim) -> bytes:
-    # repr tells 41 from '41' and escapes whatever text holds.
-    return blake2b(ascii(claim).encode(), digest_size=32, key=nonce).digest()
+def _number(nonce: bytes, claim: Claim) -> int:
+    return int.from_bytes(sha256(nonce + _spelled(claim)).digest(), "big")
+
+
+def _spelled(claim: Claim) -> bytes:
+    try:
+        # Tells 41 from '41' and from b'41', as `repr` does, in a fifth of the time.
+        return _spell(claim)
+    except (TypeError, ValueError, OverflowError):
+        # Begins with a bracket, as nothing does that the encoder writes of six values.
+        return ascii(claim).encode()

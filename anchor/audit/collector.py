@@ -5,7 +5,8 @@ stored tiles tell the truth, and only then is anything of that batch blamed. A c
 go on committing meanwhile: batches and keys are asked for again where rows go on.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -18,17 +19,19 @@ from anchor.audit.clocks import Clocks
 from anchor.audit.copies import Copies
 from anchor.audit.crew import Crew
 from anchor.audit.decoded import DecodedCheck
-from anchor.audit.examine import Examined, Good
+from anchor.audit.examine import Examined, Good, examine
 from anchor.audit.findings import STORE, Kind
 from anchor.audit.inquiry import Inquiry
 from anchor.audit.keys import KeyTrail
-from anchor.audit.reading import examined_rows
+from anchor.audit.ranges import Rows, Source, Summary
+from anchor.audit.reading import rows_of
 from anchor.audit.rows import Checked, Fault, RowCheck
 from anchor.audit.since import Place
-from anchor.audit.tree import MOST, LeafTrail, Window
+from anchor.audit.tree import MOST, LeafTrail, Verdict, Window
 from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
 from anchor.note import VerifierKey
+from anchor.ports import Paged
 from anchor.reading.row_record import leaf_of, shown
 from anchor.reading.stored_tiles import StoredTiles
 from telemetry.rows import CollectorRow, MessageRow
@@ -116,16 +119,9 @@ class CollectorPass:
         self._head = self.batches.next()
         if self.place is not None:
             self._pass_over(self.place)
-        for examined in self._rows():
-            good = examined if isinstance(examined, Good) else None
-            row = MessageRow(*(good.row if good else examined))
-            if type(row.position) is not int or row.position < self.trail.position:
-                self._insert(row, "its position is none that a collector gives")
-            elif self._reach(row.position):
-                self._take(row, good)
-            else:
-                self._insert(row, "no signed checkpoint covers its position")
-            if self.progress and self.trail.position % 4096 == 0:
+        for rows in self._rows():
+            self._follow_all(rows)
+            if self.progress:
                 self.progress(self.row.id, self.trail.position)
         while self._head is not None:
             self._miss(self._head.checkpoint.size)
@@ -154,9 +150,95 @@ class CollectorPass:
             )
             self.inquiry.find("batch-altered", detail, collector=self.row.id)
 
-    def _rows(self) -> Iterator[Examined]:
-        first = self.trail.position
-        return examined_rows(self.inquiry.ledger, self.row.id, self.keys, self.crew, first)
+    def _rows(self) -> Iterator[Rows]:
+        nonce = self.across.claims.nonce
+        source = Source(self.inquiry.ledger, self.row.id, self.keys.at, nonce)
+        return rows_of(source, self.keys.statements, self.crew, self.trail.position)
+
+    def _follow_all(self, rows: Rows) -> None:
+        if isinstance(rows, list):
+            for examined in rows:
+                self._come_to(examined)
+            return
+        start = rows.start
+        if self._folds(rows):
+            self._fold(rows)
+            start = self.trail.position
+        # Row by row then, and read once more: in a few words there are no rows.
+        for examined in self._again(start, rows.stop):
+            self._come_to(examined)
+
+    def _again(self, start: int, stop: int) -> Iterator[Examined]:
+        ledger = self.inquiry.ledger
+        assert isinstance(ledger, Paged)
+        if start < stop:
+            for page in ledger.message_pages(self.row.id, start, stop):
+                yield from examine(page, self.keys.at)
+
+    def _folds(self, rows: Summary) -> bool:
+        """Whether what was read before lets these rows be followed by their summary."""
+        return (
+            rows.start == self.trail.position
+            and self.trail.agreed
+            and rows.received >= self.check.received
+            and (not rows.counted or rows.counted[0][1] >= max(self.check.counted, self._counted))
+            and self.across.chains.takes(rows.runs)
+            and not self.across.copies.elsewhere(self.inquiry.ledger)
+        )
+
+    def _fold(self, rows: Summary) -> None:
+        """Follow rows by their summary, up to a root that does not hold or the last there is."""
+        cited, counted = deque(rows.cited), deque(rows.counted)
+        while self.trail.position < rows.stop and self.trail.agreed:
+            if self._head is None:
+                self._head = self.batches.next()
+                if self._head is None:
+                    break
+            end = min(rows.stop, self._head.checkpoint.size)
+            self.trail.extend(rows.leaves, end)
+            while counted and counted[0][0] < end:
+                self._counted = max(self._counted, counted.popleft()[1])
+            while cited and cited[0][0][1] < end:
+                raw, said = cited.popleft()
+                self.across.citations.check(MessageRow(*raw), said)
+            if end == self._head.checkpoint.size and self._close() == "neither":
+                break
+        if self.trail.position < rows.stop:
+            self._count_singly(rows)
+            return
+        self.check.received = rows.received_last
+        self._count(rows.statuses)
+        self.across.claims.rows.total += rows.claims
+        self.across.chains.extend(rows.runs)
+        for raw in rows.sparkplug:
+            self.across.decoded.note(MessageRow(*raw))
+
+    def _count_singly(self, rows: Summary) -> None:
+        """Of a summary that was followed in part: take account of its rows up to there."""
+        for examined in self._again(rows.start, self.trail.position):
+            # One that changed meanwhile is found at the next audit.
+            if isinstance(examined, Good):
+                row = MessageRow(*examined.row)
+                self.check.received = row.received_at
+                self._count({row.status: 1})
+                if row.status == "accepted":
+                    self._follow(row, Checked(examined.leaf, None, examined.said))
+
+    def _come_to(self, examined: Examined) -> None:
+        good = examined if isinstance(examined, Good) else None
+        row = MessageRow(*(good.row if good else examined))
+        if type(row.position) is not int or row.position < self.trail.position:
+            self._insert(row, "its position is none that a collector gives")
+        elif self._reach(row.position):
+            self._take(row, good)
+        else:
+            self._insert(row, "no signed checkpoint covers its position")
+
+    def _count(self, statuses: Mapping[str, int]) -> None:
+        counts = self.inquiry.audit.counts
+        for status, count in statuses.items():
+            counts.messages += count
+            counts.statuses[status] = counts.statuses.get(status, 0) + count
 
     def _reach(self, position: int) -> bool:
         """Come to a row's position, past whatever is missing; False beyond every batch."""
@@ -188,12 +270,10 @@ class CollectorPass:
 
     def _take(self, row: MessageRow, good: Good | None) -> None:
         """The row of the position that is due."""
-        counts = self.inquiry.audit.counts
-        counts.messages += 1
         checked = self.check.accept(row, good) if good else self.check.check(row)
         agrees = self.trail.add(checked.leaf)
         status = row.status if type(row.status) is str else shown(row.status)
-        counts.statuses[status] = counts.statuses.get(status, 0) + 1
+        self._count({status: 1})
         if (checked.fault or not agrees) and len(self._suspects) < MOST:
             self._suspects[self.trail.position - 1] = row, checked
         if agrees:
@@ -219,7 +299,7 @@ class CollectorPass:
         if said and said.anchor:
             self.across.citations.check(row, said.anchor)
 
-    def _close(self) -> None:
+    def _close(self) -> Verdict:
         """A root is reached: whatever of this batch is wrong can now be blamed."""
         head = self._head
         assert head is not None
@@ -233,6 +313,7 @@ class CollectorPass:
         self._check_keys(head)
         self.across.clocks.close(head.anchored)
         self._last, self._head = head, self.batches.next()
+        return window.verdict
 
     def _check_keys(self, head: Head) -> None:
         self._keys_said.update(f"{head.number} {head.keys}\n".encode())

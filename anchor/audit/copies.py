@@ -25,6 +25,10 @@ class Copies:
         """A store was read, each of its collectors up to this position."""
         self._read.append((ledger, dict(ends)))
 
+    def elsewhere(self, ledger: Ledger) -> bool:
+        """Whether any other store was read before this one."""
+        return any(store is not ledger for store, _ in self._read)
+
     def is_one(self, row: MessageRow, said: Said | None, inquiry: Inquiry) -> bool:
         """Whether a row's number was accepted by a store before; another body is a finding."""
         first = self._first(row, inquiry.ledger)

@@ -1,23 +1,26 @@
-"""Processes that examine one collector's rows on all cores, range by range.
+"""Processes that read one collector's rows on all cores, range by range.
 
 Edge of processes. Each opens the store for itself and reads what it is asked for; what it
-says of a row is what this process would say (`anchor.audit.examine`), in the same order, so
+says of a range is what this process would say (`anchor.audit.ranges`), in the same order, so
 that their number changes nothing but the speed. A process that dies ends them all, and what
-is left is examined here. Memory: some ranges a process, however large the store is.
+is left is read here. Memory: some ranges a process, however large the store is.
 """
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from typing import Final
 
-from anchor.audit.examine import Examined, KeysInOrder, examine
+from anchor.audit.examine import KeysInOrder
+from anchor.audit.ranges import Rows, Source, read_range
+from anchor.merkle import TILE_WIDTH
 from anchor.ports import Ledger, Paged, store_of
 from telemetry.keyring import KeyStatement
 
@@ -27,7 +30,9 @@ OpenLedger = Callable[[], Ledger]
 WORTH: Final = 20_000
 """Rows; fewer are examined sooner than a process has started."""
 
-_RANGE: Final = 1_024
+RANGE: Final = 3 * TILE_WIDTH
+"""Positions that are read at once: whole tiles, and less than a page of rows."""
+
 _AHEAD: Final = 3  # ranges a process, so that none waits while we follow up
 
 
@@ -38,39 +43,51 @@ class Crew:
     processes: int
     open_ledger: OpenLedger
     worth: int = WORTH
+    span: int = RANGE
+    """Positions that are read at once, by them or here."""
 
-    def examine(
-        self, collector: str, statements: Sequence[KeyStatement], start: int, stop: int
-    ) -> Iterator[tuple[int, list[Examined]]]:
-        """Examine the rows at positions from `start` up to `stop`; range by range, in order.
+    def read(
+        self,
+        collector: str,
+        statements: Sequence[KeyStatement],
+        nonce: bytes,
+        spans: Iterable[tuple[int, int]],
+    ) -> Iterator[tuple[int, Rows]]:
+        """Read these ranges of positions, in order; with each comes where it ends.
 
-        With each range comes where it ends. It ends before `stop` where a process dies.
+        Fewer come where a process dies.
         """
         pool = ProcessPoolExecutor(
             self.processes,
             mp_context=_context(),
             initializer=_begin,
-            initargs=(self.open_ledger, collector, list(statements)),
+            initargs=(self.open_ledger, collector, list(statements), nonce),
         )
         try:
             with suppress(BrokenProcessPool):
-                yield from self._ranges(pool, start, stop)
+                yield from self._answers(pool, iter(spans))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ranges(
-        self, pool: ProcessPoolExecutor, start: int, stop: int
-    ) -> Iterator[tuple[int, list[Examined]]]:
-        asked = deque[tuple[int, Future[list[Examined]]]]()
-        ends = iter(range(min(start + _RANGE, stop), stop + _RANGE, _RANGE))
-        at = start
-        while at < stop or asked:
-            while at < stop and len(asked) < _AHEAD * self.processes:
-                end = min(next(ends), stop)
-                asked.append((end, pool.submit(_examine, at, end)))
-                at = end
-            end, answer = asked.popleft()
-            yield end, answer.result()
+    def _answers(
+        self, pool: ProcessPoolExecutor, spans: Iterator[tuple[int, int]]
+    ) -> Iterator[tuple[int, Rows]]:
+        asked = deque[tuple[int, Future[Rows]]]()
+        while True:
+            for start, stop in islice(spans, _AHEAD * self.processes - len(asked)):
+                asked.append((stop, pool.submit(_read, start, stop)))
+            if not asked:
+                return
+            stop, answer = asked.popleft()
+            yield stop, answer.result()
+
+
+def spans_of(start: int, stop: int, span: int = RANGE) -> Iterator[tuple[int, int]]:
+    """The ranges from one position to another: all but the first begin at a multiple of `span`."""
+    while start < stop:
+        end = min(stop, (start // span + 1) * span)
+        yield start, end
+        start = end
 
 
 def _context() -> BaseContext:
@@ -82,29 +99,18 @@ def _context() -> BaseContext:
     return context
 
 
-@dataclass(slots=True)
-class _Bench:
-    """What one of the processes works with."""
-
-    ledger: Paged
-    collector: str
-    keys: KeysInOrder
+_SOURCE: list[Source] = []
 
 
-_BENCH: list[_Bench] = []
-
-
-def _begin(open_ledger: OpenLedger, collector: str, statements: Sequence[KeyStatement]) -> None:
+def _begin(
+    open_ledger: OpenLedger, collector: str, statements: Sequence[KeyStatement], nonce: bytes
+) -> None:
     # Ctrl-C reaches the whole group: who leads it says when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ledger = store_of(open_ledger(), collector)
     assert isinstance(ledger, Paged)
-    _BENCH[:] = [_Bench(ledger, collector, KeysInOrder(statements))]
+    _SOURCE[:] = [Source(ledger, collector, KeysInOrder(statements), nonce)]
 
 
-def _examine(start: int, stop: int) -> list[Examined]:
-    bench = _BENCH[0]
-    found = list[Examined]()
-    for page in bench.ledger.message_pages(bench.collector, start, stop):
-        found += examine(page, bench.keys)
-    return found
+def _read(start: int, stop: int) -> Rows:
+    return read_range(_SOURCE[0], start, stop)

@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 from anchor.errors import Refused
 from anchor.reading.row_record import record_of_types, types_fit
 from telemetry.errors import TelemetryError
-from telemetry.judgement import Judgement, judge
+from telemetry.judgement import Judgement, is_signed, judge
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.members import Cited
-from telemetry.record import KEYLESS_STATUSES
+from telemetry.message import Message
+from telemetry.record import KEYLESS_STATUSES, unsigned_record
 from telemetry.rows import MessageRow
 
 RawRow = Sequence[Any]
@@ -42,8 +43,17 @@ class Good(NamedTuple):
 
 Examined = Good | RawRow
 
+
+class Held(NamedTuple):
+    """Of a row that holds: its leaf hash, and its message if its signature was checked."""
+
+    leaf: bytes
+    message: Message | None
+
+
 _PAYLOAD: Final = 5
 _NOBODY: Final = Keyring()
+_NOTHING: Final = (None,) * 7
 
 
 def said_by(judged: Judgement | None) -> Said | None:
@@ -72,27 +82,59 @@ class KeysInOrder:
 
 def examine(rows: Iterable[RawRow], keys: KeysAt) -> list[Examined]:
     """Look at rows, each by itself, in order."""
-    return [_examine(raw, keys) for raw in rows]
+    return [as_examined(raw, look(raw, keys)) for raw in rows]
 
 
-def _examine(raw: RawRow, keys: KeysAt) -> Examined:
-    if raw[_PAYLOAD] is None or not types_fit(raw):
+def as_examined(raw: RawRow, held: Held | None) -> Examined:
+    """A row with what `look` said of it."""
+    if held is None:
         return raw
+    message = held.message
+    said = None if message is None else Said(message.prev, message.anchor)
+    return Good(without_payload(raw), held.leaf, said)
+
+
+def without_payload(raw: RawRow) -> tuple[Any, ...]:
+    """The same columns, no payload."""
+    return (*raw[:_PAYLOAD], None, *raw[_PAYLOAD + 1 :])
+
+
+def look(raw: RawRow, keys: KeysAt) -> Held | None:
+    """Whether a row holds in itself; None where it does not, or where that is not known."""
+    if raw[_PAYLOAD] is None or not types_fit(raw):
+        return None
     row = MessageRow(*raw)
     assert row.payload is not None
     if row.position < 0 or sha256(row.payload).digest() != row.payload_hash:
-        return raw
+        return None
+    try:
+        if row.status == "unsigned":
+            return _look_unsigned(row, row.payload)
+        return _look_signed(row, row.payload, keys)
+    except (Refused, TelemetryError, ValueError):
+        return None
+
+
+def _look_signed(row: MessageRow, payload: bytes, keys: KeysAt) -> Held | None:
+    """The same of a row that says it was judged: judged again."""
     keyring = _NOBODY if row.status in KEYLESS_STATUSES else keys(row.keys)
     if keyring is None:
-        return raw
-    try:
-        leaf = sha256(b"\x00" + record_of_types(row)).digest()
-        judged = judge(row.topic, row.payload, keyring, row.properties)
-    except (Refused, TelemetryError, ValueError):
-        return raw
+        return None
+    judged = judge(row.topic, payload, keyring, row.properties)
     if not _agrees(row, judged):
-        return raw
-    return Good((*raw[:_PAYLOAD], None, *raw[_PAYLOAD + 1 :]), leaf, said_by(judged))
+        return None
+    return Held(sha256(b"\x00" + record_of_types(row)).digest(), judged.message)
+
+
+def _look_unsigned(row: MessageRow, payload: bytes) -> Held | None:
+    """The same of a row that says it is unsigned: nothing is parsed."""
+    named = (row.device, row.session, row.seq, row.time, row.key, row.entry, row.body_hash)
+    if row.keys or named != _NOTHING or is_signed(payload, row.properties):
+        return None
+    record = unsigned_record(
+        row.received_at, row.original_at, row.topic, row.properties, row.payload_hash
+    )
+    return Held(sha256(b"\x00" + record).digest(), None)
 
 
 def _agrees(row: MessageRow, judged: Judgement) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from anchor.audit.subtrees import Subtrees
 from anchor.errors import AnchorError
 from anchor.merkle import HASH, TILE_WIDTH
 from anchor.reading.frontier import Frontier, Subtree
@@ -71,6 +72,17 @@ class LeafTrail:
             self._extend(leaf, stored)
         self.position += 1
         return agrees
+
+    @property
+    def agreed(self) -> bool:
+        """Whether, since the last root, every row and its stored leaf hash were the same."""
+        return self._tile_version is None and self._tiles_whole and not self.lost
+
+    def extend(self, leaves: Subtrees, stop: int) -> None:
+        """Take leaf hashes up to `stop` that rows and tiles agree on; only while they `agreed`."""
+        for height, node in leaves.between(self.position, stop):
+            self._done_rows += self._true.append_perfect(height, node)
+        self.position = stop
 
     def close(self, checkpoint: Checkpoint) -> Window:
         """End the window at a signed root, whose size is the position reached."""

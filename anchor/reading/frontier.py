@@ -42,8 +42,14 @@ class Frontier:
 
     def append(self, leaf: bytes) -> list[Subtree]:
         """Add a leaf hash; what comes back are the hashes of full tiles that it completes."""
-        completed, height = list[Subtree](), 0
-        self.size += 1
+        return self.append_perfect(0, leaf)
+
+    def append_perfect(self, height: int, leaf: bytes) -> list[Subtree]:
+        """Add the root over 2**height leaves at once; `size` is a multiple of that, height <= 8."""
+        completed = list[Subtree]()
+        self.size += 1 << height
+        if height == TILE_HEIGHT:
+            completed.append((1, (self.size >> height) - 1, leaf))
         # A trailing zero bit of the new size: two subtrees of that height become one.
         while not self.size >> height & 1:
             leaf = node_hash(self._peaks.pop(), leaf)
