@@ -10,7 +10,7 @@ from typing import Any, Self
 from anchor.errors import Malformed
 from anchor.merkle import HASH
 from anchor.spelling import MAX_NUMBER, decoded, octets
-from anchor.stamped import StampedCheckpoint, read_stamped, stamped_text
+from anchor.stamped import StampedCheckpoint, read_all_stamped, stamped_text
 from anchor.tlog_proof import TlogProof
 from telemetry.canonical import b64, quote
 
@@ -102,7 +102,7 @@ class ProofFile:
             checkpoint_proof=bare_proof(members["checkpoint_proof"]),
             keys=tuple(map(included_entry, members["keys"])),
             cited=None if cited is None else cited.encode(),
-            stamped=tuple(map(read_stamped, members.get("stamped", ()))),
+            stamped=read_all_stamped(members.get("stamped", ())),
         )
 
 

@@ -19,7 +19,7 @@ from anchor.proof_file import (
     verbatim,
 )
 from anchor.spelling import decoded, octets
-from anchor.stamped import StampedCheckpoint, read_stamped, stamped_text
+from anchor.stamped import StampedCheckpoint, read_all_stamped, stamped_text
 from anchor.tlog_proof import TlogProof
 from telemetry.canonical import b64, quote, time_text, time_us
 from telemetry.errors import TelemetryError
@@ -165,7 +165,7 @@ def _read_part(member: dict[str, Any]) -> RangePart:
         messages=tuple(map(_read_message, member["messages"])),
         hashes=tuple(octets(each, "hash of a range file", HASH) for each in member["hashes"]),
         cited=None if cited is None else cited.encode(),
-        stamped=tuple(map(read_stamped, member.get("stamped", ()))),
+        stamped=read_all_stamped(member.get("stamped", ())),
     )
 
 

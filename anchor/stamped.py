@@ -4,6 +4,7 @@ Its receipts are in the ledgers' own formats; who verifies knows those that it p
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,9 @@ from anchor.errors import Malformed
 from anchor.merkle import HASH
 from anchor.spelling import decoded, octets
 from telemetry.canonical import b64, quote
+
+MAX_RECEIPTS: Final = 64
+"""In one proof: to check one costs its reader time, and a factory has a few ledgers."""
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 _KIND: Final = re.compile(r"[a-z0-9]{1,8}")
@@ -47,6 +51,13 @@ def stamped_text(stamped: StampedCheckpoint) -> str:
         for one in stamped.receipts
     )
     return f'{{"checkpoint":{note},"path":[{path}],"receipts":[{receipts}]}}'
+
+
+def read_all_stamped(members: Sequence[dict[str, Any]]) -> tuple[StampedCheckpoint, ...]:
+    """Read what is stamped in one proof; Malformed for more than 64 receipts, else as below."""
+    if sum(len(member["receipts"]) for member in members) > MAX_RECEIPTS:
+        raise Malformed(f"more than {MAX_RECEIPTS} receipts of outside ledgers in one proof")
+    return tuple(map(read_stamped, members))
 
 
 def read_stamped(member: dict[str, Any]) -> StampedCheckpoint:

@@ -1,7 +1,8 @@
 """Time from both sides: what witnesses and outside ledgers bound together. Pure.
 
 A ledger's stamp stands in for one witness that the quorum lacks. So whoever lies alone, a
-witness or a ledger, moves neither bound, as long as the quorum asks for more than one.
+witness or a ledger, moves neither bound, as long as the quorum asks for more than one. What
+has several names, or several stamps, is one all the same.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -43,11 +44,11 @@ def not_after(
     where no time is known. With no quorum two ledgers must agree, or the only one is believed.
     """
     witnesses = _earliest((n, t) for one in containing for n, t in one.times.items() if t)
-    ledgers = _earliest((s.ledger, s.time) for s in stamps if s.lacking is None)
+    ledgers = _words(stamps)
     enough = _quorum_by(policy, len(ledgers))
-    for bound in sorted({*witnesses.values(), *ledgers.values()}):
+    for bound in sorted({*witnesses.values(), *(stamp.time for stamp in ledgers)}):
         seen = tuple(name for name, time in witnesses.items() if time <= bound)
-        stamped = tuple(name for name, time in ledgers.items() if time <= bound)
+        stamped = tuple(stamp.ledger for stamp in ledgers if stamp.time <= bound)
         if enough(seen, len(stamped)):
             return Bound(bound, seen if policy.lacking(()) else (), stamped)
     return None
@@ -58,6 +59,17 @@ def _quorum_by(policy: Policy, ledgers: int) -> Callable[[Sequence[str], int], b
         return lambda seen, stamped: policy.lacking(seen) <= stamped
     needed = min(_ALONE, ledgers)
     return lambda _, stamped: 0 < needed <= stamped
+
+
+def _words(stamps: Iterable[Stamp]) -> list[Stamp]:
+    """The earliest stamp that counts of each source: one that lies has one word, however named."""
+    found: dict[str, Stamp] = {}
+    for stamp in stamps:
+        if stamp.lacking is None:
+            source = stamp.source or f"ledger {stamp.ledger}"
+            known = found.get(source, stamp)
+            found[source] = stamp if stamp.time < known.time else known
+    return list(found.values())
 
 
 def _earliest(times: Iterable[tuple[str, int]]) -> dict[str, int]:

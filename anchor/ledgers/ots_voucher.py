@@ -18,6 +18,9 @@ from anchor.ledgers.ots_path import SHA256
 from telemetry.canonical import time_text
 
 KIND = "ots"
+SOURCE = "bitcoin"
+"""Whoever gave a checkpoint to whichever calendar: it is one chain that says when."""
+
 NEVER = 253402300799
 """9999-12-31T23:59:59Z: what a stamp that lacks its header says, for whoever overlooks that."""
 
@@ -107,6 +110,7 @@ class OtsVoucher:
             time=header.time + SLACK,
             voucher=f"Bitcoin block {height}, {header.hash}, of {time_text(header.time * SECOND)}",
             not_shown=(CLOCKS, _whose_word(header)),
+            source=SOURCE,
         )
 
     def _hold(self, claim: Attested) -> None:

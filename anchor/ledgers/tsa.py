@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256, sha384, sha512
 from typing import Final
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import Certificate, ObjectIdentifier, load_der_x509_certificate
 from rfc3161_client import (
     PKIStatus,
@@ -75,6 +76,7 @@ class TsaVoucher:
             time=_latest(response),
             voucher=f"the time-stamp authority {signer}",
             not_shown=_NOT_SHOWN,
+            source=self._root(response, note),
         )
 
     def _signer(self, response: TimeStampResponse, note: bytes) -> str:
@@ -89,6 +91,19 @@ class TsaVoucher:
             raise
         except Exception as error:  # a damaged certificate raises one of many kinds
             raise Malformed(f"a certificate in the time-stamp response: {error}") from error
+
+    def _root(self, response: TimeStampResponse, note: bytes) -> str:
+        """The pinned root that it leads to, by its hash: several names may pin the same one."""
+        roots = {root.fingerprint(SHA256()).hex(): root for root in self.roots}
+        for fingerprint in sorted(roots):
+            builder = VerifierBuilder(roots=[roots[fingerprint]])
+            try:
+                builder.build().verify_message(response, note)
+            except VerificationError:
+                continue
+            return f"root {fingerprint}"
+        # Several of them make the way, an intermediate among them: then all are one source.
+        return f"roots {', '.join(sorted(roots))}"
 
 
 def _decoded(receipt: bytes) -> TimeStampResponse:

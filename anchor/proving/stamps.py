@@ -13,7 +13,7 @@ from anchor.policy import Cosigned
 from anchor.reading.kept_checkpoints import KeptCheckpoints
 from anchor.reading.log_reader import LogReader
 from anchor.reading.stored_receipts import StoredReceipts
-from anchor.stamped import Receipt, StampedCheckpoint
+from anchor.stamped import MAX_RECEIPTS, Receipt, StampedCheckpoint
 
 _MOST = 64
 """So many checkpoints of ledgers that nobody pinned are looked at."""
@@ -44,6 +44,7 @@ class Stamps:
                 for one in self.receipts.of(cosigned.hash)
                 if one.ledger not in seen and self._holds(one, cosigned)
             )
+            receipts = receipts[: MAX_RECEIPTS - len(seen)]
             if receipts:
                 seen |= {one.ledger for one in receipts}
                 missing -= seen

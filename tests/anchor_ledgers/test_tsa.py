@@ -40,6 +40,16 @@ def test_a_stamp_shows_by_when_and_by_whose_word(voucher, stamped):
     assert any("word" in sentence for sentence in stamp.not_shown)
 
 
+def test_one_root_under_several_names_is_one_source(authority, voucher, stamped):
+    """Two names for one authority are one word about the time (anchor.time_bounds)."""
+    both = roots(authority.root) + roots(authority.foreign)
+    again = TsaVoucher("another-name", both), TsaVoucher("a-third", both[::-1])
+    sources = {one.check(NOTE, stamped).source for one in (voucher, *again)}
+    assert len(sources) == 1
+    theirs = authority.stamp(authority.request(NOTE), "stranger")
+    assert {one.check(NOTE, theirs).source for one in again}.isdisjoint(sources)
+
+
 def test_the_accuracy_is_added(voucher, stamped):
     from rfc3161_client import decode_timestamp_response
 

@@ -45,8 +45,8 @@ def seen(**times):
     return Cosigned(HEAD, times, b"")
 
 
-def stamp(ledger, time, lacking=None):
-    return Stamp(ledger, "ots", time, "somebody", lacking)
+def stamp(ledger, time, lacking=None, source=""):
+    return Stamp(ledger, "ots", time, "somebody", lacking, source=source)
 
 
 # -- the rule ---------------------------------------------------------------------------------
@@ -68,6 +68,19 @@ def test_a_ledger_that_lies_alone_moves_nothing():
     # Two stamps of one ledger are one word.
     twice = [stamp("liar", 1), stamp("liar", 2)]
     assert not_after(policy, [cosigned], twice).time == 100
+
+
+def test_one_liar_under_two_names_has_one_word():
+    policy = policy_of(2)
+    cosigned = seen(w0=100, w1=101)
+    twice = [stamp("alice", 1, source="bitcoin"), stamp("bob", 2, source="bitcoin")]
+    assert not_after(policy, [cosigned], twice) == Bound(100, ("w0",), ("alice",))
+    # Without witnesses as well: two names are no two ledgers that agree.
+    other = stamp("tsa", 300, source="root 17")
+    nobody = policy_of("none", 0)
+    assert not_after(nobody, [], [*twice, other]) == Bound(300, (), ("alice", "tsa"))
+    # A source is no name: a ledger that is called as another's source is itself.
+    assert not_after(policy, [cosigned], [twice[0], stamp("bitcoin", 2)]).time == 2
 
 
 def test_what_lacks_something_bounds_nothing():
@@ -246,6 +259,20 @@ def test_every_byte_of_what_is_stamped_counts(stamped):
         # A ledger's name, which makes it one that nobody pinned.
         assert len(found.stamps) == 1
         assert found.not_after == good.not_after
+
+
+def test_a_proof_holds_so_many_receipts_and_no_more(stamped):
+    """Each costs its reader time; a folder full of them makes no proof that nobody reads."""
+    world, _, notes, vouchers = stamped
+    for number in range(70):
+        put(world, notes[1], f"junk-{number}", START)
+    proof = proof_of(world, 0, vouchers)
+    assert sum(len(one.receipts) for one in proof.stamped) == 64
+    assert verify(proof.to_bytes(), world.policy, vouchers).not_after is not None
+    (first, *_) = proof.stamped
+    more = replace(proof, stamped=(first, replace(first, receipts=first.receipts[:1])))
+    with pytest.raises(Refused, match="more than 64 receipts"):
+        verify(more.to_bytes(), world.policy, vouchers)
 
 
 def test_a_range_carries_stamps_as_well(stamped):
