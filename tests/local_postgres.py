@@ -2,6 +2,8 @@
 
 Everything is bounded in time. The server refuses to run as root, so root starts it as the
 user `postgres` that its package makes; its folder is not in pytest's, which only root enters.
+It is in memory where there is room: a server syncs hundreds of files for each database, and
+what is tested outlives processes, not power cuts.
 """
 
 import contextlib
@@ -20,6 +22,8 @@ import psycopg
 from factoryledger.broker import free_port
 
 _SECONDS = 60
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 2**30  # bytes
 
 
 def find_postgres():
@@ -41,7 +45,9 @@ class LocalPostgres:
     """
 
     def __init__(self, *, disk=None, **settings):
-        self._scratch = tempfile.TemporaryDirectory(prefix="factoryledger-postgres-", dir=disk)
+        self._scratch = tempfile.TemporaryDirectory(
+            prefix="factoryledger-postgres-", dir=disk or _memory()
+        )
         self.folder = Path(self._scratch.name)
         self.data = self.folder / "cluster"
         self.port = 0
@@ -207,6 +213,13 @@ _INITDB = (
     "--icu-locale=en-US",
     "--no-instructions",
 )
+
+
+def _memory():
+    """The folder in memory, where everyone may write and there is room; else None."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return None
+    return _MEMORY
 
 
 def _server_user():
