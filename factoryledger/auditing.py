@@ -20,6 +20,7 @@ from factoryledger.outside import vouchers
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
+from telemetry.canonical import quote
 
 _HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of these rows"}
 
@@ -119,7 +120,9 @@ def lines(audited: Audit) -> list[str]:
     found += [f"note: {note}" for note in audited.notes]
     found += [clock.line() for clock in audited.clocks]
     reached = [reach.line(audited.counts.log_size) for reach in audited.ledgers]
-    return [*found, *_skipped(audited), *reached, *_counted(audited)]
+    said = [*found, *_skipped(audited), *reached, *_counted(audited)]
+    # What is in a row was written by who knows whom: it starts no line of its own.
+    return [line if line.isprintable() else quote(line)[1:-1] for line in said]
 
 
 def _skipped(audited: Audit) -> list[str]:

@@ -6,6 +6,7 @@ test that is skipped until they are there.
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields, replace
@@ -18,7 +19,7 @@ from test_evidence import SAMPLES
 from test_prove_verify import one_message, proof_of
 from test_range import filled, ranged, told
 from verify_logs import MemorySource, publish, write
-from verify_world import START, US, World, memory_of, small_world
+from verify_world import START, US, World, memory_of, small_world, to_sqlite
 
 from anchor.audit.whole import Since, audit
 from anchor.checkpoint import open_checkpoint, sign_checkpoint
@@ -178,6 +179,37 @@ def test_what_a_machine_names_starts_no_line_of_ours() -> None:
     assert all(line.isprintable() for line in told_)
     assert sum("\\u001b[2K" in line for line in told_) == 3
     assert fleet[0].name in told_[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update messages set device = ? where position = 1",
+        "update messages set session = ? where position = 1",
+        "update messages set topic = ? where position = 1",
+        "update messages set status = ? where position = 1",
+        "update messages set collector = ? where position = 1",
+        "update collectors set id = ?",
+        "update collectors set origin = ?",
+        "update claims set device = ? where device = 'mill-1' and seq = 1",
+    ],
+)
+def test_what_a_row_says_starts_no_line_of_an_audit(
+    change: str, tmp_path: Path, capsys: Any
+) -> None:
+    """Who writes to the store would have the audit's own words cleared from the screen."""
+    world, _ = small_world()
+    to_sqlite(world.ledger, tmp_path / "ledger.db").close()
+    world.write_log(tmp_path / "log")
+    (tmp_path / "policy").write_bytes(world.policy_bytes)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as store, store:
+        assert store.execute(change, ("mill\x1b[2J\nno findings",)).rowcount
+    place = ["--database", f"sqlite:///{tmp_path}/ledger.db", "--log", f"{tmp_path}/log"]
+    assert run(["audit", *place, "--policy", f"{tmp_path}/policy"]) == 1
+    said = capsys.readouterr()
+    lines = (said.out + said.err).split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert "no findings" not in lines
 
 
 def places(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
