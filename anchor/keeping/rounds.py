@@ -23,6 +23,7 @@ from anchor.ledgers.ledger import Ledger, Stamp, Voucher
 from telemetry.backoff import Backoff
 
 SECOND = 1_000_000
+_INTERRUPTED = Backoff(first=1.0, limit=60.0)
 _log = structlog.get_logger("anchor")
 
 
@@ -67,6 +68,7 @@ class Rounds:
         self._looks: dict[bytes, tuple[float, Iterator[float]]] = {}
         self._delays: Iterator[float] | None = None
         self._not_before = 0.0
+        self._begun = False
 
     def wake(self) -> None:
         """A checkpoint was published."""
@@ -74,22 +76,33 @@ class Rounds:
 
     async def run(self) -> None:
         """Go on until cancelled; nothing that goes wrong here ends it."""
-        delays = Backoff(first=1.0, limit=60.0).delays()
+        delays = _INTERRUPTED.delays()
         while True:
             self._news.clear()
-            try:
-                wait = await self.round()
-                delays = Backoff(first=1.0, limit=60.0).delays()
-            except Exception as error:  # noqa: BLE001 - the log must go on whatever happens here
+            wait = await self.once()
+            if wait is None:
                 wait = next(delays)
-                self._account.failures += 1
-                self._account.failure = f"{type(error).__name__}: {error}"
-                _log.error("ledger-interrupted", ledger=self._name, reason=self._account.failure)
+            else:
+                delays = _INTERRUPTED.delays()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), wait)
 
+    async def once(self) -> float | None:
+        """One round, whatever happens in it; None where it was cut short, which is said."""
+        try:
+            return await self.round()
+        except Exception as error:  # noqa: BLE001 - the log must go on whatever happens here
+            self._account.failures += 1
+            self._account.failure = f"{type(error).__name__}: {error}"
+            _log.error("ledger-interrupted", ledger=self._name, reason=self._account.failure)
+            return None
+
     async def round(self) -> float:
         """Take every checkpoint that is due a step further; seconds until the next is."""
+        if not self._begun:
+            # Whoever starts the anchor again may have put right why the newest was refused.
+            await asyncio.to_thread(self._rows.again)
+            self._begun = True
         wait = await asyncio.to_thread(self._begin)
         now = self._clocks.steady()
         if now < self._not_before:

@@ -102,7 +102,7 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
             on_ready()
         await anchor.run(Schedule(every, every_batches), once=once, stop=stop)
         if once:
-            await asyncio.gather(*(one.round() for one in rounds))
+            await asyncio.gather(*(one.once() for one in rounds))
 
 
 def _rounds(

@@ -138,6 +138,14 @@ class Submissions:
             changed=now,
         )
 
+    def again(self) -> None:
+        """Let the checkpoint that was begun last be tried again if it was refused."""
+        last = self.last()
+        if last is not None:
+            mine = (_TABLE.c.ledger == self._ledger, _TABLE.c.hash == last[0])
+            change = update(_TABLE).where(*mine, _TABLE.c.state == REFUSED)
+            self._commit(lambda c: c.execute(change.values(state=PENDING)))
+
     def pending(self) -> list[Submission]:
         """What is on its way, the oldest tree first."""
         mine = (_TABLE.c.ledger == self._ledger, _TABLE.c.state == PENDING)

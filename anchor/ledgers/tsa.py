@@ -43,6 +43,10 @@ _NOT_SHOWN: Final = (
 )
 
 
+class NotGranted(Refused):
+    """A response that says no, or not now; it holds no stamp."""
+
+
 @dataclass(frozen=True, slots=True)
 class TsaVoucher:
     """One authority, pinned by its roots and, where given, by the policy of its stamps.
@@ -127,7 +131,7 @@ def _check_granted(response: TimeStampResponse) -> None:
     except ValueError:
         status = f"status {response.status}"
     said = "; ".join(response.status_string)
-    raise Refused(f"the authority did not grant a stamp: {status}{f' ({said})' if said else ''}")
+    raise NotGranted(f"the authority did not grant a stamp: {status}{f' ({said})' if said else ''}")
 
 
 def _check_imprint(response: TimeStampResponse, note: bytes) -> None:

@@ -12,7 +12,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from anchor.errors import Malformed, Missing, Refused
 from anchor.ledgers.ledger import Keep
-from anchor.ledgers.tsa import KIND, MAX_RESPONSE, TsaVoucher
+from anchor.ledgers.tsa import KIND, MAX_RESPONSE, NotGranted, TsaVoucher
 
 _NONCE: Final = 32
 _QUERY: Final = "application/timestamp-query"
@@ -48,6 +48,9 @@ class TsaLedger:
         answer = await self._ask(ticket[_NONCE:])
         try:
             self.voucher.check_answer(note, answer, int.from_bytes(ticket[:_NONCE], "big"))
+        except NotGranted as error:
+            # Nothing in a hash is the authority's to dislike: later it may.
+            raise Missing(f"{self.url}: {error}") from error
         except (Malformed, Refused) as error:
             raise Refused(f"{self.url} gave a stamp that is not kept: {error}") from error
         return answer

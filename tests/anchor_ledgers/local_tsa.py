@@ -157,14 +157,15 @@ class Server:
     def answer(self, request: bytes) -> tuple[int, str, bytes]:
         self.asked.append(request)
         kind = "application/timestamp-reply"
-        if self.trouble == "busy":
-            return 503, "text/plain", b"later"
-        if self.trouble == "page":
-            return 200, "text/html", b"<html>"
-        if self.trouble == "replay":
-            return 200, kind, self.kept
+        other = {"busy": (503, "text/plain", b"later"), "page": (200, "text/html", b"<html>")}
+        other["replay"] = (200, kind, self.kept)
+        if self.trouble in other:
+            return other[self.trouble]
         if self.trouble in {"expired", "stranger"}:
             return 200, kind, self.authority.stamp(request, self.trouble)
+        if self.trouble == "rejects":
+            sha256, sha224 = (bytes.fromhex(f"6086480165030402{n}") for n in ("01", "04"))
+            return 200, kind, self.authority.stamp(request.replace(sha256, sha224))
         self.kept = self.authority.stamp(request)
         if self.trouble == "trailing":
             return 200, kind, self.kept + b"\0"

@@ -187,6 +187,7 @@ def test_asked_it_stamps_and_the_same_request_goes_again_after_a_kill(asking):
     [
         ("busy", Missing, "HTTP status 503"),
         ("page", Missing, "answers with text/html"),
+        ("rejects", Missing, "did not grant a stamp: rejection"),
         ("expired", Refused, "a certificate of it was not valid"),
         ("stranger", Refused, "does not lead to a pinned root"),
         ("trailing", Refused, "no time-stamp response"),
