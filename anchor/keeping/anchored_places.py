@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from anchor.errors import Missing
@@ -37,6 +38,7 @@ class AnchoredPlaces:
             raise Missing(f"{path} is not there: no anchor has run on it yet")
         self._path = path
         self._engine = open_reader(path)
+        self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +53,9 @@ class AnchoredPlaces:
 
     def close(self) -> None:
         """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         self._engine.dispose()
 
     def size(self) -> int:
@@ -97,8 +102,10 @@ class AnchoredPlaces:
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
-            with self._engine.connect() as connection:
-                found = connection.exec_driver_sql(query, values).all()
+            # One transaction for all: what one query names is there for the next.
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            found = self._connection.exec_driver_sql(query, values).all()
         except DBAPIError as error:
             raise Missing(f"{self._path} cannot be read: {error.orig}") from error
         return [tuple(row) for row in found]
