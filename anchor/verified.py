@@ -106,8 +106,8 @@ class Verified:
 
     def lines(self) -> list[str]:
         """What is proved, a sentence a line; then each thing that is not."""
-        found = [self._whose(), *self._what(), *self._when(), self._witnessed()]
-        return found + [f"Not proven: {gap}" for gap in self.not_proven]
+        found = [self._whose(), *self._what(), self._recorded(), *self._when()]
+        return [*found, self._witnessed()] + [f"Not proven: {gap}" for gap in self.not_proven]
 
     def to_json(self) -> dict[str, Any]:
         """The same for programs: times as text, the payload as base64."""
@@ -141,17 +141,26 @@ class Verified:
         }
 
     def _whose(self) -> str:
-        at = f"message {self.position} of collector {self.collector}"
         if self.device is None:
-            return f"{at.capitalize()} on topic {self.topic!r} is recorded as {self.status}."
-        who = f"machine {self.device} (session {self.session}, seq {self.seq})"
+            return f"A message on topic {self.topic!r} is recorded as {self.status}."
+        of = f"session {self.session}, number {self.seq}"
         if not self.judged_here:
-            return f"{at.capitalize()} is recorded as {self.status} from {who}, key {self.key}."
+            return (
+                f"A message is recorded as {self.status} from machine {self.device} ({of}), key "
+                f"{self.key}."
+            )
+        signed = f"Machine {self.device} signed this message with its enrolled key {self.key}"
         if self.status == "accepted":
-            return f"{at.capitalize()} is what {who} signed with its enrolled key {self.key}."
+            return f"{signed} ({of})."
         if self.status == "revoked":
-            return f"{at.capitalize()} is signed by {who}, with key {self.key} that had ended."
-        return f"{at.capitalize()} is signed by {who}, key {self.key}; recorded as a conflict."
+            return (
+                f"Key {self.key} of machine {self.device} signed this message ({of}) after the "
+                "operator had ended that key: it is recorded as revoked."
+            )
+        return (
+            f"{signed} ({of}), and another message had that number before: it is recorded as a "
+            f"{self.status}."
+        )
 
     def _what(self) -> list[str]:
         if self.kind is None or self.made is None:
@@ -159,31 +168,41 @@ class Verified:
         if self.kind != "telemetry":
             return [f"It is a {self.kind}, made at {time_text(self.made)} by the machine's clock."]
         return [
-            f"Measured at {time_text(scan.time)} by the machine's clock: {_readings(scan)}."
+            f"It measured at {time_text(scan.time)} by the machine's clock: {_readings(scan)}."
             for scan in self.scans
         ]
+
+    def _recorded(self) -> str:
+        return (
+            f"Collector {self.collector} recorded it as its message {self.position}, received at "
+            f"{time_text(self.received)} by the collector's clock."
+        )
 
     def _when(self) -> list[str]:
         found = []
         if self.not_before is not None:
             found.append(
                 f"Signed not before {time_text(self.not_before)}: it cites a checkpoint that "
-                f"{self.before_by}."
+                f"{self.before_by} then."
             )
         if self.not_after is not None:
             found.append(
-                f"There not after {time_text(self.not_after)}: {self.after_by} a log that "
-                f"contains it{self.after_by.alone}."
+                f"In the log not after {time_text(self.not_after)}: by then {self.after_by} a log "
+                f"that contains it{self.after_by.alone}."
             )
         return found + [stamp_line(stamp) for stamp in self.stamps]
 
     def _witnessed(self) -> str:
-        place = f"entry {self.log_index} of log {self.log}, size {self.log_size}"
+        place = f"It stands under entry {self.log_index} of log {self.log}, of size {self.log_size}"
         if not self.witnesses:
-            return f"It is anchored as {place}, cosigned by no witness; quorum {self.quorum}."
+            return (
+                f"{place}: cosigned by no witness, so this rests on the log's own key alone "
+                f"(quorum {self.quorum})."
+            )
         count, names = len(self.witnesses), ", ".join(self.witnesses)
         noun = "witness" if count == 1 else "witnesses"
-        return f"It is anchored as {place}, cosigned by {count} {noun} ({names})."
+        met = "" if self.quorum == "none" else f", which meets the policy's quorum ({self.quorum})"
+        return f"{place}: cosigned by {count} {noun} ({names}){met}."
 
 
 def _readings(scan: Scan) -> str:

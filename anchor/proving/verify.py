@@ -221,7 +221,7 @@ def _open_about_time(
     if policy.met_by(()):
         yield "that the log's operator shows everybody the same log; no witness is required."
     if after is None:
-        yield "by when it was there; the policy asks no witness for a time."
+        yield "by when it was in the log; the policy asks no witness for a time."
     if hops.message is not None and hops.cited is None:
         yield "after which time it was signed; the proof holds no checkpoint that it cites."
     elif hops.cited is not None and before is None:

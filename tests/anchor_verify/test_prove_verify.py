@@ -36,6 +36,7 @@ from anchor.reading.log_reader import FolderSource, LogReader
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
 from anchor.verified import Verified
+from telemetry.canonical import time_text
 from telemetry.message import Cited
 from telemetry.rows import MessageRow
 from telemetry.signature import SigningKey
@@ -105,23 +106,28 @@ def test_a_message_of_every_status_is_proved(kind: str) -> None:
 
 def test_a_reading_is_told_in_plain_sentences() -> None:
     world, _ = small_world()
-    lines = verified(world, world.ledger.message_rows[7]).lines()
+    row = world.ledger.message_rows[7]
+    lines = verified(world, row).lines()
     key = machines(2)[1].key.key_id
     assert lines == [
+        (f"Machine mill-1 signed this message with its enrolled key {key} (session s1, number 2)."),
+        "It measured at 2025-11-24T16:00:15.000000Z by the machine's clock: temperature 22.5.",
         (
-            f"Message 7 of collector c0 is what machine mill-1 (session s1, seq 2) signed with its "
-            f"enrolled key {key}."
+            f"Collector c0 recorded it as its message 7, received at {time_text(row.received_at)} "
+            "by the collector's clock."
         ),
-        "Measured at 2025-11-24T16:00:15.000000Z by the machine's clock: temperature 22.5.",
         (
             "Signed not before 2025-11-24T16:00:12.000000Z: it cites a checkpoint that "
-            "witnesses w0, w1 had cosigned."
+            "witnesses w0, w1 had cosigned then."
         ),
         (
-            "There not after 2025-11-24T16:00:22.000000Z: witnesses w0, w1 had cosigned a log that "
-            "contains it."
+            "In the log not after 2025-11-24T16:00:22.000000Z: by then witnesses w0, w1 had "
+            "cosigned a log that contains it."
         ),
-        f"It is anchored as entry 4 of log {ORIGIN}, size 5, cosigned by 2 witnesses (w0, w1).",
+        (
+            f"It stands under entry 4 of log {ORIGIN}, of size 5: cosigned by 2 witnesses (w0, "
+            "w1), which meets the policy's quorum (enough-witnesses)."
+        ),
         "Not proven: that the sensor told the truth, or that the machine's clock was right.",
         "Not proven: that the machine's key was not stolen, nor revoked after this was judged.",
         (
@@ -150,7 +156,7 @@ def test_without_witnesses_times_are_unknown_and_said_to_be() -> None:
     text = "\n".join(found.lines())
     assert "cosigned by no witness" in text
     assert "shows everybody the same log" in text
-    assert "by when it was there" in text
+    assert "by when it was in the log" in text
 
 
 def test_a_message_that_cites_nothing_has_no_not_before() -> None:

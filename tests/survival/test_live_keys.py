@@ -131,7 +131,10 @@ def test_a_machine_s_messages_are_revoked_from_the_named_entry_on(lay, tmp_path)
         assert index_of(place) > row["enrolled_index"]
     assert findings(line) == []
 
-    for place, word in ((SOME - 1, "signed with its enrolled key"), (SOME, "that had ended")):
+    for place, word in (
+        (SOME - 1, "signed this message with its enrolled key"),
+        (SOME, "had ended that key"),
+    ):
         file = tmp_path / f"{place}.proof"
         good(line, "prove", "--message", f"{collector}:{place}", "-o", file)
         assert word in good(line, "verify", file)
