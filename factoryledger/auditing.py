@@ -16,7 +16,7 @@ from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from factoryledger.kept_audit import KeptAudit
 from factoryledger.known_heads import KnownHeads, receipts_in
-from factoryledger.outside import vouchers
+from factoryledger.outside import heads_held, vouchers
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
@@ -30,16 +30,21 @@ def run_audit(
     kept: KeptAudit | None = None,
     heads: KnownHeads | None = None,
     receipts: Sequence[Path] = (),
+    *,
+    ask: bool = False,
 ) -> Audit:
     """Audit what the settings name; WrongUsage where they name a log that is not there.
 
     The log is asked even where it has no checkpoint: taken away, it must be missed. What an
     earlier audit left in `kept` counts, and without findings this one leaves its own there.
-    The log is held against `heads`, read before, and against `receipts` that somebody kept.
+    The log is held against `heads`, read before, and against `receipts` that somebody kept;
+    with `ask` also against what ledgers themselves hold.
     """
     since, notes = (None, ()) if kept is None else kept.load()
     elsewhere = tuple(one for path in receipts for one in receipts_in(path))
-    outside = Outside(vouchers(place), elsewhere, place.settings.clock_tolerance)
+    pinned = vouchers(place, ask=ask)
+    seen = tuple(heads_held(place)) if ask else ()
+    outside = Outside(pinned, elsewhere, seen, place.settings.clock_tolerance)
     audited = _audit(place, since, heads or KnownHeads(), outside)
     audited.notes += notes
     if kept is not None and audited.memory is not None:

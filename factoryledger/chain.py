@@ -5,15 +5,18 @@ Imported where a chain is used: it needs the extra `evm`. Verifying loads no cli
 
 import asyncio
 import stat
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchor.errors import Malformed
+from anchor.errors import Malformed, Missing
 from anchor.ledgers.evm_voucher import EvmVoucher
-from factoryledger.errors import WrongUsage
+from anchor.tree_head import Checkpoint
+from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.ledger_file import EvmPins
 
 if TYPE_CHECKING:
+    from anchor.audit.receipts import Seen
     from anchor.ledgers.evm_ledger import EvmLedger
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -46,6 +49,37 @@ def evm_voucher_asking(voucher: EvmVoucher, pins: EvmPins, receipt: bytes) -> Ev
             await node.aclose()
 
     return asyncio.run(ask())
+
+
+def contract_heads(name: str, pins: EvmPins, origin: str) -> "list[Seen]":
+    """Every checkpoint of a log that the contract holds, by the pinned node's word.
+
+    NotThere where the node does not answer, is of another chain, or the contract is not ours.
+    """
+    from anchor.audit.receipts import Seen  # noqa: PLC0415 - an audit's
+    from anchor.ledgers.evm_history import Named, history  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
+
+    contract = _octets(pins.contract)
+    named = Named(contract, _octets(pins.account), sha256(origin.encode()).digest())
+
+    async def ask() -> list[Seen]:
+        node = Node(node_url(name, pins), timeout=pins.timeout)
+        try:
+            await node.check(pins.chain_id, contract)
+            found = await history(node, named, pins.since)
+        finally:
+            await node.aclose()
+        place = f"ledger {name}, contract {pins.contract} on chain {pins.chain_id}"
+        return [
+            Seen(f"{place}, block {one.block}", Checkpoint(origin, one.event.size, one.event.root))
+            for one in found
+        ]
+
+    try:
+        return asyncio.run(ask())
+    except Missing as error:
+        raise NotThere(f"ledger {name}: {error}") from error
 
 
 def evm_ledger(name: str, pins: EvmPins, passphrase_file: Path | None) -> "EvmLedger":

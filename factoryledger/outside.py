@@ -26,6 +26,7 @@ from factoryledger.ledger_file import (
 from telemetry.backoff import Backoff
 
 if TYPE_CHECKING:
+    from anchor.audit.receipts import Seen
     from anchor.keeping.rounds import Outside
 
 _EXTRA_OF = {
@@ -68,6 +69,21 @@ def vouchers(place: Installation, *, ask: bool = False) -> dict[str, Voucher]:
     for name, pins in pinned(read, file).items():
         voucher = _voucher_or_why(name, pins)
         found[name] = asking(voucher, pins) if ask else voucher
+    return found
+
+
+def heads_held(place: Installation) -> "list[Seen]":
+    """What the pinned ledgers that keep heads themselves hold of this log: they are asked.
+
+    NotThere where one gives no answer.
+    """
+    file = place.ledgers_file
+    read = read_ledgers(file, demanded=place.settings.ledgers is not None)
+    found = list["Seen"]()
+    for name, pins in pinned(read, file).items():
+        if isinstance(pins, EvmPins) and (pins.url or pins.url_file):
+            heads = _demanded(name, lambda: import_module("factoryledger.chain").contract_heads)
+            found += heads(name, pins, place.policy.log.name)
     return found
 
 

@@ -18,6 +18,7 @@ from anchor.reading.log_reader import LogReader, LogView
 from anchor.reading.log_source import LogSource
 from anchor.reading.stored_receipts import FOLDER, StoredReceipts
 from anchor.stamped import Receipt
+from anchor.tree_head import Checkpoint
 from telemetry.canonical import plain, time_text
 
 _SECOND = 1_000_000
@@ -33,14 +34,24 @@ class KeptReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A head of this log that a ledger holds itself, as it was asked: no receipt is needed."""
+
+    place: str
+    head: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
 class Outside:
     """The outside ledgers that an audit pins, by name, and receipts kept elsewhere.
 
-    `tolerance` (seconds) is how far a machine's clock may be off without a word.
+    `seen` is what ledgers hold themselves, by the word of whom the audit may ask. `tolerance`
+    (seconds) is how far a machine's clock may be off without a word.
     """
 
     vouchers: Mapping[str, Voucher] = field(default_factory=dict)
     elsewhere: Sequence[KeptReceipt] = ()
+    seen: Sequence[Seen] = ()
     tolerance: int = 60
 
 
@@ -104,6 +115,8 @@ def check_receipts(
         check.one(kept, own=True)
     for kept in outside.elsewhere:
         check.one(kept, own=False)
+    for seen in outside.seen:
+        check.seen(seen)
     audit.ledgers += [check.reaches[name] for name in sorted(check.reaches)]
     for name in sorted(check.unpinned):
         audit.notes.append(f"receipts of ledger {name} are not checked: it is not pinned here")
@@ -159,6 +172,14 @@ class _Check:
             return
         if self._is_of_this_log(kept.place, kept.note, stamp, own=own):
             self._count(Stamped(self.policy.read(kept.note), stamp))
+
+    def seen(self, seen: Seen) -> None:
+        """A head that a ledger holds: whoever signed it, this log must begin so."""
+        if self.view is None:
+            detail = f"{seen.place} holds size {seen.head.size}, the log shows no checkpoint now"
+            self.audit.add(Finding("log-truncated", detail, self.log.key.name))
+        elif (found := check_earlier(self.view, seen.head, seen.place)) is not None:
+            self.audit.add(Finding(found.kind, found.detail, self.log.key.name))
 
     def _is_of_this_log(self, place: str, note: bytes, stamp: Stamp, *, own: bool) -> bool:
         try:

@@ -16,7 +16,8 @@ from web3.types import TxReceipt
 from anchor.errors import AnchorError, Missing, Refused
 from anchor.ledgers.evm_event import Anchored
 from anchor.ledgers.evm_fees import GWEI
-from anchor.ledgers.evm_node import Found, Node
+from anchor.ledgers.evm_history import Found, Named, history
+from anchor.ledgers.evm_node import Node
 from anchor.ledgers.evm_paying import Payer
 from anchor.ledgers.evm_proving import evm_receipt
 from anchor.ledgers.evm_ticket import MAX_ATTEMPTS, Attempt, Ticket
@@ -139,11 +140,8 @@ class EvmLedger:
         if head.size < ours.size:
             return None
         start, end = (head.block, head.block) if head.size == ours.size else (since, None)
-        if end is None:
-            end = await self._node.height()
-        events = await self._node.events(
-            ours.contract, ours.owner, ours.origin, ours.size, start, end
-        )
+        named = Named(ours.contract, ours.owner, ours.origin)
+        events = await history(self._node, named, start, end, size=ours.size)
         if not events and head.size > ours.size:
             raise Refused(
                 f"size {head.size} of this log is anchored already, so the contract takes no "

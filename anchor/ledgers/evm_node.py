@@ -7,21 +7,20 @@ do), so only its host is ever named.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientTimeout
-from eth_typing import ChecksumAddress, HexStr
+from eth_typing import BlockNumber, ChecksumAddress, HexStr
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import FilterParams, LogReceipt, RPCEndpoint, TxParams, TxReceipt
 
-from anchor.errors import AnchorError, Missing
+from anchor.errors import Missing
 from anchor.ledgers.evm_contract import compiled
-from anchor.ledgers.evm_event import EVENT, Anchored, event_of
 
 T = TypeVar("T")
 _NO_SUCH_METHOD = -32601
@@ -38,15 +37,6 @@ class Head:
     time: int
     block: int
     root: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An event of the contract, its transaction and its block."""
-
-    event: Anchored
-    transaction: bytes
-    block: int
 
 
 class Node:
@@ -172,24 +162,17 @@ class Node:
         """The call that anchors: origin's hash, size, root; the note's hash."""
         return cast("HexStr", self._contract(contract).encode_abi("anchor", [*head, note]))
 
-    async def events(  # noqa: PLR0913, PLR0917 - what JSON-RPC's filter takes
-        self, contract: bytes, owner: bytes, origin: bytes, size: int | None, start: int, end: int
-    ) -> list[Found]:
-        """The contract's events of a sender's log, of one size or all, in a range of blocks."""
-        topics = [EVENT, owner.rjust(32, b"\0"), origin]
-        if size is not None:
-            topics.append(size.to_bytes(32, "big"))
-        wanted = {
+    async def logs(
+        self, contract: bytes, topics: Sequence[bytes], start: int, end: int
+    ) -> list[LogReceipt]:
+        """What a contract wrote in a range of blocks under these topics, the first ones of it."""
+        wanted: FilterParams = {
             "address": address(contract),
-            "fromBlock": start,
-            "toBlock": end,
+            "fromBlock": BlockNumber(start),
+            "toBlock": BlockNumber(end),
             "topics": [HexStr("0x" + topic.hex()) for topic in topics],
         }
-        logs = await self._ask(self._eth.get_logs(cast("FilterParams", wanted)))
-        try:
-            return [_found(contract, log) for log in logs]
-        except AnchorError as error:
-            raise Missing(f"{self.place} gives an event that is none: {error}") from error
+        return await self._ask(self._eth.get_logs(wanted))
 
     def _contract(self, contract: bytes) -> Any:
         return self._eth.contract(address=address(contract), abi=cast("Any", compiled().abi))
@@ -233,11 +216,6 @@ class NoSuchMethod(Missing):
 def address(octets: bytes) -> ChecksumAddress:
     """An address in the spelling that web3 wants (EIP-55)."""
     return AsyncWeb3.to_checksum_address("0x" + octets.hex())
-
-
-def _found(contract: bytes, log: LogReceipt) -> Found:
-    event = event_of(contract, [bytes(t) for t in log["topics"]], bytes(log["data"]))
-    return Found(event, bytes(log["transactionHash"]), log["blockNumber"])
 
 
 async def _or_none(found: Awaitable[T]) -> T | None:

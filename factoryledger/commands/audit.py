@@ -57,6 +57,14 @@ def audit(  # noqa: PLR0913 - a command's options
         ),
     ] = None,
     ledgers: options.Ledgers = None,
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask",
+            help="Ask the nodes and servers that --ledgers names for blocks that receipts lack, "
+            "and the contract of an EVM chain for all that it holds of the log.",
+        ),
+    ] = False,
     clock_tolerance: Annotated[
         int | None,
         typer.Option(
@@ -119,7 +127,7 @@ def audit(  # noqa: PLR0913 - a command's options
         path = state or (place.data.path / "audit.json" if new else None)
         heads = KnownHeads.read(place, checkpoint or (), path)
         kept = None if path is None else KeptAudit(path, new)
-        audited = run_audit(place, kept, heads, receipts or ())
+        audited = run_audit(place, kept, heads, receipts or (), ask=ask)
         files = [] if evidence is None else write_evidence(audited, place, evidence, heads)
     if json_:
         written = {} if evidence is None else {"evidence": [str(file) for file in files]}

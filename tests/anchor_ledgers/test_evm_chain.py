@@ -1,5 +1,6 @@
 """Checkpoints onto a real chain: each at most once, none forgotten, whatever happens."""
 
+import asyncio
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,8 @@ from evm_chain import KEYS, Core, account, deployed, note_of, running
 
 from anchor.errors import Malformed, Missing, Refused
 from anchor.ledgers.evm_fees import GWEI
+from anchor.ledgers.evm_history import Named, history
+from anchor.ledgers.evm_node import Node
 from anchor.ledgers.evm_receipt import EvmReceipt
 from anchor.ledgers.evm_ticket import Ticket
 
@@ -286,3 +289,41 @@ def test_killed_at_any_step_it_is_anchored_once(core, tmp_path, where):
     core.settle(note_of(5))
     assert sizes(core) == [5]
     assert int(core.chain.rpc("eth_getTransactionCount", account().address, "latest"), 16) == 1
+
+
+def test_a_node_that_gives_few_blocks_at_once_is_asked_in_pieces(core):
+    class Narrow(Node):
+        ranges = 0
+
+        async def logs(self, contract, topics, start, end):
+            type(self).ranges += 1
+            if end - start > 600:
+                raise Missing("query returned too many blocks")
+            return await super().logs(contract, topics, start, end)
+
+    for size in (3, 8, 20):
+        core.settle(note_of(size))
+        core.chain.mine(700)
+    event = core.events()[0]
+    origin = bytes.fromhex(event["topics"][2][2:])
+    named = Named(core.contract.contract, core.owner, origin)
+
+    async def ask(at: Narrow, last: int | None = None):
+        try:
+            return await history(at, named, 0, last)
+        finally:
+            await at.aclose()
+
+    found = asyncio.run(ask(Narrow(core.chain.url)))
+    assert [one.event.size for one in found] == [3, 8, 20]
+    assert Narrow.ranges > 4
+    assert len(asyncio.run(ask(Narrow(core.chain.url), 600))) == 1
+
+
+def test_an_overtaken_checkpoint_that_was_taken_still_gets_its_receipt(core):
+    """Its ticket lost, a larger one there since: the chain's history has its event."""
+    first = core.settle(note_of(3))
+    core.settle(note_of(8))
+    core.tickets.clear()
+    assert core.advance(note_of(3)) == first
+    assert sizes(core) == [3, 8]

@@ -1,6 +1,7 @@
 """An EVM chain by the command: deployed once, anchored to, shown by a block's hash or a node."""
 
 import json
+import shutil
 import sqlite3
 import sys
 import tomllib
@@ -143,3 +144,28 @@ def test_a_proof_counts_with_its_block_pinned_or_a_nodes_word(
     file.write_text(text + f'blocks = ["{lines["block"]}"]\n')
     offline = command(*arguments)
     assert offline.out == asked.out
+
+
+def test_a_log_rewritten_with_every_key_is_caught_by_the_contract_alone(
+    command, pinned, anchored, tmp_path
+):
+    """All keys are stolen, the account's too, and every receipt beside the log is gone."""
+    assert command("audit", "--data", pinned.path, "--ask").code == 0
+    assert anchored.exists()
+    forged, other = tmp_path / "forged", tmp_path / "other.jsonl"
+    kept = shutil.ignore_patterns("ledger*.db*", "anchor.db*", "log", "audit*", "*.lock")
+    shutil.copytree(pinned.path, forged, ignore=kept)
+    command("simulate", "--machines", 3, "--duration", 5, "--seed", 8, "--out", other)
+    assert command("ingest", other, "--data", forged).code == 0
+    assert command("anchor", "--once", "--data", forged).code == 0
+    # In itself it is whole; only what nobody in the factory holds tells.
+    assert command("audit", "--data", forged).code == 0
+    caught = command("audit", "--data", forged, "--ask", "--json")
+    assert caught.code == 1
+    (finding,) = json.loads(caught.out)["findings"]
+    assert finding["kind"] in {"log-forked", "log-truncated"}
+    assert "contract 0x" in finding["detail"]
+    # Not even with an empty folder.
+    shutil.rmtree(forged / "log")
+    caught = command("audit", "--data", forged, "--ask", "--json")
+    assert "log-truncated" in {one["kind"] for one in json.loads(caught.out)["findings"]}
