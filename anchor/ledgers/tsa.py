@@ -24,6 +24,7 @@ from rfc3161_client import (
 
 from anchor.errors import Malformed, Refused
 from anchor.ledgers.ledger import Stamp
+from anchor.ledgers.tsa_der import with_sorted_certificates
 
 KIND: Final = "tsr"
 MAX_RESPONSE: Final = 1 << 16
@@ -114,11 +115,12 @@ def _decoded(receipt: bytes) -> TimeStampResponse:
     if len(receipt) > MAX_RESPONSE:
         raise Malformed(f"a time-stamp response of {len(receipt)} bytes")
     try:
-        response = decode_timestamp_response(receipt)
+        ordered = with_sorted_certificates(receipt)
+        response = decode_timestamp_response(ordered)
         whole = response.as_bytes()
     except ValueError as error:
         raise Malformed(f"no time-stamp response (RFC 3161): {error}") from error
-    if whole != receipt:
+    if whole != ordered:
         raise Malformed("no time-stamp response (RFC 3161): it is not in DER")
     return response
 

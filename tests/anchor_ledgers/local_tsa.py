@@ -36,6 +36,7 @@ default_policy = 1.2.3.4.1
 digests = sha256, sha384, sha512
 accuracy = secs:1, millisecs:500
 ess_cert_id_chain = no
+{more}
 ess_cert_id_alg = sha256
 """
 
@@ -120,7 +121,9 @@ def make_authority(folder: Path) -> Authority:
             ),
             key,
         )
-        (folder / f"{stem}.cnf").write_text(CONFIG.format(folder=folder, signer=stem))
+        # The stranger's answers bring the root that they lead to.
+        more = f"certs = {folder}/foreign.pem" if stem == "stranger" else ""
+        (folder / f"{stem}.cnf").write_text(CONFIG.format(folder=folder, signer=stem, more=more))
     _write_wrong(folder, keys["root"])
     return Authority(folder, folder / "root.pem", folder / "foreign.pem")
 

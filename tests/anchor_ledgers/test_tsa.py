@@ -69,6 +69,24 @@ def test_a_false_certificate_is_refused(authority, voucher, signer, said):
         voucher.check(NOTE, authority.stamp(authority.request(NOTE), signer))
 
 
+def test_certificates_count_in_any_order(authority, voucher):
+    """OpenSSL lists them as its files do, which is not the order of DER."""
+    receipt = authority.stamp(authority.request(NOTE), "stranger")
+    own = TsaVoucher("other", roots(authority.foreign))
+    leaf, root = (certificate(authority, stem) for stem in ("stranger", "foreign"))
+    both = {receipt.replace(leaf + root, root + leaf), receipt.replace(root + leaf, leaf + root)}
+    assert len(both) == 2
+    assert len({own.check(NOTE, one) for one in both}) == 1
+
+
+def test_a_root_that_the_answer_brings_itself_lends_no_trust(authority, voucher):
+    receipt = authority.stamp(authority.request(NOTE), "stranger")
+    assert certificate(authority, "foreign") in receipt
+    TsaVoucher("other", roots(authority.foreign)).check(NOTE, receipt)
+    with pytest.raises(Refused, match="does not lead to a pinned root: self-signed"):
+        voucher.check(NOTE, receipt)
+
+
 def test_a_key_that_is_not_for_time_stamping_is_refused(authority, voucher, stamped):
     """The same key and number, certified by the root for something else."""
     mine, other = (certificate(authority, stem) for stem in ("tsa", "wrong"))
