@@ -19,8 +19,8 @@ _BETWEEN = 1_000_000  # µs from the last message of a round to the first of the
 class Playlist:
     """Iterate once for `(line number, line, whether time begins anew with it)`.
 
-    `rounds` None goes on for ever. `complete` and `skipped` are the reading's, of the round
-    that was read last. MalformedRecording names the line that cannot be played.
+    `rounds` None goes on for ever. `complete`, `skipped` and `reasons` are the reading's, of the
+    round that was read last. MalformedRecording names the line that cannot be played.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Playlist:
         self.name = str(file)
         self.complete: bool | None = None
         self.skipped = 0
+        self.reasons: tuple[str, ...] = ()
         self._file = file
         self._opened = file.open("rb")
         self._score = score
@@ -86,3 +87,4 @@ class Playlist:
             yield from played(score, reading, self.name, self._again)
         finally:
             self.complete, self.skipped = reading.complete, reading.skipped
+            self.reasons = tuple(map(str, reading.reasons))

@@ -10,12 +10,13 @@ import secrets
 from array import array
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from recorder.pace import Controls, Pace
 from recorder.playlist import Playlist
+from recorder.report import Replayed, percentile
 from recorder.score import Score
 from telemetry.errors import (
     LinkLost,
@@ -28,35 +29,13 @@ from telemetry.link import NOBODY, Address, Credentials, Link
 from telemetry.recorded_time import stamped
 from telemetry.recording import Line
 
+__all__ = ["Replayed", "replay"]
+
 _UNANSWERED: Final = 1024  # lines in memory at once
 _DRAIN: Final = 5.0  # seconds for answers after a stop
 _NO_SUBSCRIBER: Final = 0x10
 _REFUSED: Final = 0x80
 _SHORTEST: Final = 0.0005  # seconds that a timer can tell
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What became of a recording.
-
-    `sent` lines, of them `acknowledged` by the broker (at QoS 0 there is nothing to), of
-    those `unheard` because nobody subscribes; `refused` by it. `late_…`: seconds behind the
-    line's moment, percentiles over all lines and the last line's; 0 at full speed. `skipped`
-    broken lines; `whole`: everything that was asked for was sent, and none was refused.
-    `complete` as in `Reading`.
-    """
-
-    sent: int
-    acknowledged: int
-    unheard: int
-    refused: int
-    late_p50: float
-    late_p99: float
-    late_max: float
-    late_last: float
-    skipped: int
-    whole: bool
-    complete: bool | None
 
 
 async def replay(  # noqa: PLR0913 - by keyword, most with a default
@@ -179,13 +158,14 @@ class _Player:
         return Replayed(
             sent=len(late),
             **self._codes,
-            late_p50=_percentile(late, 50),
-            late_p99=_percentile(late, 99),
-            late_max=_percentile(late, 100),
+            late_p50=percentile(late, 50),
+            late_p99=percentile(late, 99),
+            late_max=percentile(late, 100),
             late_last=self._late[-1] if self._late else 0.0,
             skipped=skipped,
             whole=self._finished and answered and complete is not False and not skipped,
             complete=complete,
+            reasons=self._playlist.reasons,
         )
 
     def _stamped(self, line: Line, *, last: bool) -> Line:
@@ -288,10 +268,3 @@ async def _first_of(*waits: Coroutine[None, None, object]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _percentile(ordered: list[float], percent: int) -> float:
-    """Give the value that `percent` of all are not above (nearest rank); 0 of none."""
-    if not ordered:
-        return 0.0
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

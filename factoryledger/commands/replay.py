@@ -128,7 +128,7 @@ def replay(  # noqa: PLR0913 - a command's options
         score_of,
         speed_of,
     )
-    from factoryledger.running import run_until_stopped  # noqa: PLC0415 - on demand
+    from factoryledger.running import run_until_stopped, say  # noqa: PLC0415 - on demand
 
     place = installation(broker=broker)
     how: dict[str, Any] = {
@@ -152,6 +152,8 @@ def replay(  # noqa: PLR0913 - a command's options
         lambda stop: _run(place, file, how, stop), log_format=place.settings.log_format
     )
     counts = asdict(replayed)
+    for reason in counts.pop("reasons"):
+        say(f"skipped: {reason}", level="warning")
     if json_:
         typer.echo(json.dumps(counts))
     else:

@@ -4,7 +4,6 @@ The collector runs in a thread with an event loop of its own, so a test may bloc
 """
 
 import asyncio
-import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,23 +21,20 @@ from collector.store_reader import LedgerReader
 from factoryledger.auditing import run_audit, sentence
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
-from factoryledger.errors import WrongUsage
 from factoryledger.identity import identity_of
 from factoryledger.installation import Installation
 from factoryledger.running import loop_factory
 from factoryledger.settings import Settings
 from factoryledger.stores import Tailed
+from factoryledger.testing.machines import keys_of
 from factoryledger.testing.mosquitto import Mosquitto
 from factoryledger.testing.stored import Message, Stored
 from telemetry.link import Arrival, Link
-from telemetry.recording import read
 from telemetry.signature import SigningKey
-from telemetry.sparkplug_topic import SparkplugTopic
-from telemetry.topic import MachineTopic, matches
+from telemetry.topic import matches
 
 Result = TypeVar("Result")
 
-_SIMULATED: Final = re.compile(r"simulated, test keys, seed (\d+)")
 _PATIENCE: Final = 10.0  # seconds
 _LOOK: Final = 0.002
 _FLUSH: Final = 0.02
@@ -125,17 +121,8 @@ class Ledger:
 
         WrongUsage for any other recording: nobody here has its machines' keys.
         """
-        from simulator.offline import test_key  # noqa: PLC0415 - the whole simulator
-
-        with file.open("rb") as opened:
-            reading = read(opened, str(file))
-            origin = "" if reading.header is None else reading.header.origin
-            match = _SIMULATED.fullmatch(origin)
-            if match is None:
-                raise WrongUsage(f"{file}: not made by the simulator, so it has no test keys")
-            names = {sender_of(line.topic) for _, line in reading} - {None}
-        for name in sorted(filter(None, names)):
-            self.enrol(name, test_key(int(match[1]), name))
+        for name, key in keys_of(file).items():
+            self.enrol(name, key)
 
     def assert_verified(self) -> None:
         """Anchor what is stored and audit all of it; AssertionError says what is not right."""
@@ -247,15 +234,6 @@ class Ledger:
             raise failure
         if not self._ready.is_set():
             raise TimeoutError(f"the collector was not ready after {_PATIENCE:g} s")
-
-
-def sender_of(topic: str) -> str | None:
-    """Who signs what is published on a topic; None where nobody does."""
-    place = MachineTopic.parse(topic)
-    if place is not None:
-        return place.machine
-    node = SparkplugTopic.parse(topic)
-    return None if node is None else node.sender
 
 
 def _apart(work: Callable[[], Result]) -> Result:

@@ -38,6 +38,7 @@ PROPERTIES = st.just(NO_PROPERTIES) | st.builds(
     Properties,
     payload_format_indicator=st.integers(0, 255),
     content_type=st.none() | TEXTS,
+    response_topic=st.none() | TEXTS,
     correlation_data=st.none() | st.binary(max_size=8),
     user_properties=st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple),
     message_expiry_interval=st.none() | st.integers(0, 2**32 - 1),

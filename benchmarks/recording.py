@@ -1,0 +1,270 @@
+"""Replaying and recording beside mqtt-recorder and mqtt-logger, each in the same run.
+
+A Mosquitto, and every program a process of its own. Prints a line of JSON for each part:
+
+times    the real session `startup-clean` (or the gallery's `workshop`) at its own speed: how far
+         each message's arrival is from its place in the recording, at a subscriber
+full     20,000 messages at QoS 1 as fast as can be: how many arrive, and how many a second
+record   20,000 messages a second at QoS 1: how many are in the file afterwards
+fixture  how long a broker, and a ledger on it, take to start for a test
+
+Run: python benchmarks/recording.py [PART…] [--seconds S] [--count N] [--rate N]
+(after `make peers broker`)
+"""
+
+import argparse
+import asyncio
+import csv
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from factoryledger.broker import LocalBroker
+from factoryledger.running import loop_factory
+from factoryledger.testing.replays import GALLERY
+from recorder.convert import convert
+from telemetry.link import Address, Arrival, Link, Subscription
+from telemetry.recording import Header, Line, Writer, read
+
+PARTS = ("times", "full", "record", "fixture")
+ROOT = Path(__file__).parents[1]
+PEERS = ROOT / ".venv-peers" / "bin"
+SESSION = ROOT.parent / "shared" / "recordings" / "startup-clean_20260512_102831.log"
+START = 1_764_000_000_000_000
+PAYLOAD = b'{"machine":"mill-01","values":[1.5,2.5,3.5],"text":"' + b"x" * 150 + b'"}'
+LOGGER = """
+import sys, time, signal
+from mqtt_logger import Recorder
+recorder = Recorder(sys.argv[1], ["bench/#"], "127.0.0.1", int(sys.argv[2]))
+recorder.start()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+try:
+    time.sleep(600)
+finally:
+    recorder.stop()
+"""
+Arrivals = list[tuple[float, str, bytes]]
+
+
+async def heard(
+    address: Address, prefix: str, count: int, player: Sequence[str], patience: float
+) -> tuple[Arrivals, int]:
+    """Listen while a program plays; what came, until `count` or silence, and its exit code."""
+    got: Arrivals = []
+    last = [time.monotonic()]
+
+    def take(arrivals: list[Arrival]) -> None:
+        now = time.monotonic()
+        last[0] = now
+        got.extend((now, one.topic, one.payload) for one in arrivals if not one.retain)
+        link.acknowledge(arrivals)
+
+    link = Link(
+        address,
+        client_id="",
+        clean_start=True,
+        subscriptions=[Subscription(f"{prefix}/#" if prefix else "#", retain_as_published=False)],
+        on_arrivals=take,
+        receive_maximum=0xFFFF,
+    )
+    async with link:
+        process = await asyncio.create_subprocess_exec(
+            *player, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        last[0] = time.monotonic() + 5
+        while len(got) < count and time.monotonic() - last[0] < patience:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        try:
+            code = await asyncio.wait_for(process.wait(), 10)
+        except TimeoutError:
+            process.kill()
+            code = await process.wait()
+    return got, code
+
+
+def players(address: Address, file: Path, folder: Path, *words: str) -> dict[str, list[str]]:
+    """The commands that replay a file, by program; mqtt-recorder gets it as its own CSV."""
+    rows = folder / f"{file.stem}.csv"
+    convert(file=file, out=rows, to="mqtt-recorder", lossy=True)
+    # It takes any retain but 0 for true.
+    with rows.open(newline="") as opened:
+        table = [[*row[:3], "0", *row[4:]] for row in csv.reader(opened)]
+    with rows.open("w", newline="") as opened:
+        csv.writer(opened).writerows(table)
+    at = ["--host", address.host, "--port", str(address.port)]
+    ours = [sys.executable, "-m", "factoryledger", "replay", str(file), "--broker", str(address)]
+    return {
+        "factoryledger": [*ours, *words],
+        "mqtt-recorder": [
+            str(PEERS / "mqtt-recorder"), *at, "--mode", "replay", "--file", str(rows),
+        ],
+    }  # fmt: skip
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many percent are not above."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def times(broker: LocalBroker, folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
+    """How far arrivals are from their places in the recording."""
+    source = SESSION if SESSION.is_file() else GALLERY / "workshop.jsonl"
+    with source.open("rb") as file:
+        lines = [line for _, line in read(file, source.name)]
+    end = lines[0].received + int(arguments.seconds * 1_000_000)
+    lines = [line for line in lines if line.received < end]
+    part = written(folder / "times.jsonl", lines)
+    found: dict[str, object] = {"recording": source.name, "messages": len(lines)}
+    for name, player in players(broker.address, part, folder, "--retain", "never").items():
+        got, _ = run(heard(broker.address, "", len(lines), player, 20))
+        errors = [
+            (at - got[0][0] - (line.received - lines[0].received) / 1e6) * 1000
+            for (at, _, _), line in zip(got, lines, strict=False)
+        ]
+        found[name] = {
+            "arrived": len(got),
+            "same": [one[1:] for one in got] == [(one.topic, one.payload) for one in lines],
+            "drift_ms": round(errors[-1], 2),
+            "p99_ms": round(percentile([abs(error) for error in errors], 99), 2),
+        }
+    return found
+
+
+def full(broker: LocalBroker, folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
+    """How many arrive, and how many a second, as fast as can be."""
+    lines = [Line(START, f"bench/{n % 100}", PAYLOAD, 1) for n in range(arguments.count)]
+    file = written(folder / "full.jsonl", lines)
+    found: dict[str, object] = {"messages": len(lines)}
+    rates = {}
+    for name, player in players(broker.address, file, folder, "--speed", "max").items():
+        got, code = run(heard(broker.address, "bench", len(lines), player, 5))
+        rates[name] = (len(got) - 1) / (got[-1][0] - got[0][0])
+        found[name] = {"arrived": len(got), "rate": round(rates[name]), "exit": code}
+    found["ratio"] = round(rates["factoryledger"] / rates["mqtt-recorder"], 1)
+    return found
+
+
+def record(broker: LocalBroker, folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
+    """How many of the messages at a rate are in the file afterwards."""
+    address, count = broker.address, arguments.count * 3
+    at = ["--host", address.host, "--port", str(address.port)]
+    csv_file, store, jsonl = folder / "r.csv", folder / "r.db", folder / "r.jsonl"
+    topics = folder / "topics.json"
+    topics.write_text('{"topics":["bench/#"]}')
+    ours = [sys.executable, "-m", "factoryledger", "record", "-o", str(jsonl), "bench/#"]
+    theirs = [str(PEERS / "mqtt-recorder"), *at, "--mode", "record", "--qos", "1"]
+    recorders: dict[str, tuple[list[str], Callable[[], int]]] = {
+        "factoryledger": ([*ours, "--broker", str(address)], lambda: whole(jsonl)),
+        "mqtt-recorder": (
+            [*theirs, "--file", str(csv_file), "--topics", str(topics)],
+            lambda: csv_file.read_bytes().count(b"bench/"),
+        ),
+        "mqtt-logger": (
+            [str(PEERS / "python"), "-c", LOGGER, str(store), str(address.port)],
+            lambda: rows(store),
+        ),
+    }
+    found: dict[str, object] = {"messages": count, "rate": arguments.rate}
+    for name, (command, counted) in recorders.items():
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(2.5)
+            seconds = run(publish(address, count, arguments.rate))
+            time.sleep(3)
+            process.send_signal(signal.SIGTERM if name == "mqtt-logger" else signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        found[name] = {"recorded": counted(), "published_per_s": round(count / seconds)}
+    return found
+
+
+async def publish(address: Address, count: int, rate: int) -> float:
+    """Publish at a rate by QoS 1, in steps of 5 ms; gives how long it took."""
+    async with Link(address, client_id="", clean_start=True) as link:
+        begun, sent, answers = time.monotonic(), 0, []
+        while sent < count:
+            due = min(count, int((time.monotonic() - begun) * rate) + 1)
+            answers += [link.post(f"bench/{n % 100}", PAYLOAD) for n in range(sent, due)]
+            sent = due
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*answers)
+        return time.monotonic() - begun
+
+
+def fixture(_: LocalBroker, folder: Path, __: argparse.Namespace) -> dict[str, object]:
+    """How long a broker and a ledger take to start, in a process that has loaded them."""
+    from factoryledger.testing.ledger import Ledger  # noqa: PLC0415 - measured beside
+    from factoryledger.testing.mosquitto import Mosquitto  # noqa: PLC0415 - measured beside
+
+    begun = time.monotonic()
+    with LocalBroker(0, folder / "fixture", embedded=False) as broker:
+        answered = time.monotonic()
+        with Ledger(Mosquitto(broker.address, "test"), folder / "ledger") as ledger:
+            ready = time.monotonic()
+            assert ledger.stored == 0
+    return {
+        "broker_ms": round((answered - begun) * 1000),
+        "ledger_ms": round((ready - answered) * 1000),
+    }
+
+
+def written(path: Path, lines: Sequence[Line]) -> Path:
+    """Write a recording."""
+    with path.open("wb") as file:
+        header = Header("benchmark", ("#",), "recorded", lines[0].received)
+        with Writer(file, header) as writer:
+            for line in lines:
+                writer.write(line)
+    return path
+
+
+def whole(path: Path) -> int:
+    """How many messages a whole recording of ours holds."""
+    with path.open("rb") as file:
+        reading = read(file, str(path))
+        count = sum(1 for _ in reading)
+    assert reading.complete, path
+    return count
+
+
+def rows(store: Path) -> int:
+    """How many messages mqtt-logger has stored."""
+    with sqlite3.connect(store) as connection:
+        count: int = connection.execute("SELECT count(*) FROM LOG").fetchone()[0]
+    return count
+
+
+def run(work):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - what the coroutine gives
+    """Run a coroutine in the loop that the commands use."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(work)
+
+
+def main() -> None:
+    """Measure the parts that are asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", default=PARTS, choices=PARTS)
+    parser.add_argument("--seconds", type=float, default=90.0)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--rate", type=int, default=20_000)
+    arguments = parser.parse_args()
+    measured = {"times": times, "full": full, "record": record, "fixture": fixture}
+    for part in arguments.parts:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with LocalBroker(0, folder / "broker", embedded=False) as broker:
+                print(json.dumps({part: measured[part](broker, folder, arguments)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
