@@ -72,6 +72,18 @@ def test_the_fixtures_in_tests_of_every_kind(pytester):
             assert len(one.roots) > 20
             assert one.stored[0].received == 1_767_225_600_000_000
 
+        @pytest.mark.parametrize("name", ["workshop", "sparkplug"])
+        def test_yesterday_as_today(name, ledger, replay):
+            replay(name, sign=ledger.data.path, rebase="now")
+            stored = ledger.stored
+            assert set(stored.statuses) <= {"accepted", "unsigned"}
+            assert stored.statuses["accepted"] > 30
+            first = stored.on("#")[0]
+            assert abs(first.received - first.time) < 60_000_000
+            stats = ledger.stats
+            assert (stats.gaps, stats.breaks) == ((), ())
+            ledger.assert_verified()
+
         def test_sparkplug_and_a_machine_of_ones_own(ledger, replay):
             replay("sparkplug", enrol=ledger)
             assert set(ledger.stored.statuses) <= {"accepted", "unsigned"}
@@ -82,7 +94,7 @@ def test_the_fixtures_in_tests_of_every_kind(pytester):
         "-W",
         "error",
     )
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=7)
 
 
 def test_a_failing_test_is_told_why(pytester):

@@ -146,3 +146,26 @@ def alive(pid):
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_replay_is_paused_by_a_signal_and_goes_on(
+    broker, topic_prefix, program, await_line, tmp_path
+):
+    path = tmp_path / "in.jsonl"
+    path.write_text(
+        "".join(
+            f'{{"topic":"{topic_prefix}/x","payload":"{n}","timestamp":"2026-05-12T10:28:3{n}Z",'
+            '"qos":1,"retain":false}\n'
+            for n in range(2)
+        )
+    )
+    replaying = program("replay", path, "--broker", str(broker.address), "--speed", 4, "--json")
+    await_line(replaying, ": ready")
+    replaying.send_signal(signal.SIGUSR1)
+    with pytest.raises(subprocess.TimeoutExpired):
+        replaying.wait(1.0)
+    replaying.send_signal(signal.SIGUSR1)
+    out, err = replaying.communicate(timeout=20)
+    assert replaying.returncode == 0, err
+    assert json.loads(out)["sent"] == 2
+    assert json.loads(out)["late_max"] < 0.5
