@@ -46,6 +46,7 @@ from anchor.proving.prove import ProvingLog
 from anchor.proving.range_prove import prove_range
 from anchor.proving.range_verify import verify_range
 from anchor.proving.verify import verify, verify_tlog
+from anchor.range_file import RangeFile
 from anchor.reading.log_reader import LogReader
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
@@ -63,6 +64,7 @@ ANSWERS = {
     "cve_2026_56864_unbound_text": [
         "test_known_attacks.py::test_nothing_is_told_that_the_proven_bytes_do_not_say",
         "test_known_attacks.py::test_what_a_machine_names_starts_no_line_of_ours",
+        "test_known_attacks.py::test_a_wider_question_than_was_proved_leaves_its_ends_open",
         "test_known_attacks.py::test_a_member_more_is_refused_wherever_it_stands",
         "test_known_attacks.py::test_extra_data_of_a_strangers_proof_is_labelled",
     ],
@@ -179,6 +181,20 @@ def test_what_a_machine_names_starts_no_line_of_ours() -> None:
     assert all(line.isprintable() for line in told_)
     assert sum("\\u001b[2K" in line for line in told_) == 3
     assert fleet[0].name in told_[0]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(100, 120), (105, 120), (100, 115), (90, 200)])
+def test_a_wider_question_than_was_proved_leaves_its_ends_open(start: int, stop: int) -> None:
+    """From and to of a range file are bound by nothing: they ask, and the messages answer."""
+    world, machine = filled()
+    file = RangeFile.from_bytes(told(world, machine.name, 105, 115)[0])
+    assert not any("nothing was made" in gap for gap in verify_range(
+        file.to_bytes(), world.policy).not_proven())  # fmt: skip
+    asked = replace(file, start=(START + start) * US, stop=(START + stop) * US)
+    open_ends = list(verify_range(asked.to_bytes(), world.policy).not_proven())
+    before = any("before the first message here" in gap for gap in open_ends)
+    after = any("after the last message here" in gap for gap in open_ends)
+    assert (before, after) == (start < 105, stop > 115)
 
 
 @pytest.mark.parametrize(
