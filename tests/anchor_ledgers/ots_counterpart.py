@@ -173,7 +173,8 @@ class Calendar(Server):
     Each is given the status and body of the honest answer, and gives what is answered.
     """
 
-    def __init__(self, chain):
+    def __init__(self, chain, levels=1):
+        self.levels = levels  # of the block's own tree, beside its transaction
         self.chain, self.submitted, self.asked = chain, [], 0
         self.waiting, self.ready = {}, {}
         self.delay = 0.0
@@ -220,13 +221,14 @@ class Calendar(Server):
                 above.append((sha256(left[0] + right[0]), left[1] + right[1]))
             level = above + (level[-1:] if len(level) % 2 else [])
         tip = level[0][0]
-        front, back, beside = os.urandom(60), bytes(4), os.urandom(32)
-        transaction = sha256(sha256(front + tip + back))
-        root = sha256(sha256(beside + transaction))
+        front, back = os.urandom(60), bytes(4)
+        root, end = sha256(sha256(front + tip + back)), prepend(front) + append(back) + HASH * 2
+        for beside in (os.urandom(32) for _ in range(self.levels)):
+            root, end = sha256(sha256(beside + root)), end + prepend(beside) + HASH * 2
         height = self.chain.mine(root)
-        end = prepend(front) + append(back) + HASH + HASH + prepend(beside) + HASH + HASH
+        end += in_block(height)
         for commitment, way in ways.items():
-            self.ready[commitment] = way + end + in_block(height)
+            self.ready[commitment] = way + end
         self.waiting = {}
         return height
 
