@@ -19,6 +19,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import FilterParams, LogReceipt, RPCEndpoint, TxParams, TxReceipt
 
+import anchor.ledgers.evm_recursion  # noqa: F401 - undoes what eth-account does
 from anchor.errors import Missing
 from anchor.ledgers.evm_contract import compiled
 
