@@ -7,6 +7,7 @@ again before it is given.
 from anchor.errors import Malformed
 from anchor.note import VerifierKey
 from anchor.policy import Policy
+from anchor.policy_text import items_of
 
 _NEXT = "-next"
 _EITHER = "-either"
@@ -25,7 +26,7 @@ def overlap(data: bytes, name: str, key: VerifierKey) -> bytes:
         raise Malformed(f"the key of witness {name} is being rotated: end that first")
     changed = list[str]()
     for line in _lines(data):
-        words = line.split()
+        words = items_of(line)
         if words[:2] == ["witness", name]:
             url = words[3:]
             changed.append(line)
@@ -44,7 +45,7 @@ def settle(data: bytes, name: str) -> bytes:
         raise Malformed(f"the key of witness {name!r} is not being rotated")
     changed = list[str]()
     for line in _lines(data):
-        words = line.split()
+        words = items_of(line)
         if words[:2] == ["witness", name]:
             changed.append(" ".join(["witness", name, str(following.key), *words[3:]]))
         elif words[:2] not in (["witness", f"{name}{_NEXT}"], ["group", f"{name}{_EITHER}"]):

@@ -38,7 +38,7 @@ from anchor.note import (
     sign_note,
 )
 from anchor.policy import Policy, write_policy
-from anchor.policy_text import Witness
+from anchor.policy_text import Witness, items_of
 from anchor.proof_file import IncludedEntry, ProofFile
 from anchor.range_file import ErasedMessage, RangeFile, RangeMessage, RangePart
 from anchor.reading.log_memory import Memory
@@ -243,7 +243,10 @@ def policies(draw):
     names = draw(
         st.lists(
             # A key name may hold U+007F and C2SP tlog-policy no such octet.
-            key_names.filter(
+            # Of spaces, only U+0020 and tab divide a policy's line.
+            st.lists(key_names | st.sampled_from(["\u00a0", "\u2028"]), min_size=1, max_size=3)
+            .map("".join)
+            .filter(
                 lambda n: n not in {"none", "enough-witnesses"} and n[0] != "#" and "\x7f" not in n
             ),
             min_size=len(algorithms),
@@ -275,7 +278,9 @@ def policy_arguments(data: bytes) -> tuple[Any, ...]:
     read = Policy.from_bytes(data)
     quorum: Any = read.quorum
     if read.groups:
-        (quorum,) = (line.split()[2] for line in data.decode().split("\n") if line[:6] == "group ")
+        (quorum,) = (
+            items_of(line)[2] for line in data.decode().split("\n") if line[:6] == "group "
+        )
     quorum = int(quorum) if quorum.isdigit() and quorum not in read.witnesses else quorum
     return (read.log, read.operator, tuple(read.witnesses.values()), quorum)
 

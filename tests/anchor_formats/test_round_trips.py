@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes as digests
 from cryptography.hazmat.primitives.asymmetric import ec
-from format_table import FORMATS, LOG, damaged, heads, key_names
+from format_table import FORMATS, LOG, damaged, heads, key_names, policies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +23,8 @@ from anchor.note import (
     VerifierKey,
     sign_note,
 )
+from anchor.policy import Policy, write_policy
+from anchor.policy_overlap import overlap, settle
 
 READERS = {"from_bytes", "from_text", "from_path", "entries_from_path", "unpack_entries"}
 READERS |= {"evidence_from_bytes"}
@@ -80,6 +82,28 @@ def test_a_cosignature_comes_back_with_its_time(head, algorithm, name, time):
     note = Note.from_bytes(sign_note(head.to_text(), LOG))
     signed = Note.from_bytes(note.with_signatures(cosign(key, note.text, time)).to_bytes())
     assert check_cosignature(signed, key.verifier) == time
+
+
+@settings(deadline=None, max_examples=60)
+@given(policies().filter(lambda said: said[2]), st.data())
+def test_a_witness_s_key_rotated_in_a_policy_leaves_the_rest(said, data):
+    """Overlap, then settle: the policy of before with the new key, and the same quorum."""
+    policy = write_policy(*said)
+    before = Policy.from_bytes(policy)
+    name = data.draw(st.sampled_from(sorted(before.witnesses)))
+    key = SignerKey.from_seed("next.example", bytes([77]) * 32, COSIGNATURE).verifier
+    both = overlap(policy, name, key)
+    after = Policy.from_bytes(settle(both, name))
+    assert (after.logs, after.operator, after.quorum) == (
+        before.logs, before.operator, before.quorum,
+    )  # fmt: skip
+    assert {n: w.key for n, w in after.witnesses.items()} == {
+        n: key if n == name else w.key for n, w in before.witnesses.items()
+    }
+    some = data.draw(st.sets(st.sampled_from(sorted(before.witnesses))))
+    assert after.met_by(some) == before.met_by(some)
+    either = {f"{name}-next" if n == name else n for n in some}
+    assert Policy.from_bytes(both).met_by(either) == before.met_by(some)
 
 
 @settings(deadline=None, max_examples=30)
