@@ -142,7 +142,8 @@ def test_another_history_that_the_tiles_still_show_is_a_fork() -> None:
     files, note = ahead(world)
     other = publish(world.anchor, [b"another", *world.entries[1:4]])["checkpoint"]
     found, log = audited(world, {**files, "checkpoint": world.cosign(other)}, witnessed=[note])
-    assert "log-forked" in {f.kind for f in found.findings}
+    details = [f.detail for f in found.findings if f.kind == "log-forked"]
+    assert any("than its tree of size" in detail for detail in details), details
     made = list(evidence_of(found, world.ledger, world.policy, log=log, known=[note]))
     assert made
     assert all(check_evidence(data, world.policy).blame[0] == ORIGIN for _, data in made)
@@ -216,6 +217,11 @@ def test_a_history_signed_again_with_a_stolen_collector_key_convicts_it(batches:
         assert (finding.kind, finding.collector) == ("batch-altered", "c0")
         convicted = check_evidence(data, world.policy)
         assert (convicted.kind, convicted.blame) == ("equivocation", (C0,))
+    # Each contradiction by itself, also where the store has neither tree of the two.
+    for finding in found.findings:
+        if finding.signed is not None:
+            one = Audit(findings=[finding])
+            assert list(evidence_of(one, world.ledger, world.policy, log=log)), finding
 
 
 def test_two_histories_by_two_keys_of_one_collector_convict_neither() -> None:
