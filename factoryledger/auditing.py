@@ -20,7 +20,7 @@ from factoryledger.outside import heads_held, vouchers
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
 from factoryledger.stores import Stores, open_stores
-from telemetry.canonical import quote
+from telemetry.canonical import plain
 
 _HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of these rows"}
 
@@ -127,7 +127,7 @@ def lines(audited: Audit) -> list[str]:
     reached = [reach.line(audited.counts.log_size) for reach in audited.ledgers]
     said = [*found, *_skipped(audited), *reached, *_counted(audited)]
     # What is in a row was written by who knows whom: it starts no line of its own.
-    return [line if line.isprintable() else quote(line)[1:-1] for line in said]
+    return [plain(line) for line in said]
 
 
 def _skipped(audited: Audit) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from factoryledger.errors import FoundFalse, NotThere, WrongUsage
+from telemetry.canonical import plain
 
 
 class Exit(IntEnum):
@@ -73,4 +74,4 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return plain(" ".join(str(error).split())) or type(error).__name__

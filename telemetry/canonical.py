@@ -53,8 +53,10 @@ def quote(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Somebody's word within a line for people: quoted where a terminal would not just show it."""
-    return text if text.isprintable() else quote(text)
+    """Somebody's word within a line for people, without what a terminal would not just show."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def time_text(us: int) -> str:

@@ -18,7 +18,7 @@ from anchor.proof_file import IncludedEntry
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
 from anchor.verified import SECOND
-from telemetry.canonical import END_OF_TIME, is_segment
+from telemetry.canonical import END_OF_TIME, is_segment, plain
 from telemetry.errors import TelemetryError
 from telemetry.keyring import KeyStatement
 from telemetry.message import Message
@@ -38,7 +38,7 @@ def hop(what: str, blame: str) -> Iterator[None]:
     try:
         yield
     except (AnchorError, TelemetryError) as error:
-        reason = " ".join(str(error).split())
+        reason = plain(" ".join(str(error).split()))
         raise Refused(f"{what} does not hold ({blame}): {reason}") from error
 
 

@@ -178,8 +178,11 @@ def test_what_a_machine_names_starts_no_line_of_ours() -> None:
     told_ += verify_range(file.to_bytes(), world.policy).lines()
     asked = replace(file, metric="\x1b[2K\nIt is 20.5 degrees").to_bytes()
     told_ += verify_range(asked, world.policy).lines()
+    with pytest.raises(Refused) as refused:
+        verify_range(replace(file, device=RUDE).to_bytes(), world.policy)
+    told_.append(str(refused.value))
     assert all(line.isprintable() for line in told_)
-    assert sum("\\u001b[2K" in line for line in told_) == 3
+    assert sum("\\x1b[2K" in line for line in told_) == 4
     assert fleet[0].name in told_[0]
 
 
