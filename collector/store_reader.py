@@ -175,8 +175,7 @@ class LedgerReader:
         order = "ORDER BY device, session, seq LIMIT ?"
         page = self._page(query + order, (_PAGE,))
         while page:
-            for row in page:
-                yield (row[0], row[1], row[2], row[3], row[4], row[5])
+            yield from map(tuple, page)
             after = "WHERE (device, session, seq) > (?, ?, ?) "
             page = self._page(query + after + order, (*page[-1][:3], _PAGE))
 

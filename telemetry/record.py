@@ -60,15 +60,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     def to_bytes(self) -> bytes:
         """Write the leaf; NotCanonical where the parts contradict each other."""
         _check(self)
-        original = "null" if self.original is None else self.original
         properties = "null" if self.properties is None else quote(self.properties)
         body = "null" if self.body is None else f'"{b64(self.body)}"'
-        return (
-            f'{{"record":1,"received":{self.received},"original":{original}'
-            f',"topic":{quote(self.topic)},"properties":{properties}'
-            f',"status":"{self.status}",{self._named()}'
+        said = (
+            f',"properties":{properties},"status":"{self.status}",{self._named()}'
             f',"payload":"{b64(self.payload)}","body":{body}}}'
-        ).encode("ascii")
+        )
+        return b"".join(
+            (_opening(self.received, self.original), _topic(self.topic), said.encode("ascii"))
+        )
 
     def _named(self) -> str:
         """Spell the members between status and payload, checked: nothing in them to escape."""
@@ -106,7 +106,7 @@ def unsigned_record(
     if len(payload) != _HASH_LENGTH:
         _check_hash("payload", payload)
     opening = _opening(received, original)
-    said = _spelled(topic) if len(topic) <= _CACHED_LENGTH else quote(topic).encode("ascii")
+    said = _topic(topic)
     hashed = b2a_base64(payload, newline=False)
     if properties is None:
         return b"".join((opening, said, _UNSIGNED_BARE, hashed, _NO_BODY))
@@ -120,6 +120,10 @@ def _opening(received: int, original: int | None) -> bytes:
     _check_times(received, original)
     before = "null" if original is None else original
     return f'{{"record":1,"received":{received},"original":{before},"topic":'.encode("ascii")
+
+
+def _topic(topic: str) -> bytes:
+    return _spelled(topic) if len(topic) <= _CACHED_LENGTH else quote(topic).encode("ascii")
 
 
 @lru_cache(maxsize=4096)
@@ -176,7 +180,6 @@ def _check(record: Record) -> None:
     status = record.status
     if status not in _STATUSES:
         raise NotCanonical(f"a record of no known status: {status!r}")
-    _check_times(record.received, record.original)
     _check_hash("payload", record.payload)
     if (record.body is None) != (status == "unsigned"):
         raise NotCanonical("a record has a body hash, and only then, if it was signed")

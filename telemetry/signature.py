@@ -6,12 +6,10 @@ verifies. Signatures cover exact bytes: nothing is re-serialised. Pure but for `
 
 import binascii
 import hashlib
-from functools import lru_cache
 from typing import Final
 
-from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey as _NaclVerifyKey
 from nacl.utils import random
 
 from telemetry.errors import WeakKey
@@ -103,15 +101,10 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     if len(public_key) != KEY_LENGTH or len(signature) != SIGNATURE_LENGTH:
         return False
     try:
-        _verifier(public_key).verify(message, signature)
+        crypto_sign_open(signature + message, public_key)
     except BadSignatureError:
         return False
     return True
-
-
-@lru_cache(maxsize=4096)
-def _verifier(public_key: bytes) -> _NaclVerifyKey:
-    return _NaclVerifyKey(public_key)
 
 
 def signed_bytes(topic: MachineTopic, body: bytes) -> bytes:

@@ -79,16 +79,19 @@ class ClaimsCheck:
         claims = ClaimSum(self.nonce)
         before: tuple[Any, ...] | None = None
         earlier = dict.fromkeys(self.starts, 0)
+        sums = bool(self.starts) or self.totals is not None
         for claim in self.inquiry.ledger.claims():
             if self._later(claim):
                 continue
-            if claim[:3] == before:
+            number = claim[:3]
+            if number == before:
                 self._find("duplicate", "this number is claimed twice", claim)
-            before = claim[:3]
-            if self._sum_up(claim, earlier):
+            before = number
+            if sums and self._sum_up(claim, earlier):
                 continue
             claims.add(claim)
-            self._name_deleted(claim)
+            if self.deleted:
+                self._name_deleted(claim)
         self._check_earlier(earlier)
         for (collector, position), detail in self.deleted.items():
             self.inquiry.audit.add(
@@ -133,7 +136,7 @@ class ClaimsCheck:
 
     def _later(self, claim: Claim) -> bool:
         """Whether the claim came after its collector was read; one that is false is found."""
-        *_, collector, position, _ = claim
+        _, _, _, collector, position, _ = claim
         end = self.ends.get(collector) if type(collector) is str else None
         if end is None or type(position) is not int or position < end:
             return False
@@ -143,7 +146,7 @@ class ClaimsCheck:
         return True
 
     def _name_deleted(self, claim: Claim) -> None:
-        detail = self.deleted.pop(_place(claim), None) if self.deleted else None
+        detail = self.deleted.pop(_place(claim), None)
         if detail is not None:
             self.named.add(_place(claim))
             self._find("deleted", detail, claim)

@@ -8,7 +8,7 @@ farthest outside.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from anchor.audit.findings import Audit
 from anchor.audit.receipts import Outside, Stamped
@@ -67,6 +67,17 @@ class WrongClock:
         )
 
 
+class Told(NamedTuple):
+    """Where a message stands, whose it is, when that says it was made, which checkpoint it cites."""
+
+    collector: str
+    position: int
+    device: str
+    key: str
+    time: int
+    cited: bytes | None
+
+
 @dataclass(slots=True)
 class Clocks:
     """Compares each message's own time with its bounds; `log` None compares nothing."""
@@ -79,7 +90,7 @@ class Clocks:
     _kept: KeptCheckpoints | None = None
     _before: dict[bytes, int | None] = field(default_factory=dict)
     # By device: the message with the latest time since the last batch's end.
-    _latest: dict[str, MessageRow] = field(default_factory=dict)
+    _latest: dict[str, Told] = field(default_factory=dict)
     # Until which size the bound from above is the one that is known.
     _span: tuple[int, int, int | None] = (0, 0, None)
     _found: dict[tuple[str, Side], WrongClock] = field(default_factory=dict)
@@ -103,16 +114,25 @@ class Clocks:
         if self.log is not None and (self.stamped or self.policy.lacking(())):
             self._kept = KeptCheckpoints(self.log, self.policy)
 
+    @property
+    def compare(self) -> bool:
+        """Whether there is anything to compare with."""
+        return self._kept is not None
+
     def add(self, row: MessageRow, cited: bytes | None) -> None:
         """A message that holds, and the checkpoint that it cites."""
-        if self._kept is None or row.time is None or row.device is None:
-            return
-        before = None if cited is None else self._not_before(cited)
-        if before is not None and row.time < before:
-            self._note(row, "behind", before)
-        known = self._latest.get(row.device)
-        if known is None or row.time > (known.time or 0):
-            self._latest[row.device] = row
+        if self._kept is not None and row.time is not None and row.device is not None:
+            told = Told(row.collector, row.position, row.device, row.key or "", row.time, cited)
+            self.hear(told)
+
+    def hear(self, told: Told) -> None:
+        """The same, of one that is known to say its time; only where there is a `compare`."""
+        before = None if told.cited is None else self._not_before(told.cited)
+        if before is not None and told.time < before:
+            self._note(told, "behind", before)
+        known = self._latest.get(told.device)
+        if known is None or told.time > known.time:
+            self._latest[told.device] = told
 
     def close(self, anchored: int | None) -> None:
         """A batch ends, whose checkpoint is this entry of the anchor log."""
@@ -120,29 +140,27 @@ class Clocks:
         bound = None if anchored is None or not latest else self._not_after(anchored)
         if bound is None:
             return
-        for row in latest.values():
-            if row.time is not None and row.time > bound:
-                self._note(row, "ahead", bound)
+        for told in latest.values():
+            if told.time > bound:
+                self._note(told, "ahead", bound)
 
     def finish(self) -> None:
         """Say what was found, the farthest first."""
         found = (w for w in self._found.values() if w.seconds > self.outside.tolerance)
         self.audit.clocks += sorted(found, key=lambda one: (-one.seconds, one.device))
 
-    def _note(self, row: MessageRow, side: Side, bound: int) -> None:
-        assert row.device is not None
-        assert row.time is not None
-        seconds = abs(row.time - bound) / _SECOND
-        known = self._found.get((row.device, side))
+    def _note(self, told: Told, side: Side, bound: int) -> None:
+        seconds = abs(told.time - bound) / _SECOND
+        known = self._found.get((told.device, side))
         if known is None or seconds > known.seconds:
-            self._found[row.device, side] = WrongClock(
-                row.device,
-                row.key or "",
+            self._found[told.device, side] = WrongClock(
+                told.device,
+                told.key,
                 side,
                 seconds,
-                row.collector,
-                row.position,
-                row.time,
+                told.collector,
+                told.position,
+                told.time,
                 bound,
             )
 

@@ -152,7 +152,8 @@ class CollectorPass:
 
     def _rows(self) -> Iterator[Rows]:
         nonce = self.across.claims.nonce
-        source = Source(self.inquiry.ledger, self.row.id, self.keys.at, nonce)
+        clocks = self.across.clocks.compare
+        source = Source(self.inquiry.ledger, self.row.id, self.keys.at, nonce, clocks)
         return rows_of(source, self.keys.statements, self.crew, self.trail.position)
 
     def _follow_all(self, rows: Rows) -> None:
@@ -188,7 +189,7 @@ class CollectorPass:
 
     def _fold(self, rows: Summary) -> None:
         """Follow rows by their summary, up to a root that does not hold or the last there is."""
-        cited, counted = deque(rows.cited), deque(rows.counted)
+        cited, counted, told = deque(rows.cited), deque(rows.counted), deque(rows.told)
         while self.trail.position < rows.stop and self.trail.agreed:
             if self._head is None:
                 self._head = self.batches.next()
@@ -201,6 +202,8 @@ class CollectorPass:
             while cited and cited[0][0][1] < end:
                 raw, said = cited.popleft()
                 self.across.citations.check(MessageRow(*raw), said)
+            while told and told[0].position < end:
+                self.across.clocks.hear(told.popleft())
             if end == self._head.checkpoint.size and self._close() == "neither":
                 break
         if self.trail.position < rows.stop:
@@ -221,8 +224,11 @@ class CollectorPass:
                 row = MessageRow(*examined.row)
                 self.check.received = row.received_at
                 self._count({row.status: 1})
-                if row.status == "accepted":
-                    self._follow(row, Checked(examined.leaf, None, examined.said))
+                if row.status == "accepted" and examined.said is not None:
+                    self.across.claims.add(row)
+                    self.across.decoded.note(row)
+                    body = row.body_hash or b""
+                    self.across.chains.add(row, body, examined.said.prev, known=True)
 
     def _come_to(self, examined: Examined) -> None:
         good = examined if isinstance(examined, Good) else None

@@ -50,18 +50,18 @@ class Crew:
         self,
         collector: str,
         statements: Sequence[KeyStatement],
-        nonce: bytes,
+        how: tuple[bytes, bool],
         spans: Iterable[tuple[int, int]],
     ) -> Iterator[tuple[int, Rows]]:
         """Read these ranges of positions, in order; with each comes where it ends.
 
-        Fewer come where a process dies.
+        `how` is what `Source` ends with. Fewer come where a process dies.
         """
         pool = ProcessPoolExecutor(
             self.processes,
             mp_context=_context(),
             initializer=_begin,
-            initargs=(self.open_ledger, collector, list(statements), nonce),
+            initargs=(self.open_ledger, collector, list(statements), *how),
         )
         try:
             with suppress(BrokenProcessPool):
@@ -103,13 +103,17 @@ _SOURCE: list[Source] = []
 
 
 def _begin(
-    open_ledger: OpenLedger, collector: str, statements: Sequence[KeyStatement], nonce: bytes
+    open_ledger: OpenLedger,
+    collector: str,
+    statements: Sequence[KeyStatement],
+    nonce: bytes,
+    clocks: bool,
 ) -> None:
     # Ctrl-C reaches the whole group: who leads it says when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ledger = store_of(open_ledger(), collector)
     assert isinstance(ledger, Paged)
-    _SOURCE[:] = [Source(ledger, collector, KeysInOrder(statements), nonce)]
+    _SOURCE[:] = [Source(ledger, collector, KeysInOrder(statements), nonce, clocks)]
 
 
 def _read(start: int, stop: int) -> Rows:

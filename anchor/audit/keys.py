@@ -102,6 +102,8 @@ class KeyTrail:
 
         Cheap as long as the numbers do not fall, as an honest collector's do not.
         """
+        if applied == self.keyring.applied:
+            return self.keyring
         if not self.has(applied):
             return None
         if applied < self.keyring.applied:

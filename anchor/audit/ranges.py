@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from anchor.audit.chain import Link, Run
 from anchor.audit.claims import Claim, sum_of
+from anchor.audit.clocks import Told
 from anchor.audit.examine import (
     Examined,
     Held,
@@ -38,6 +39,8 @@ class Source(NamedTuple):
     collector: str
     keys: KeysAt
     nonce: bytes
+    clocks: bool = False
+    """Whether machines' clocks are compared with anything."""
 
 
 class Summary(NamedTuple):
@@ -46,7 +49,8 @@ class Summary(NamedTuple):
     Receive times never go back from `received` to `received_last`, key entries counted never
     from `counted`, where each number with the position that has it first is noted. `claims` is
     the sum over accepted rows, `runs` are their chains. `cited` has the first row (without its
-    payload) that cites each checkpoint, `sparkplug` the accepted rows that may have readings.
+    payload) that cites each checkpoint, `sparkplug` the accepted rows that may have readings,
+    `told` what accepted rows say of the time, where that is asked.
     """
 
     start: int
@@ -60,6 +64,7 @@ class Summary(NamedTuple):
     runs: Sequence[Run]
     cited: Sequence[tuple[RawRow, Cited]]
     sparkplug: Sequence[RawRow]
+    told: Sequence[Told]
 
 
 Rows = Summary | list[Examined]
@@ -115,6 +120,7 @@ def _summary(
         runs=runs,
         cited=_cited(followed),
         sparkplug=[without_payload(raw) for raw, _ in followed if f"{NAMESPACE}/" in raw[4]],
+        told=_told(followed) if source.clocks else (),
     )
 
 
@@ -146,6 +152,13 @@ def _counted(rows: Sequence[RawRow]) -> list[tuple[int, int]] | None:
 
 def _claim(raw: RawRow) -> Claim:
     return (raw[7], raw[8], raw[9], raw[0], raw[1], raw[16])
+
+
+def _told(followed: _Followed) -> list[Told]:
+    return [
+        Told(raw[0], raw[1], raw[7], raw[12], raw[10], said.anchor.note if said.anchor else None)
+        for raw, said in followed
+    ]
 
 
 def _cited(followed: _Followed) -> list[tuple[RawRow, Cited]]:

@@ -39,7 +39,7 @@ def rows_of(
     span = RANGE if crew is None else crew.span
     if crew is not None and crew.processes > 1 and count - first >= crew.worth:
         ranges = spans_of(first, count, span)
-        for stop, rows in crew.read(collector, statements, source.nonce, ranges):
+        for stop, rows in crew.read(collector, statements, source[3:], ranges):
             start = stop
             yield rows
     for begin, stop in spans_of(start, count, span):

@@ -113,7 +113,9 @@ def message(
         return malformed(machine)
     if how < 0.12:
         return machine.enclosed(world.time(), b"\x08\x01")
-    return machine.message(world.time())
+    # Some clocks are wrong.
+    wrong = chance.choice([-1, 1]) * chance.randrange(10**9) if how < 0.2 else 0
+    return machine.message(world.time() + wrong)
 
 
 @pytest.fixture(scope="module", params=range(3))
@@ -144,6 +146,7 @@ def test_an_untouched_store_is_the_same_either_way(original: Original, span: int
     assert by_row.counts.gaps > 0
     assert by_row.counts.breaks > 0
     assert by_row.counts.citations > 0
+    assert {clock.side for clock in by_row.clocks} == {"ahead", "behind"}
 
 
 def test_most_ranges_are_told_in_a_few_words(original: Original) -> None:
