@@ -68,7 +68,7 @@ class WrongClock:
 
 
 class Told(NamedTuple):
-    """Where a message stands, whose it is, when that says it was made, which checkpoint it cites."""
+    """Where a message stands, whose it is, when it was made by their clock, what it cites."""
 
     collector: str
     position: int
