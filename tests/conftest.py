@@ -9,6 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is: no test fails by that.
+settings.register_profile("factoryledger", deadline=None)
+settings.load_profile("factoryledger")
 
 # Tests are imported by path; the modules that they share are not, so their folder is named.
 sys.path.insert(0, str(Path(__file__).parent))

@@ -21,7 +21,7 @@ def test_an_isolation_forest_finds_most_faults(tmp_path):
     scenario = load_scenario(ROOT / "examples" / "anomaly_detection.yaml")
     machines, out = plant_of(scenario, 0), tmp_path / "factory.csv"
     faults = schedule(scenario.faults, machines)
-    export(machines=machines, duration=18_000, interval=2, out=out, faults=faults)
+    export(machines=machines, duration=18_000, interval=4, out=out, faults=faults)
     example = ROOT / "examples" / "anomaly_detection.py"
 
     done = subprocess.run(

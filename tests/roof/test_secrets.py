@@ -25,11 +25,15 @@ class Secrets:
 
     def __init__(self, data: Path, passphrase: Path):
         self.data, self.passphrase, self.seeds = data, passphrase, dict[bytes, str]()
+        self._known = set[bytes]()
 
     def look(self):
         keys = DataDir(self.data, self.passphrase).keys
         for stem in keys.stems():
-            self.seeds[keys.read(stem).seed] = stem
+            content = (keys.folder / f"{stem}.key").read_bytes()
+            if content not in self._known:  # to open a sealed one takes its time
+                self._known.add(content)
+                self.seeds[keys.read(stem).seed] = stem
 
     def found_in(self, content: bytes) -> list[str]:
         found = [stem for seed, stem in self.seeds.items() for s in spellings(seed) if s in content]
