@@ -13,6 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from anchor.errors import Refused
+from telemetry.canonical import END_OF_TIME
+
+_SECOND = 1_000_000
+
 Keep = Callable[[bytes], Awaitable[None]]
 """Makes a ticket durable; the one before is forgotten."""
 
@@ -36,6 +41,10 @@ class Stamp:
     lacking: str | None = None
     not_shown: tuple[str, ...] = ()
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.time * _SECOND < END_OF_TIME:
+            raise Refused(f"ledger {self.ledger} states a time outside of the years 1970 to 9999")
 
 
 class Ledger(Protocol):

@@ -22,7 +22,7 @@ PINNED = {name: Notary(None, name) for name in ("a", "b")}
 
 def audit_of(world, elsewhere=(), vouchers=PINNED, tolerance=60):
     log = LogReader(MemorySource(world.published), world.anchor.verifier)
-    outside = Outside(vouchers, tuple(elsewhere), tolerance)
+    outside = Outside(vouchers, tuple(elsewhere), tolerance=tolerance)
     return audit(ledger=world.ledger, log=log, policy=world.policy, outside=outside)
 
 

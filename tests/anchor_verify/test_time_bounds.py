@@ -286,3 +286,12 @@ def test_a_range_carries_stamps_as_well(stamped):
     plain = replace(file, parts=tuple(replace(part, stamped=()) for part in file.parts))
     assert b'"version":1' in plain.to_bytes()
     assert verify_range(plain.to_bytes(), world.policy).stamps == ()
+
+
+@pytest.mark.parametrize("time", [-1, -(10**12), 253_402_300_800, 2**63])
+def test_a_ledger_that_states_no_time_of_ours_is_refused(stamped, time):
+    world, _, notes, vouchers = stamped
+    proof = proof_of(world, 0, vouchers)
+    false = stamped_with(proof, data=receipt_of(notes[1], time))
+    with pytest.raises(Refused, match="outside of the years 1970 to 9999"):
+        verify(false.to_bytes(), world.policy, vouchers)
