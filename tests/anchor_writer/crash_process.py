@@ -1,4 +1,4 @@
-"""Run as a program: `crash_process.py BASE OUT`; at each durable step in turn a process is killed.
+"""Run as a program, `crash_process.py BASE OUT SCENARIO`: killed at each durable step in turn.
 
 For step 1, 2, … a child runs the scenario in its own copy of BASE, `OUT/<step>`, and kills
 itself with SIGKILL right after that step; the program ends when a child reaches the end. It
@@ -9,14 +9,15 @@ import os
 import signal
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import structlog
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from crash_scenario import copy, plant_of_base, run
 from faults import AFTER, FaultyDurable
 
 MOST = 1000
@@ -26,14 +27,14 @@ def kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_child(folder: Path, step: int) -> int:
+def run_child(scenario: ModuleType, folder: Path, step: int) -> int:
     """Fork, run, wait: the signal that ended the child, or 0 for a clean end."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
             durable = FaultyDurable(step, AFTER, kill_self)
-            run(folder, durable, partial(durable.step, "witness"))
+            scenario.run(folder, durable, partial(durable.step, "witness"))
             code = 0
         finally:
             os._exit(code)
@@ -45,15 +46,16 @@ def run_child(folder: Path, step: int) -> int:
     return 0
 
 
-def main(base: Path, out: Path) -> None:
+def main(base: Path, out: Path, scenario: ModuleType) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    plant_of_base()
+    scenario.plant_at(0)
     for step in range(1, MOST):
-        if run_child(copy(base, out / str(step)), step) != signal.SIGKILL:
+        folder = scenario.copy(base, out / str(step))
+        if run_child(scenario, folder, step) != signal.SIGKILL:
             sys.stdout.write(f"{step - 1}\n")
             return
     raise SystemExit(f"no end after {MOST} steps")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), import_module(sys.argv[3]))

@@ -15,13 +15,9 @@ from pathlib import Path
 from anchor_plant import Net, Plant, open_net
 from check_log import check_log, check_signed
 from faults import Unsynced
-from notary import Book, Notary
 
-from anchor.keeping.anchor_db import read_state
 from anchor.keeping.durable import Durable
-from anchor.keeping.rounds import Outside
 from anchor.keeping.service import run_anchor
-from anchor.keeping.submissions import read_submissions
 from anchor.policy import Policy
 
 WITNESSES = ("w1",)
@@ -31,11 +27,7 @@ def policy_of(plant: Plant) -> Policy:
     return plant.policy(WITNESSES, "all")
 
 
-async def anchor_once(
-    plant: Plant, folder: Path, net: Net, durable: Durable, *, outside: bool = True
-) -> None:
-    notary = Notary(Book(folder / "book"), step=net.step)
-
+async def anchor_once(plant: Plant, folder: Path, net: Net, durable: Durable) -> None:
     async def announce(note: bytes) -> None:
         with (folder / "announced").open("ab") as file:
             file.write(note + b"\0")
@@ -55,7 +47,6 @@ async def anchor_once(
             publish=announce,
             http=http,
             durable=durable,
-            ledgers=[Outside(notary, notary)] if outside else [],
         )
 
 
@@ -87,10 +78,10 @@ def plant_at(stage: int) -> Plant:
 
 
 def prepare(folder: Path) -> None:
-    """The log as of stage 0: 254 entries, published, by an anchor that knew no ledgers."""
+    """The log as of stage 0: 254 entries, published."""
     plant = plant_at(0)
     net = open_net(plant, folder, WITNESSES)
-    asyncio.run(anchor_once(plant, folder, net, Unsynced(), outside=False))
+    asyncio.run(anchor_once(plant, folder, net, Unsynced()))
     net.close()
 
 
@@ -120,12 +111,9 @@ def resume(folder: Path) -> None:
     plant = plant_at(3)
     check_announced(folder, policy_of(plant))
     net = open_net(plant, folder, WITNESSES)
-    check_receipts(folder)
-    for _ in range(2):
-        asyncio.run(anchor_once(plant, folder, net, Unsynced()))
+    asyncio.run(anchor_once(plant, folder, net, Unsynced()))
     net.close()
     policy = policy_of(plant)
-    check_stamped(folder)
     checked = check_log(folder / "log", policy)
     check_entries(plant, checked.entries)
     noted = [folder / name for name in ("sent", "announced")]
@@ -133,27 +121,6 @@ def resume(folder: Path) -> None:
     kept = [path.read_bytes() for path in (folder / "log/checkpoints").iterdir()]
     witnessed = [s.latest(plant.key.name).note for s in net_states(plant, folder)]
     check_signed([*net.sent, *told, *kept, *witnessed], plant.key.verifier, checked.leaves)
-
-
-def check_receipts(folder: Path) -> None:
-    """What is stored holds; nothing was entered twice."""
-    notary = Notary(Book(folder / "book"))
-    for path in (folder / "log/receipts").glob("*/*.ots"):
-        notary.check(
-            (folder / "log/checkpoints" / path.parent.name).read_bytes(), path.read_bytes()
-        )
-    entered = [digest for _, digest in notary.book.lines()]
-    assert len(entered) == len(set(entered))
-
-
-def check_stamped(folder: Path) -> None:
-    """After all rounds: no checkpoint that was begun is forgotten, the newest is stamped."""
-    check_receipts(folder)
-    (state,) = read_submissions(folder / "anchor.db")
-    assert state.submitted == state.stamped == len(Notary(Book(folder / "book")).book.lines())
-    assert state.size == read_state(folder / "anchor.db").published
-    stored = {path.parent.name for path in (folder / "log/receipts").glob("*/*.ots")}
-    assert stored == {digest for _, digest in Book(folder / "book").lines()}
 
 
 def check_announced(folder: Path, policy: Policy) -> None:

@@ -5,15 +5,24 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import crash_scenario
 import pytest
-from crash_scenario import copy, prepare, resume, run
+import rounds_scenario
 from faults import BEFORE, LOSE_ALL, LOSE_SOME, TORN, Crash, FaultyDurable
+
+SCENARIOS = [crash_scenario, rounds_scenario]
+
+
+@pytest.fixture(scope="module", params=SCENARIOS, ids=["log", "ledgers"])
+def scenario(request):
+    """A log that grows past a tile under a witness; a small one with a ledger outside."""
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(scenario, tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    prepare(folder)
+    scenario.prepare(folder)
     return folder
 
 
@@ -28,9 +37,9 @@ def tell(capsys):
     return write
 
 
-def count_steps(base, folder):
+def count_steps(scenario, base, folder):
     durable = FaultyDurable(0, BEFORE, lambda: None)
-    run(copy(base, folder), durable, partial(durable.step, "witness"))
+    scenario.run(scenario.copy(base, folder), durable, partial(durable.step, "outside"))
     return durable.names
 
 
@@ -39,38 +48,38 @@ def crash():
 
 
 @pytest.mark.parametrize("mode", [LOSE_ALL, LOSE_SOME, TORN])
-def test_a_power_cut_at_any_step_loses_and_doubles_nothing(base, memory_path, mode, tell):
+def test_a_power_cut_at_any_step_loses_and_doubles_nothing(scenario, base, memory_path, mode, tell):
     """All or some of the names that were not synced are lost, or a file is half written."""
-    names = count_steps(base, memory_path / "count")
+    names = count_steps(scenario, base, memory_path / "count")
     steps, covered = len(names), 0
     for at, name in enumerate(names, 1):
         if mode == TORN and not name.startswith("write "):
             continue
-        folder = copy(base, memory_path / f"step-{at}")
+        folder = scenario.copy(base, memory_path / f"step-{at}")
         durable = FaultyDurable(at, mode, crash)
         try:
-            run(folder, durable, partial(durable.step, "witness"))
+            scenario.run(folder, durable, partial(durable.step, "witness"))
         except Crash:
-            resume(folder)
+            scenario.resume(folder)
             covered += 1
     # Where everything is synced a power cut is a mere end of the process: the test below.
     assert 5 <= covered < steps
-    tell(f"power cut, {mode}: resumed after {covered} of {steps} steps")
+    tell(f"{scenario.__name__}: power cut, {mode}: resumed after {covered} of {steps} steps")
 
 
-def test_sigkill_at_any_step_loses_and_doubles_nothing(base, memory_path, tell):
+def test_sigkill_at_any_step_loses_and_doubles_nothing(scenario, base, memory_path, tell):
     """A process that is killed right after each durable step in turn."""
     script = Path(__file__).with_name("crash_process.py")
     out = memory_path / "out"
     done = subprocess.run(
-        [sys.executable, str(script), str(base), str(out)],
+        [sys.executable, str(script), str(base), str(out), scenario.__name__],
         check=True,
         capture_output=True,
         text=True,
         timeout=240,
     )
     killed = int(done.stdout)
-    assert killed == len(count_steps(base, memory_path / "count"))
+    assert killed == len(count_steps(scenario, base, memory_path / "count"))
     for step in range(1, killed + 1):
-        resume(out / str(step))
-    tell(f"SIGKILL: resumed after each of {killed} steps")
+        scenario.resume(out / str(step))
+    tell(f"{scenario.__name__}: SIGKILL: resumed after each of {killed} steps")
