@@ -11,7 +11,7 @@ from anchor.ledgers.ots_block import read_headers
 from anchor.ledgers.ots_chain import HeaderSource
 from anchor.ledgers.ots_ledger import OtsLedger
 from anchor.ledgers.ots_voucher import OtsVoucher
-from anchor.ledgers.ots_web import open_client
+from anchor.ledgers.ots_web import TIMEOUT, open_client
 from factoryledger.errors import WrongUsage
 from factoryledger.ledger_file import OtsPins
 
@@ -45,17 +45,29 @@ def ots_ledger(name: str, pins: OtsPins, voucher: OtsVoucher) -> OtsLedger:
         raise WrongUsage(
             f"ledger {name}: no calendars; give --ledger {name}=URL, or write them down"
         )
-    http = open_client()
+    http, seconds = open_client(), min(TIMEOUT, pins.timeout / 4)
     try:
-        source = _source(pins, http)
-        return OtsLedger(name, pins.calendars, http, source=source, headers=voucher.headers)
+        source = _source(pins, http, seconds)
+        return OtsLedger(
+            name,
+            pins.calendars,
+            http,
+            source=source,
+            headers=voucher.headers,
+            # One that is slow must not take the time of the whole call.
+            seconds=seconds,
+        )
     except Malformed as error:
         raise WrongUsage(f"ledger {name}: {error}") from error
 
 
-def _source(pins: OtsPins, http: httpx.AsyncClient) -> HeaderSource | None:
+def _source(
+    pins: OtsPins, http: httpx.AsyncClient, seconds: float = TIMEOUT
+) -> HeaderSource | None:
     """Who is asked for block headers: a node before an Esplora server; None where nobody is."""
     url = pins.node or pins.esplora
     if url is None:
         return None
-    return HeaderSource(url, http, node=pins.node is not None, least_work=1 << pins.work)
+    return HeaderSource(
+        url, http, node=pins.node is not None, least_work=1 << pins.work, seconds=seconds
+    )

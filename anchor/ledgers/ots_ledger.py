@@ -22,6 +22,7 @@ from anchor.ledgers.ots_file import OtsFile, Timestamp
 from anchor.ledgers.ots_path import Path
 from anchor.ledgers.ots_ticket import NONCE, Ticket
 from anchor.ledgers.ots_voucher import KIND, OtsVoucher, attested
+from anchor.ledgers.ots_web import TIMEOUT
 
 PATIENCE = 3 * 86400
 _log = structlog.get_logger("anchor.ledgers.ots")
@@ -32,7 +33,8 @@ class OtsLedger:
 
     `headers` and, for others, `source` give what attestations are held to; without them they
     are taken unseen, and a calendar that lies is found out by whoever verifies. What `source`
-    gave is added to `headers`. `patience` is after how many seconds a promise is called late.
+    gave is added to `headers`. `patience` is after how many seconds a promise is called late;
+    a call takes twice `seconds` at most, and what `source` takes.
     """
 
     kind = KIND
@@ -46,13 +48,14 @@ class OtsLedger:
         source: HeaderSource | None = None,
         headers: dict[int, BlockHeader] | None = None,
         patience: float = PATIENCE,
+        seconds: float = TIMEOUT,
         clock: Callable[[], float] = time.time,
         chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
         if not calendars or len(set(calendars)) != len(calendars):
             raise Malformed(f"ledger {name} needs the addresses of calendars, each once")
         self.name = name
-        self._calendars = [Calendar(address, http) for address in calendars]
+        self._calendars = [Calendar(address, http, seconds) for address in calendars]
         self._http, self._source, self._patience = http, source, patience
         self._clock, self._chance = clock, chance
         self._said: dict[str, str] = {}

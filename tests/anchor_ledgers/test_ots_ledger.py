@@ -25,7 +25,6 @@ from ots_counterpart import (
 
 from anchor.errors import Malformed, Missing, Refused
 from anchor.ledgers.ots_block import read_headers
-from anchor.ledgers.ots_calendar import Calendar as CalendarClient
 from anchor.ledgers.ots_chain import HeaderSource
 from anchor.ledgers.ots_file import OtsFile
 from anchor.ledgers.ots_ledger import OtsLedger
@@ -74,13 +73,11 @@ class Anchor:
 
 
 @asynccontextmanager
-async def anchoring(*calendars, source=None, seconds=None, **choices):
+async def anchoring(*calendars, source=None, **choices):
     http = open_client()
     if source is not None:
         source = HeaderSource(source.url, http, least_work=LEAST_WORK)
     ledger = OtsLedger("btc", [one.url for one in calendars], http, source=source, **choices)
-    if seconds is not None:
-        ledger._calendars = [CalendarClient(one.url, http, seconds) for one in calendars]
     try:
         yield Anchor(ledger)
     finally:
