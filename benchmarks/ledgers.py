@@ -115,9 +115,27 @@ def by_authority(note: bytes) -> Given:
         return Given(receipt, voucher, seconds)
 
 
+def by_chain(note: bytes) -> Given:
+    """A contract on a chain of anvil, in a block of its own; benchmarks/gas.py has the rest."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from evm_chain import Core, anvil_program, deployed, running  # noqa: PLC0415
+
+    from anchor.ledgers.evm_receipt import EvmReceipt  # noqa: PLC0415
+
+    if anvil_program() is None:
+        raise RuntimeError("make anvil")
+    with running() as chain:
+        core = Core(chain, deployed(chain.url))
+        receipt, seconds = asyncio.run(taken(core.ledger(), note, chain.mine))
+        known = frozenset({EvmReceipt.from_bytes(receipt).block})
+        return Given(receipt, replace(core.voucher, blocks=known), seconds)
+
+
 LEDGERS: dict[str, Callable[[bytes], Given]] = {
     "RFC 3161": by_authority,
     "OpenTimestamps": by_opentimestamps,
+    "EVM chain": by_chain,
 }
 
 
