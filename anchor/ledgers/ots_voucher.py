@@ -34,6 +34,7 @@ CLOCKS = (
     "are added."
 )
 _ROOT = 32
+_SAID = 4
 SECOND = 1_000_000
 
 
@@ -122,7 +123,7 @@ class OtsVoucher:
             )
 
     def _lacking(self, claims: tuple[Attested, ...]) -> Stamp:
-        others = "".join(f", or that of {claim}" for claim in claims[1:])
+        others = "".join(f", or that of {claim}" for claim in claims[1:_SAID])
         return Stamp(
             ledger=self.name,
             kind=KIND,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,31 @@ def test_a_calendar_that_is_down_stops_nothing_and_is_in_stats(command, ledger, 
     assert anchor(command, ledger).code == 0
     assert "takes nothing: status 503, busy" in state(command, ledger)["last_failure"]
     assert command("audit", "--data", ledger.path).code == 0
+
+
+@pytest.mark.e2e
+def test_an_anchor_that_is_killed_goes_on_with_what_it_had_submitted(
+    ledger, chain, calendar, program, broker, topic_prefix
+):
+    at = ("--broker", broker.address, "--prefix", topic_prefix, "--data", ledger.path)
+    table(ledger, calendar, f'esplora = "{chain.url}"', f"work = {WORK}")
+    for kill in (True, False):
+        running = program("anchor", *at)
+        wait_until(lambda: calendar.asked > 0)  # its promise is kept by then
+        if kill:
+            running.kill()
+            running.wait()
+            calendar.mine()
+            calendar.asked = 0
+    wait_until(lambda: stored(ledger))
+    assert len(calendar.submitted) == 1
+
+
+def wait_until(true, seconds=30):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 WRONG = [
