@@ -159,6 +159,9 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--output-file requirements/witness.lock
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 	$(COMPILE) --upgrade requirements/contract.in --output-file requirements/contract.lock
+	$(COMPILE) --upgrade requirements/npm.in --output-file requirements/npm.lock
+	$(COMPILE) --upgrade --extra evm --extra tsa --constraint requirements/dev.lock pyproject.toml \
+		--output-file requirements/image.lock
 
 clean: ## Remove what make made; data folders stay
 	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_EXAMPLES) $(VENV_CONTRACT) build dist \

@@ -82,16 +82,19 @@ def contract_heads(name: str, pins: EvmPins, origin: str) -> "list[Seen]":
         raise NotThere(f"ledger {name}: {error}") from error
 
 
-def evm_ledger(name: str, pins: EvmPins, passphrase_file: Path | None) -> "EvmLedger":
+def evm_ledger(voucher: EvmVoucher, pins: EvmPins, passphrase_file: Path | None) -> "EvmLedger":
     """What anchors on that chain; `passphrase_file` is the settings', where the pins name none.
 
+    The blocks that its node shows count for the voucher, while this process lives.
     WrongUsage where something that anchoring needs is not said or not right.
     """
     from anchor.ledgers.evm_fees import GWEI  # noqa: PLC0415 - beside the next
     from anchor.ledgers.evm_keystore import open_keystore  # noqa: PLC0415 - web3 is slow
-    from anchor.ledgers.evm_ledger import EvmLedger, EvmTerms  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm_ledger import EvmLedger  # noqa: PLC0415 - web3 is slow
     from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm_terms import EvmTerms  # noqa: PLC0415 - beside those
 
+    name = voucher.name
     url, file = node_url(name, pins), pins.passphrase_file or passphrase_file
     if pins.keystore is None or file is None:
         raise WrongUsage(f"ledger {name}: anchoring takes a keystore and a passphrase_file")
@@ -112,7 +115,7 @@ def evm_ledger(name: str, pins: EvmPins, passphrase_file: Path | None) -> "EvmLe
         patience=pins.patience,
         most=int(pins.max_fee_gwei * GWEI),
     )
-    return EvmLedger(name, Node(url, timeout=pins.timeout), account, terms)
+    return EvmLedger(name, Node(url, timeout=pins.timeout), account, terms, voucher.heights)
 
 
 def node_url(name: str, pins: EvmPins) -> str:

@@ -162,7 +162,7 @@ def _evm_voucher(name: str, pins: EvmPins) -> Voucher:
 
 def _evm_ledger(name: str, pins: EvmPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
     chain = import_module("factoryledger.chain")
-    ledger: Ledger = chain.evm_ledger(name, pins, place.settings.key_passphrase_file)
+    ledger: Ledger = chain.evm_ledger(voucher, pins, place.settings.key_passphrase_file)
     return ledger
 
 

@@ -8,6 +8,7 @@ size has overtaken is Refused: the contract will never take it, and the larger o
 """
 
 import hashlib
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
@@ -15,32 +16,16 @@ from web3.types import TxReceipt
 
 from anchor.errors import AnchorError, Missing, Refused
 from anchor.ledgers.evm_event import Anchored
-from anchor.ledgers.evm_fees import GWEI
 from anchor.ledgers.evm_history import Found, Named, history
 from anchor.ledgers.evm_node import Node
 from anchor.ledgers.evm_paying import Payer
 from anchor.ledgers.evm_proving import evm_receipt
+from anchor.ledgers.evm_terms import EvmTerms
 from anchor.ledgers.evm_ticket import MAX_ATTEMPTS, Attempt, Ticket
 from anchor.ledgers.evm_voucher import EvmVoucher, head_of
 from anchor.ledgers.ledger import Keep
 from anchor.note import Note
 from anchor.tree_head import Checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class EvmTerms:
-    """Where and how to anchor. `since` is the height from which the contract is there.
-
-    `confirmations` counts the block itself; after `patience` blocks without it a transaction
-    is replaced; no more than `most` wei is paid per gas.
-    """
-
-    chain: int
-    contract: bytes
-    since: int = 0
-    confirmations: int = 12
-    patience: int = 10
-    most: int = 100 * GWEI
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +37,20 @@ class _Job:
 
 
 class EvmLedger:
-    """Anchors for one account on one contract; `name` is the operator's for it."""
+    """Anchors for one account on one contract; `name` is the operator's for it.
 
-    def __init__(self, name: str, node: Node, account: LocalAccount, terms: EvmTerms) -> None:
+    The blocks of its receipts are noted in `known`, by height: the anchor believes its own node.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        node: Node,
+        account: LocalAccount,
+        terms: EvmTerms,
+        known: MutableMapping[int, bytes] | None = None,
+    ) -> None:
+        self._known = {} if known is None else known
         self._name = name
         self._node = node
         self._terms = terms
@@ -183,6 +179,7 @@ class EvmLedger:
         )
         data = proof.to_bytes()
         self._checked(job, data, number, proof.block)
+        self._known[number] = proof.block
         return data
 
     async def _reverted(self, job: _Job, receipt: TxReceipt) -> bytes | None:

@@ -5,7 +5,7 @@ height where a node was asked. Without a pinned block a receipt is consistent an
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -33,7 +33,7 @@ class EvmVoucher:
     contract: bytes
     owner: bytes
     blocks: frozenset[bytes] = frozenset()
-    heights: Mapping[int, bytes] = field(default_factory=dict)
+    heights: MutableMapping[int, bytes] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

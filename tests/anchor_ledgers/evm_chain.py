@@ -17,8 +17,9 @@ from eth_account.signers.local import LocalAccount
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.ledgers.evm_deploy import Deployed, deploy
-from anchor.ledgers.evm_ledger import EvmLedger, EvmTerms
+from anchor.ledgers.evm_ledger import EvmLedger
 from anchor.ledgers.evm_node import Node
+from anchor.ledgers.evm_terms import EvmTerms
 from anchor.ledgers.evm_voucher import EvmVoucher
 from anchor.note import SignerKey
 

@@ -102,6 +102,8 @@ def proof(pinned, command, anchored, tmp_path):
     file = tmp_path / "message.proof"
     (state,) = json.loads(command("stats", "--json", "--data", pinned.path).out)["ledgers"]
     assert (state["submitted"], state["stamped"], state["refused"]) == (1, 1, 0)
+    # The anchor believes its own node's block; anybody else pins or asks.
+    assert state["newest_stamp"] is not None
     row = sqlite3.connect(pinned.database).execute("select collector from messages").fetchone()
     done = command("prove", "--message", f"{row[0]}:0", "--data", pinned.path, "-o", file)
     assert done.code == 0, done.err
