@@ -7,11 +7,12 @@ go on committing meanwhile: batches and keys are asked for again where rows go o
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from anchor.audit.batches import BatchTrail, Head
+from anchor.audit.blame import Blame
 from anchor.audit.chain import Chains
 from anchor.audit.citations import Citations
 from anchor.audit.claims import ClaimsCheck
@@ -20,19 +21,18 @@ from anchor.audit.copies import Copies
 from anchor.audit.crew import Crew
 from anchor.audit.decoded import DecodedCheck
 from anchor.audit.examine import Examined, Good, examine
-from anchor.audit.findings import STORE, Kind
 from anchor.audit.inquiry import Inquiry
 from anchor.audit.keys import KeyTrail
 from anchor.audit.ranges import Rows, Source, Summary
 from anchor.audit.reading import rows_of
-from anchor.audit.rows import Checked, Fault, RowCheck
+from anchor.audit.rows import Checked, RowCheck
 from anchor.audit.since import Place
-from anchor.audit.tree import MOST, LeafTrail, Verdict, Window
+from anchor.audit.tree import MOST, LeafTrail, Verdict
 from anchor.collector_keys import CollectorKeys
 from anchor.errors import AnchorError
 from anchor.note import VerifierKey
 from anchor.ports import Paged
-from anchor.reading.row_record import leaf_of, shown
+from anchor.reading.row_record import shown
 from anchor.reading.stored_tiles import StoredTiles
 from telemetry.rows import CollectorRow, MessageRow
 
@@ -61,17 +61,6 @@ class Reached(NamedTuple):
     keys: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Differs:
-    """A row that is not what was signed at its position; said at the end, when all are known."""
-
-    row: MessageRow
-    kind: Kind
-    detail: str
-    leaf: bytes | None
-    signed: bytes | None
-
-
 @dataclass(slots=True)
 class CollectorPass:
     """Audits one collector; `run` does it all."""
@@ -87,19 +76,12 @@ class CollectorPass:
     batches: BatchTrail = field(init=False)
     check: RowCheck = field(init=False)
     trail: LeafTrail = field(init=False)
+    blame: Blame = field(init=False)
     _head: Head | None = None
     _last: Head | None = None
-    _suspects: dict[int, tuple[MessageRow, Checked]] = field(default_factory=dict)
-    _differing: list[_Differs] = field(default_factory=list)
-    _unresolved: list[tuple[Window, bytes]] = field(default_factory=list)
-    _unchecked: list[tuple[int, int]] = field(default_factory=list)
-    # Signed hashes of positions that have no row.
-    _vacant: set[bytes] = field(default_factory=set)
     _counted: int = 0
-    _beyond: int = 0
     # Over what every batch says of key entries, which no signature binds.
     _keys_said: Any = field(default_factory=sha256)
-    _named: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.keys = KeyTrail(self.inquiry, self.row.id)
@@ -110,6 +92,7 @@ class CollectorPass:
         self.batches = BatchTrail(self.inquiry, self.row.id, signers)
         self.check = RowCheck(self.inquiry, self.keys, self.keys.erasures())
         self.trail = LeafTrail(StoredTiles(self.inquiry.ledger, self.row.id), self._false_tile)
+        self.blame = Blame(self.inquiry, self.row.id, self.trail, self.across.claims)
         if self.place is not None:
             self.trail.begin_at(self.place.checkpoint)
             self.check.received = self.place.seen.received
@@ -126,7 +109,8 @@ class CollectorPass:
         while self._head is not None:
             self._miss(self._head.checkpoint.size)
             self._close()
-        self._settle()
+        self.trail.finish()
+        self.blame.settle(self._last)
         self.across.claims.ends[self.row.id] = self.trail.position
 
     def reached(self) -> Reached | None:
@@ -234,11 +218,11 @@ class CollectorPass:
         good = examined if isinstance(examined, Good) else None
         row = MessageRow(*(good.row if good else examined))
         if type(row.position) is not int or row.position < self.trail.position:
-            self._insert(row, "its position is none that a collector gives")
+            self.blame.insert(row, "its position is none that a collector gives")
         elif self._reach(row.position):
             self._take(row, good)
         else:
-            self._insert(row, "no signed checkpoint covers its position")
+            self.blame.insert(row, "no signed checkpoint covers its position")
 
     def _count(self, statuses: Mapping[str, int]) -> None:
         counts = self.inquiry.audit.counts
@@ -261,18 +245,12 @@ class CollectorPass:
         """Every position before this one has no row."""
         missing = range(self.trail.position, position)
         for place in missing[:MOST]:
-            self.across.claims.deleted[self.row.id, place] = "the row is gone"
-            self._named.add(place)
+            self.blame.miss(place)
             self.trail.add(None)
         if len(missing) > MOST:
             detail = f"so are all rows from {missing[MOST]} to {missing[-1]}"
             self.inquiry.find("deleted", detail, collector=self.row.id)
             self.trail.skip(position)
-
-    def _insert(self, row: MessageRow, detail: str) -> None:
-        self._beyond += 1
-        if self._beyond <= MOST:
-            self._differing.append(_Differs(row, "inserted", detail, leaf_of(row), None))
 
     def _take(self, row: MessageRow, good: Good | None) -> None:
         """The row of the position that is due."""
@@ -280,8 +258,8 @@ class CollectorPass:
         agrees = self.trail.add(checked.leaf)
         status = row.status if type(row.status) is str else shown(row.status)
         self._count({status: 1})
-        if (checked.fault or not agrees) and len(self._suspects) < MOST:
-            self._suspects[self.trail.position - 1] = row, checked
+        if checked.fault or not agrees:
+            self.blame.suspect(self.trail.position - 1, row, checked)
         if agrees:
             self.check.received = row.received_at
             self._counted = max(self._counted, row.keys)
@@ -310,9 +288,7 @@ class CollectorPass:
         head = self._head
         assert head is not None
         window = self.trail.close(head.checkpoint)
-        self._blame(window)
-        if window.verdict == "neither":
-            self._unresolved.append((window, head.note))
+        self.blame.close(window, head.note)
         if window.verdict != "neither":
             self.check.counted = max(self.check.counted, self._counted)
         self._counted = self.check.counted
@@ -331,108 +307,6 @@ class CollectorPass:
         self.keys.demand(needed)
         if head.anchored is not None:
             self.keys.check_logged(needed, head.anchored)
-
-    def _blame(self, window: Window) -> None:
-        for position, (row, checked) in self._suspects.items():
-            leaf, signed = window.differing.get(position, (checked.leaf, checked.leaf))
-            if window.verdict == "rows" or (leaf == signed and window.verdict == "tiles"):
-                self._blame_signed(row, checked.fault)
-            else:
-                self._blame_unsigned(row, checked, leaf, signed)
-        self._suspects = {}
-        self._vacant |= {s for leaf, s in window.differing.values() if leaf is None and s}
-
-    def _blame_signed(self, row: MessageRow, fault: Fault | None) -> None:
-        """The collector signed the row as it is."""
-        if fault is not None:
-            blame = self.inquiry.origin(self.row.id) if fault.signed else STORE
-            self._find(fault.kind, fault.detail, row, blame)
-
-    def _blame_unsigned(
-        self, row: MessageRow, checked: Checked, leaf: bytes | None, signed: bytes | None
-    ) -> None:
-        fault = checked.fault or Fault("altered", "it is not what was signed at this position")
-        kind: Kind = "back-dated" if fault.kind == "back-dated" else "altered"
-        self._named.add(row.position)
-        self._differing.append(_Differs(row, kind, fault.detail, leaf, signed))
-
-    def _settle(self) -> None:
-        """After the last row: what only the whole can tell."""
-        self.trail.finish()
-        self._say_differing()
-        for window, note in self._unresolved:
-            self._say_unresolved(window, note)
-        self._say_unchecked()
-        if self._beyond > MOST:
-            detail = f"and {self._beyond - MOST} rows more that no signed checkpoint covers"
-            self.inquiry.find("inserted", detail, collector=self.row.id)
-
-    def _say_differing(self) -> None:
-        """Rows that stand where others were signed: moved, new, or changed."""
-        signed = self._vacant | {d.signed for d in self._differing if d.signed is not None}
-        moved = [d.leaf in signed and d.leaf != d.signed for d in self._differing]
-        # Rows that were pushed on end beyond the end; then what is nowhere signed is new.
-        pushed = any(m and d.signed is None for m, d in zip(moved, self._differing, strict=True))
-        for differs, is_moved in zip(self._differing, moved, strict=True):
-            found = differs
-            if is_moved:
-                detail = "the row was signed at another position"
-                found = replace(differs, kind="reordered", detail=detail)
-            elif pushed and differs.kind == "altered":
-                found = replace(differs, kind="inserted", detail="the row was signed nowhere")
-            self._find(found.kind, found.detail, found.row, STORE)
-
-    def _say_unresolved(self, window: Window, note: bytes) -> None:
-        """Neither rows nor tiles gave a batch's root; no row of it need be wrong in itself."""
-        last = self._last
-        assert last is not None
-        spans = list(self.trail.suspects(window, last.checkpoint))
-        for first, stop in spans:
-            if not window.certain:
-                # Something before them in the same tile is false, and the true hash is gone.
-                self._unchecked.append((first, stop))
-            elif not self._any_named(window.start, window.stop - 1):
-                detail = f"of the rows {first} to {stop}, one or more are not what was signed, and "
-                detail += "neither are their stored hashes"
-                where = first if first == stop else None
-                self.inquiry.find(
-                    "altered",
-                    detail,
-                    collector=self.row.id,
-                    position=where,
-                    certainty="certain" if first == stop else "one-of",
-                )
-        if not spans and window.certain and not self._any_named(window.start, window.stop - 1):
-            detail = (
-                f"the root signed for positions {window.start} to {window.stop - 1} is another "
-            )
-            detail += "than the one under the collector's later checkpoints"
-            blame = self.inquiry.origin(self.row.id)
-            self.inquiry.find(
-                "batch-altered",
-                detail,
-                collector=self.row.id,
-                blame=blame,
-                signed=(note, last.note),
-            )
-
-    def _say_unchecked(self) -> None:
-        if self._unchecked:
-            first, last = self._unchecked[0][0], self._unchecked[-1][1]
-            count = sum(stop - start + 1 for start, stop in self._unchecked)
-            self.inquiry.audit.notes.append(
-                f"{count} rows of collector {shown(self.row.id)} between {first} and {last} cannot "
-                "be checked against a signed root: true hashes beside them are gone"
-            )
-
-    def _any_named(self, first: int, last: int) -> bool:
-        return any(first <= position <= last for position in self._named)
-
-    def _find(self, kind: Kind, detail: str, row: MessageRow, blame: str) -> None:
-        if type(row.position) is int:
-            self._named.add(row.position)
-        self.across.claims.named.add((row.collector, row.position))
-        self.inquiry.find_row(kind, detail, row, blame=blame)
 
     def _false_tile(self, _level: int, _number: int, detail: str) -> None:
         self.inquiry.find("tiles-altered", detail, collector=self.row.id)

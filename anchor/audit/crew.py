@@ -13,6 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
@@ -59,7 +60,7 @@ class Crew:
         """
         pool = ProcessPoolExecutor(
             self.processes,
-            mp_context=_context(),
+            mp_context=_context(self.open_ledger),
             initializer=_begin,
             initargs=(self.open_ledger, collector, list(statements), *how),
         )
@@ -90,12 +91,13 @@ def spans_of(start: int, stop: int, span: int = RANGE) -> Iterator[tuple[int, in
         start = end
 
 
-def _context() -> BaseContext:
+def _context(open_ledger: OpenLedger) -> BaseContext:
     """Processes that begin clean: of one that has loaded what they need, where there is fork."""
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    opener = open_ledger.func if isinstance(open_ledger, partial) else open_ledger
+    context.set_forkserver_preload([__name__, opener.__module__])
     return context
 
 
