@@ -1,6 +1,5 @@
 """An audit of what the settings name, and its outcome in sentences."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -15,7 +14,7 @@ from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from factoryledger.kept_audit import KeptAudit
-from factoryledger.known_heads import KnownHeads, receipts_in
+from factoryledger.known_heads import KnownHeads
 from factoryledger.outside import heads_held, vouchers
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
@@ -29,7 +28,6 @@ def run_audit(
     place: Installation,
     kept: KeptAudit | None = None,
     heads: KnownHeads | None = None,
-    receipts: Sequence[Path] = (),
     *,
     ask: bool = False,
 ) -> Audit:
@@ -37,15 +35,14 @@ def run_audit(
 
     The log is asked even where it has no checkpoint: taken away, it must be missed. What an
     earlier audit left in `kept` counts, and without findings this one leaves its own there.
-    The log is held against `heads`, read before, and against `receipts` that somebody kept;
-    with `ask` also against what ledgers themselves hold.
+    The log is held against `heads`, read before, with `ask` also against what ledgers
+    themselves hold.
     """
     since, notes = (None, ()) if kept is None else kept.load()
-    elsewhere = tuple(one for path in receipts for one in receipts_in(path))
-    pinned = vouchers(place, ask=ask)
+    known, pinned = heads or KnownHeads(), vouchers(place, ask=ask)
     seen = tuple(heads_held(place)) if ask else ()
-    outside = Outside(pinned, elsewhere, seen, place.settings.clock_tolerance)
-    audited = _audit(place, since, heads or KnownHeads(), outside)
+    outside = Outside(pinned, known.receipts, seen, place.settings.clock_tolerance)
+    audited = _audit(place, since, known, outside)
     audited.notes += notes
     if kept is not None and audited.memory is not None:
         audited.notes += kept.save(audited.memory)

@@ -27,23 +27,33 @@ from factoryledger.installation import Installation
 class KnownHeads:
     """Checkpoints: `published` must be continued by the log, `witnessed` be in its files.
 
-    `remembered` is what an earlier audit saw, which holds it against the log itself.
+    `remembered` is what an earlier audit saw, which holds it against the log itself, and so
+    does it with `receipts`, of outside ledgers.
     """
 
     published: tuple[bytes, ...] = ()
     witnessed: tuple[bytes, ...] = ()
     remembered: tuple[bytes, ...] = ()
+    receipts: tuple[KeptReceipt, ...] = ()
 
     @classmethod
-    def read(cls, place: Installation, files: Iterable[Path], state: Path | None) -> Self:
+    def read(
+        cls,
+        place: Installation,
+        files: Iterable[Path],
+        state: Path | None,
+        receipts: Iterable[Path] = (),
+    ) -> Self:
         """Read what is at hand, before the log is; WrongUsage for a file that holds none."""
         published = tuple(dict.fromkeys(note for file in files for note in checkpoints_in(file)))
-        return cls(published, tuple(_witnessed(place)), tuple(_remembered(state)))
+        kept = tuple(one for path in receipts for one in receipts_in(path))
+        return cls(published, tuple(_witnessed(place)), tuple(_remembered(state)), kept)
 
     @property
     def all(self) -> tuple[bytes, ...]:
         """Each of them."""
-        return (*self.published, *self.witnessed, *self.remembered)
+        stamped = (one.note for one in self.receipts if one.note is not None)
+        return (*self.published, *self.witnessed, *self.remembered, *dict.fromkeys(stamped))
 
 
 def checkpoints_in(file: Path) -> list[bytes]:

@@ -125,9 +125,9 @@ def audit(  # noqa: PLR0913 - a command's options
         clock_tolerance=clock_tolerance,
     ) as place:
         path = state or (place.data.path / "audit.json" if new else None)
-        heads = KnownHeads.read(place, checkpoint or (), path)
+        heads = KnownHeads.read(place, checkpoint or (), path, receipts or ())
         kept = None if path is None else KeptAudit(path, new)
-        audited = run_audit(place, kept, heads, receipts or (), ask=ask)
+        audited = run_audit(place, kept, heads, ask=ask)
         files = [] if evidence is None else write_evidence(audited, place, evidence, heads)
     if json_:
         written = {} if evidence is None else {"evidence": [str(file) for file in files]}

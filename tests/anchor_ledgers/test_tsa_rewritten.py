@@ -1,5 +1,6 @@
 """A log that was written anew with every key there is, against one authority's stamp of the old."""
 
+import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -11,8 +12,9 @@ from cryptography import x509
 sys.path.append(str(Path(__file__).parents[1] / "anchor_verify"))
 
 from test_audit_outside import rewritten
+from test_evidence_logs import rewritten as written_anew
 from verify_logs import write
-from verify_world import small_world
+from verify_world import small_world, to_sqlite
 
 from anchor.audit.receipts import Outside, kept_in
 from anchor.audit.whole import audit
@@ -20,6 +22,7 @@ from anchor.ledgers.tsa import TsaVoucher
 from anchor.proving.prove import prove
 from anchor.proving.verify import verify
 from anchor.reading.log_reader import FolderSource, LogReader
+from factoryledger.cli import run
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,30 @@ def test_a_log_rewritten_with_every_key_is_caught_by_the_authority_alone(stamped
     found = audit_of(false, tmp_path / "false", pinned, kept)
     assert [finding.kind for finding in found.findings] == ["log-forked"]
     assert "the time-stamp authority CN=Test tsa saw it by" in found.findings[0].detail
+
+
+def test_the_command_convicts_the_log_by_a_copy_of_its_stamped_folder(
+    stamped, authority, tmp_path, capsys
+):
+    """With a file of evidence for somebody who has neither ledger nor store."""
+    world, kept = stamped
+    data, out = tmp_path / "d", tmp_path / "out"
+    data.mkdir()
+    to_sqlite(world.ledger, data / "ledger.db").close()
+    (data / "policy").write_bytes(world.policy_bytes)
+    (data / "root.pem").write_bytes(authority.root.read_bytes())
+    (data / "ledgers.toml").write_text('[office]\nkind = "tsa"\nroots = ["root.pem"]\n')
+    shutil.copytree(kept, data / "log")
+    at = ["audit", "--data", str(data), "--receipts", str(kept)]
+    assert run(at) == 0
+    shutil.rmtree(data / "log")
+    files = written_anew(world, "larger")
+    write({n: d for n, d in files.items() if not n.startswith("checkpoints/")}, data / "log")
+    capsys.readouterr()
+    assert run([*at, "--evidence", str(out)]) == 1
+    assert "the time-stamp authority CN=Test tsa saw it by" in capsys.readouterr().out
+    [file] = out.iterdir()
+    assert run(["verify", str(file), "--policy", str(data / "policy")]) == 0
 
 
 def test_openssl_accepts_what_lies_in_the_folder(stamped, authority):
