@@ -4,8 +4,9 @@ Usage: python benchmarks/prove_command.py [messages [folder]]. The store and the
 the program's own parts: tiles, batches of a hundred, key entries, an anchor log of a hundred
 thousand checkpoints, three Ed25519 witnesses. Of the messages some hundred are real and signed,
 the others are leaves alone, since neither command reads them. A folder that is named is kept,
-and taken as it is where it is complete: making it takes minutes. Times are medians; as
-multiples of one Ed25519 check, or of a start of Python that does nothing.
+and taken as it is where it is complete: making it takes minutes. Medians of CPU time, which
+another program beside does not lengthen much, and of the clock's; ratios are of CPU time, to one
+Ed25519 check or to a start of Python that does nothing.
 """
 
 import contextlib
@@ -17,10 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "anchor_verify"))
@@ -181,26 +183,36 @@ def make(folder: Path, count: int) -> None:
     maker.finish(maker.anchor())
 
 
-def middle(times: Iterable[float]) -> float:
-    """Give the middle one."""
-    return statistics.median(times)
+class Took(NamedTuple):
+    """Seconds of CPU, of this process and those it waited for, and of the clock."""
+
+    cpu: float
+    clock: float
 
 
-def timed(work: Callable[[], object], rounds: int) -> float:
-    """Seconds of the middle one of several rounds."""
-
-    def once() -> Iterator[float]:
-        for _ in range(rounds):
-            begun = time.perf_counter()
-            work()
-            yield time.perf_counter() - begun
-
-    return middle(list(once()))
+def spent() -> Took:
+    """Give what was spent so far."""
+    now = os.times()
+    own = time.process_time()
+    return Took(own + now.children_user + now.children_system, time.perf_counter())
 
 
-def tell(what: str, seconds: float, unit: float, of: str) -> None:
+def timed(work: Callable[[], object], rounds: int) -> Took:
+    """Give the middle one of several rounds."""
+    cpu, clock = list[float](), list[float]()
+    for _ in range(rounds):
+        begun = spent()
+        work()
+        ended = spent()
+        cpu.append(ended.cpu - begun.cpu)
+        clock.append(ended.clock - begun.clock)
+    return Took(statistics.median(cpu), statistics.median(clock))
+
+
+def tell(what: str, took: Took, unit: Took, of: str) -> None:
     """One line: milliseconds here, and how many of the unit that is."""
-    print(f"{what:<58} {seconds * 1000:>9.2f} ms {seconds / unit:>8.1f} {of}")
+    cpu, clock = (seconds * 1000 for seconds in took)
+    print(f"{what:<48} {cpu:>9.2f} ms CPU {clock:>9.2f} ms {took.cpu / unit.cpu:>8.1f} {of}")
 
 
 def functions(folder: Path, places: list[int]) -> bytes:
