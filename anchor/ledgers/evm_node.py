@@ -76,11 +76,11 @@ class Node:
 
     async def chain(self) -> int:
         """The id of its chain."""
-        return await self._ask(self._eth.chain_id)
+        return await self._number(self._eth.chain_id)
 
     async def height(self) -> int:
         """The number of the newest block."""
-        return await self._ask(self._eth.block_number)
+        return await self._number(self._eth.block_number)
 
     async def base_fee(self) -> int:
         """The base fee of the newest block, wei per gas (EIP-1559)."""
@@ -92,21 +92,21 @@ class Node:
 
     async def tip(self) -> int:
         """What proposers are given now, as the node sees it, wei per gas."""
-        return int(await self._ask(self._eth.max_priority_fee))
+        return await self._number(self._eth.max_priority_fee)
 
     async def nonce(self, owner: bytes, block: "int | str") -> int:
         """How many transactions of an account there are at a height, `latest` or `pending`."""
         at = cast("Any", block)
-        return int(await self._ask(self._eth.get_transaction_count(address(owner), at)))
+        return await self._number(self._eth.get_transaction_count(address(owner), at))
 
     async def balance(self, owner: bytes) -> int:
         """What an account has, in wei."""
-        return int(await self._ask(self._eth.get_balance(address(owner))))
+        return await self._number(self._eth.get_balance(address(owner)))
 
     async def gas(self, transaction: TxParams) -> int | None:
         """What it would use on top of what is on its way; None if it would be reverted."""
         try:
-            return int(await self._ask(self._eth.estimate_gas(transaction, "pending")))
+            return await self._number(self._eth.estimate_gas(transaction, "pending"))
         except Reverted:
             return None
 
@@ -181,13 +181,22 @@ class Node:
     async def raw(self, method: str, *params: object) -> Any:
         """What the node answers to a JSON-RPC request, as it is."""
         request = self._provider.make_request(RPCEndpoint(method), list(params))
-        answer: dict[str, Any] = dict(await self._ask(request))
+        answer: Any = await self._ask(request)
+        if not isinstance(answer, dict):
+            raise Missing(f"{self.place} answers {method} with what is no answer")
         error = answer.get("error")
         if error:
             code = error.get("code") if isinstance(error, dict) else None
             kind = NoSuchMethod if code == _NO_SUCH_METHOD else Missing
             raise kind(f"{self.place} answers {method} with an error: {error!r:.{_DETAIL}}")
         return answer.get("result")
+
+    async def _number(self, answer: Awaitable[object]) -> int:
+        found = await self._ask(answer)
+        # The library hands on what is no number as it came.
+        if not isinstance(found, int) or found < 0:
+            raise Missing(f"{self.place} answers with what is no number")
+        return found
 
     async def _ask(self, answer: Awaitable[T]) -> T:
         try:

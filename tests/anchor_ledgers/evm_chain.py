@@ -125,6 +125,7 @@ class Core:
     terms: dict[str, int] = field(default_factory=dict)
     tickets: dict[bytes, bytes] = field(default_factory=dict)
     kept: int = 0
+    node: type[Node] = Node
 
     @property
     def owner(self) -> bytes:
@@ -139,7 +140,7 @@ class Core:
         place = {"chain": self.contract.chain, "contract": self.contract.contract}
         return EvmLedger(
             "evm",
-            Node(url or self.chain.url, timeout=5),
+            self.node(url or self.chain.url, timeout=5),
             account(self.key),
             EvmTerms(**{**place, "since": self.contract.since, **terms}),
         )
