@@ -50,7 +50,7 @@ _TABLE = Table(
     Column("changed", Integer, nullable=False),
     Column("stamp", Integer),
     Index("submissions_by_state", "ledger", "state", "size"),
-    Index("submissions_by_time", "ledger", "begun"),
+    Index("submissions_by_size", "ledger", "size"),
 )
 
 
@@ -155,11 +155,14 @@ class Submissions:
             return [Submission(*row) for row in connection.execute(statement)]
 
     def last(self, *, but_refused: bool = False) -> tuple[bytes, int] | None:
-        """The checkpoint that was begun last: its hash, and when in microseconds."""
+        """The checkpoint that was begun last: its hash, and when in microseconds.
+
+        By the size of its tree: clocks go back, trees do not.
+        """
         statement = select(_TABLE.c.hash, _TABLE.c.begun).where(_TABLE.c.ledger == self._ledger)
         if but_refused:
             statement = statement.where(_TABLE.c.state != REFUSED)
-        statement = statement.order_by(_TABLE.c.begun.desc(), _TABLE.c.size.desc()).limit(1)
+        statement = statement.order_by(_TABLE.c.size.desc(), _TABLE.c.begun.desc()).limit(1)
         with self._db.engine.begin() as connection:
             row = connection.execute(statement).first()
         return None if row is None else (row.hash, row.begun)

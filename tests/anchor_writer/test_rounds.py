@@ -103,6 +103,22 @@ def test_by_time_only_the_newest_is_given_each_time(tmp_path):
         assert (line.state.submitted, line.state.stamped, line.state.size) == (2, 2, 5)
 
 
+def test_a_clock_that_goes_back_makes_it_ask_once_and_not_for_every_checkpoint(tmp_path):
+    line = Line(tmp_path, every=600)
+    with closing(line.running.net):
+        line.publish()
+        line.go((0, 10))
+        line.now -= 86_400
+        line.publish()
+        line.go((0, 10))
+        assert line.state.submitted == 2
+        line.publish()
+        line.go((0, 10))
+        assert line.state.submitted == 2
+        line.go((600,))
+        assert line.state.submitted == 3
+
+
 @pytest.mark.parametrize("trouble", ["down", "hangs", "breaks"])
 def test_one_that_fails_is_left_alone_for_a_while_and_tried_again(line, trouble):
     line.publish(1)

@@ -120,6 +120,21 @@ def test_stats_show_how_far_each_ledger_is(command, pinned, tsa):
     assert 0 <= shown["newest_stamp_age"] < 600
 
 
+def test_each_ledger_has_its_metrics():
+    from anchor.account import AnchorAccount, LedgerAccount
+    from factoryledger.metrics.anchoring import AnchorProbe
+
+    account = AnchorAccount(ledgers={"office": LedgerAccount(submitted=3, stamped=2, newest=7)})
+    samples = {
+        (sample.name, sample.value)
+        for family in AnchorProbe(account).families()
+        for sample in family.samples
+        if sample.labels == {"ledger": "office"}
+    }
+    assert ("factoryledger_anchor_ledger_stamped_total", 2) in samples
+    assert ("factoryledger_anchor_ledger_newest_stamp_timestamp_seconds", 7) in samples
+
+
 def test_a_proof_carries_the_stamp_and_verify_wants_it_pinned(command, pinned, authority, tmp_path):
     command("anchor", "--once", "--data", pinned.path)
     proof = tmp_path / "one.proof"
