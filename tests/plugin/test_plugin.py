@@ -24,7 +24,11 @@ def test_the_fixtures_in_tests_of_every_kind(pytester):
     result = ran(
         pytester,
         """
-        import asyncio, pathlib, pytest
+        import asyncio, pathlib, sys, pytest
+
+        def test_nothing_of_the_parts_is_there_before_it_is_asked_for():
+            parts = {"aiomqtt", "collector", "anchor", "sqlalchemy", "recorder", "telemetry"}
+            assert not parts & set(sys.modules)
 
         async def heard(client, count):
             found = []
@@ -94,7 +98,7 @@ def test_the_fixtures_in_tests_of_every_kind(pytester):
         "-W",
         "error",
     )
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=8)
 
 
 def test_a_failing_test_is_told_why(pytester):
@@ -252,17 +256,3 @@ def lines(file) -> list[Line]:
         found = [line for _, line in reading]
     assert reading.complete is True
     return found
-
-
-def test_the_plugin_brings_nothing_of_the_parts_before_it_is_asked(pytester):
-    result = ran(
-        pytester,
-        """
-        import sys
-
-        def test_light():
-            parts = {"aiomqtt", "collector", "anchor", "sqlalchemy", "recorder", "telemetry"}
-            assert not parts & set(sys.modules)
-        """,
-    )
-    result.assert_outcomes(passed=1)

@@ -4,6 +4,8 @@ import base64
 import csv
 import io
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -250,3 +252,22 @@ def test_a_line_of_ten_megabytes_is_read_or_named_in_few_words():
         found, error = taken(junk + b"\n")
         assert found == []
         assert len(str(error)) < 200
+
+
+@pytest.mark.e2e
+def test_what_mosquitto_sub_prints_today_is_read(broker, topic_prefix):
+    if shutil.which("mosquitto_sub") is None:
+        pytest.skip("mosquitto_sub is not installed (Debian: apt-get install mosquitto-clients)")
+    at = ["-h", "127.0.0.1", "-p", str(broker.port), "-V", "5", "-q", "1"]
+    said = ["content-type", "t", "response-topic", "r", "user-property", "a", "1"]
+    words = ["-D", "publish", *said[:2], "-D", "publish", *said[2:4], "-D", "publish", *said[4:]]
+    publish = ["mosquitto_pub", *at, "-t", f"{topic_prefix}/t", "-r"]
+    subprocess.run([*publish, "-s", *words], input=b'{"x": "\xc3\xa9\n"}', check=True, timeout=10)
+    # Retained, so that nobody has to be there first.
+    listen = ["mosquitto_sub", *at, "-t", f"{topic_prefix}/#", "-F", "%j", "-C", "1", "-W", "10"]
+    out = subprocess.run(listen, capture_output=True, check=True, timeout=15).stdout
+    subprocess.run([*publish, "-n"], check=True, timeout=10)
+    ((_, line),), _ = taken(out)
+    properties = Properties(content_type="t", response_topic="r", user_properties=(("a", "1"),))
+    payload = b'{"x": "\xc3\xa9\n"}'
+    assert line == Line(line.received, f"{topic_prefix}/t", payload, 1, True, properties)  # noqa: FBT003 - as is
