@@ -192,6 +192,8 @@ class Clocks:
             own = self._kept.earliest(index)
         except AnchorError:
             return index, index + 1, None
+        # Messages of the next batches cite it: it need not be opened again for them.
+        self._before.setdefault(own.hash, _us(not_before(self.policy, own)))
         place = bisect_right(self._sizes, index)
         merged, stamps = self._from[place] if place < len(self._from) else (own, ())
         found = not_after(self.policy, (own, merged), stamps)
