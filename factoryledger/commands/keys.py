@@ -93,8 +93,10 @@ def list_(
     With where the anchor log says whose they are: a key counts from the entry that brings it
     on, and no more from the one that ends it. Last, the collectors' and the log's keys there.
     """
+    from anchor.errors import AnchorError  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
-    from factoryledger.logged_keys import logged_keys  # noqa: PLC0415 - on demand
+    from factoryledger.logged_keys import LoggedKey, logged_keys  # noqa: PLC0415 - on demand
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
 
     place = installation(data=data, log=log, policy=policy)
     if policy is None:
@@ -106,14 +108,23 @@ def list_(
         trusted[f"witness {name}"] = witness.key
     private = dict(place.data.private_keys())
     protected = [stem for stem in private if place.data.keys.is_protected(stem)]
-    logged = logged_keys(place)
+    logged: list[LoggedKey] | None = None
+    try:
+        logged = logged_keys(place)
+    except AnchorError as error:
+        say(f"the anchor log does not say whose keys are whose under this policy: {error}")
     if json_:
+        known = logged or []
         said = {
             "trusted": {name: str(key) for name, key in trusted.items()},
             "private": {stem: str(key) for stem, key in private.items()},
             "protected": protected,
-            "entries": {stem: _entry(stem, key, logged) for stem, key in private.items()},
-            "logged": [key.to_json() for key in logged if key.kind != "device"],
+            "entries": None
+            if logged is None
+            else {stem: _entry(stem, key, known) for stem, key in private.items()},
+            "logged": None
+            if logged is None
+            else [key.to_json() for key in known if key.kind != "device"],
         }
         typer.echo(json.dumps(said))
         return
@@ -122,7 +133,7 @@ def list_(
     for name, key in private.items():
         under = "  (under a passphrase)" if name in protected else ""
         typer.echo(f"private key here: {name}  {key}{_place(name, key, logged)}{under}")
-    for one in logged:
+    for one in logged or ():
         if one.kind != "device":
             key_id = one.to_json()["key"]
             typer.echo(f"in the log: {one.kind} {one.name}  key {key_id}{_entries(one)}")
@@ -146,7 +157,9 @@ def _entry(stem: str, key: "VerifierKey", logged: "list[LoggedKey]") -> dict[str
     }
 
 
-def _place(name: str, key: "VerifierKey", logged: "list[LoggedKey]") -> str:
+def _place(name: str, key: "VerifierKey", logged: "list[LoggedKey] | None") -> str:
+    if logged is None:
+        return ""
     found = _logged(key, logged)
     if found is not None:
         return _entries(found)

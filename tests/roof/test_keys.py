@@ -165,6 +165,20 @@ def test_the_list_says_where_the_log_brings_and_ends_each_key(command, ledger):
     assert mill["enrolled_index"] == after["entries"]["device-mill-09"]["index"]
 
 
+def test_keys_are_listed_also_where_the_log_is_not_the_policy_s(command, ledger, tmp_path):
+    """Then nothing is said of entries, and why is said."""
+    other = tmp_path / "other"
+    assert command("init", "--data", other).code == 0
+    at = ["--data", ledger.path, "--policy", other / "policy"]
+    said = command("keys", "list", "--json", *at)
+    assert (said.code, "does not say whose keys" in said.err) == (0, True)
+    listed = json.loads(said.out)
+    assert (listed["entries"], listed["logged"]) == (None, None)
+    assert listed["trusted"]["log"] == str(DataDir(other).policy().log)
+    lines = command("keys", "list", *at).out
+    assert not any(word in lines for word in ("log entry", "not logged", "in the log"))
+
+
 def test_a_passphrase_that_others_may_read_is_refused(tmp_path, command, passphrase):
     assert command("init", "--data", tmp_path).code == 0
     passphrase.chmod(0o644)
