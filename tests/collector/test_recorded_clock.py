@@ -153,7 +153,7 @@ def test_batches_end_by_time_by_count_and_with_the_recording():
         made.arrived([arrival(START + SECOND + n) for n in range(2000)])
         second = await made.gather()
         made.arrived([arrival(START + SECOND + 3000, last=True)])
-        third = await made.gather()
+        third = await asyncio.wait_for(made.gather(), 5)  # at once: the recording has ended
         made.close()
         return [len(one.received) for one in (first, second, third)], await made.gather(), made
 
