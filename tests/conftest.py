@@ -36,6 +36,15 @@ def broker(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="session")
+def vectors():
+    """The folder of third parties' test vectors, which is no part of the project but beside it."""
+    folder = Path(__file__).parents[2] / "shared" / "vectors"
+    if not folder.is_dir():
+        pytest.skip(f"third parties' vectors are not beside this checkout ({folder})")
+    return folder
+
+
 @pytest.fixture
 def topic_prefix():
     """A prefix that no other test uses, so that tests share a broker and nothing else."""

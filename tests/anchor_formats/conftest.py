@@ -1,4 +1,4 @@
-"""Fixtures for the formats: vectors beside the project, keys that never change."""
+"""Fixtures for the formats: keys that never change, modules beside the tests."""
 
 import sys
 from pathlib import Path
@@ -9,16 +9,6 @@ from anchor.note import COSIGNATURE, ML_DSA_44, SignerKey
 
 # Tests are imported by path; the modules that they share are not, so their folder is named.
 sys.path.insert(0, str(Path(__file__).parent))
-
-SHARED = Path(__file__).parents[3] / "shared" / "vectors"
-
-
-@pytest.fixture(scope="session")
-def shared_vectors():
-    """The folder of third parties' vectors, which is not part of the project."""
-    if not SHARED.is_dir():
-        pytest.skip("third parties' vectors are not beside this checkout (../shared/vectors)")
-    return SHARED
 
 
 @pytest.fixture(scope="session")

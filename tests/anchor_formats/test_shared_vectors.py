@@ -67,20 +67,20 @@ def consistency(vector):
     )
 
 
-def test_inclusion_of_transparency_dev(shared_vectors):
-    accepted, refused = judged(inclusion, load(shared_vectors, "rfc6962-merkle/inclusion.json"))
+def test_inclusion_of_transparency_dev(vectors):
+    accepted, refused = judged(inclusion, load(vectors, "rfc6962-merkle/inclusion.json"))
     print(f"\ninclusion: {accepted} accepted, {refused} refused")
     assert (accepted, refused) == (6, 92)
 
 
-def test_consistency_of_transparency_dev(shared_vectors):
-    accepted, refused = judged(consistency, load(shared_vectors, "rfc6962-merkle/consistency.json"))
+def test_consistency_of_transparency_dev(vectors):
+    accepted, refused = judged(consistency, load(vectors, "rfc6962-merkle/consistency.json"))
     print(f"\nconsistency: {accepted} accepted, {refused} refused")
     assert (accepted, refused) == (6, 92)
 
 
-def test_the_note_of_the_specification(shared_vectors):
-    example = load(shared_vectors, "c2sp/examples.json")["signed_note_example"]
+def test_the_note_of_the_specification(vectors):
+    example = load(vectors, "c2sp/examples.json")["signed_note_example"]
     key = VerifierKey.from_text(example["vkey"])
     note = Note.from_bytes(example["note"].encode())
     note.signed_by(key)
@@ -88,9 +88,9 @@ def test_the_note_of_the_specification(shared_vectors):
     assert str(key) == example["vkey"]
 
 
-def test_a_real_note_signed_by_ecdsa(shared_vectors):
+def test_a_real_note_signed_by_ecdsa(vectors):
     """Rekor's: read, and only under its own origin, which is not its key's name."""
-    example = load(shared_vectors, "c2sp/examples.json")["rekor_v1_checkpoint"]
+    example = load(vectors, "c2sp/examples.json")["rekor_v1_checkpoint"]
     key = VerifierKey.from_text(example["vkey"])
     assert key.algorithm == ECDSA
     data = example["note"].encode()
@@ -101,17 +101,17 @@ def test_a_real_note_signed_by_ecdsa(shared_vectors):
         open_checkpoint(data.replace(b"798034", b"798035"), key, origin="Rekor")
 
 
-def test_certificate_transparency_s_signatures_are_not_supported(shared_vectors):
+def test_certificate_transparency_s_signatures_are_not_supported(vectors):
     """Type 0x05 has another signed structure; it is refused, not misread."""
-    example = load(shared_vectors, "c2sp/examples.json")["rome_static_ct"]
+    example = load(vectors, "c2sp/examples.json")["rome_static_ct"]
     with pytest.raises(Malformed, match="not supported"):
         VerifierKey.from_text(example["vkey"])
     head = Checkpoint.from_text(Note.from_bytes(example["note"].encode()).text)
     assert head.size == 115474666
 
 
-def test_vkeys_of_transparency_dev(shared_vectors):
-    examples = load(shared_vectors, "c2sp/examples.json")
+def test_vkeys_of_transparency_dev(vectors):
+    examples = load(vectors, "c2sp/examples.json")
     for vkey in examples["vkeys_valid"]:
         assert str(VerifierKey.from_text(vkey)) == vkey
     for vkey in examples["vkeys_invalid"]:
@@ -120,23 +120,23 @@ def test_vkeys_of_transparency_dev(shared_vectors):
     assert (len(examples["vkeys_valid"]), len(examples["vkeys_invalid"])) == (3, 3)
 
 
-def test_the_specification_s_cosigned_checkpoint_is_read(shared_vectors):
-    example = load(shared_vectors, "c2sp/examples.json")["parse_only"]
+def test_the_specification_s_cosigned_checkpoint_is_read(vectors):
+    example = load(vectors, "c2sp/examples.json")["parse_only"]
     note = Note.from_bytes(example["checkpoint"].encode())
     assert note.to_bytes() == example["checkpoint"].encode()
     assert Checkpoint.from_text(note.text).size == 20852163
     assert int.from_bytes(note.signatures[1].value[:8], "big") == example["cosig_time"]
 
 
-def test_a_cosignature_s_time(shared_vectors):
-    example = load(shared_vectors, "c2sp/examples.json")["cosig_v1_timestamp"]
+def test_a_cosignature_s_time(vectors):
+    example = load(vectors, "c2sp/examples.json")["cosig_v1_timestamp"]
     note = f"text\n\n\u2014 w {example['sig']}\n"
     value = Note.from_bytes(note.encode()).signatures[0].value
     assert (int.from_bytes(value[:8], "big"), len(value)) == (example["timestamp"], 72)
 
 
-def test_a_witness_s_consistency_sample(shared_vectors):
-    sample = load(shared_vectors, "c2sp/examples.json")["witness_monkeys"]
+def test_a_witness_s_consistency_sample(vectors):
+    sample = load(vectors, "c2sp/examples.json")["witness_monkeys"]
     key = VerifierKey.from_text(sample["vkey"])
     old, new = (open_checkpoint(sample[name].encode(), key) for name in ("init", "next"))
     path = [bytes.fromhex(step) for step in sample["consistency_hex"]]
@@ -146,8 +146,8 @@ def test_a_witness_s_consistency_sample(shared_vectors):
         check_consistency(path=path[::-1], **claim)
 
 
-def test_tile_paths_of_the_specification(shared_vectors):
-    vectors = load(shared_vectors, "c2sp/tile_paths.json")
+def test_tile_paths_of_the_specification(vectors):
+    vectors = load(vectors, "c2sp/tile_paths.json")
     for number, place in vectors["encode"]:
         assert entries_path(number) == f"tile/entries/{place}"
         assert Tile.from_path(f"tile/0/{place}") == Tile(0, number)
@@ -164,8 +164,8 @@ def test_tile_paths_of_the_specification(shared_vectors):
     assert (len(vectors["encode"]), len(vectors["bad_paths"])) == (7, 10)
 
 
-def test_proof_forms_of_transparency_dev(shared_vectors):
-    vectors = load(shared_vectors, "c2sp/tlog_proof_parse.json")
+def test_proof_forms_of_transparency_dev(vectors):
+    vectors = load(vectors, "c2sp/tlog_proof_parse.json")
     for text in vectors["valid"]:
         assert TlogProof.from_bytes(text.encode()).to_bytes() == text.encode()
     for text, _reason in vectors["invalid"]:
@@ -175,9 +175,9 @@ def test_proof_forms_of_transparency_dev(shared_vectors):
     assert (len(vectors["valid"]), len(vectors["invalid"])) == (1, 8)
 
 
-def test_every_checkpoint_of_tessera_s_log(shared_vectors):
+def test_every_checkpoint_of_tessera_s_log(vectors):
     """Sixteen heads, their tiles and bundles, and the consistency of every pair."""
-    folder = shared_vectors / "tessera-log"
+    folder = vectors / "tessera-log"
     key = VerifierKey.from_text((folder / "log.vkey").read_text().strip())
     entries = unpack_entries((folder / "log" / entries_path(0, 15)).read_bytes())
     leaves = [leaf_hash(entry) for entry in entries]
@@ -225,32 +225,32 @@ class Sumdb:
 
 
 @pytest.fixture
-def sumdb(shared_vectors):
-    folder = shared_vectors / "sumdb"
+def sumdb(vectors):
+    folder = vectors / "sumdb"
     key = VerifierKey.from_text((folder / "log.vkey").read_text().strip())
     assert key.algorithm == ED25519
     return open_checkpoint((folder / "latest").read_bytes(), key, origin="go.sum database tree")
 
 
-def test_sum_golang_org_s_head_is_over_its_tiles(shared_vectors, sumdb):
+def test_sum_golang_org_s_head_is_over_its_tiles(vectors, sumdb):
     """Three million entries; the root comes from three tiles of the right edge."""
     assert sumdb.size == 3071412
-    assert root_from_tiles(sumdb.size, Sumdb(shared_vectors / "sumdb")) == sumdb.root
+    assert root_from_tiles(sumdb.size, Sumdb(vectors / "sumdb")) == sumdb.root
 
 
-def test_the_forged_tile_proves_nothing(shared_vectors, sumdb):
+def test_the_forged_tile_proves_nothing(vectors, sumdb):
     """CVE-2026-56865: the honest tile proves its entry, the forged one not its own."""
-    attack = load(shared_vectors, "attacks/known.json")["cve_2026_56865_forged_tile"]
+    attack = load(vectors, "attacks/known.json")["cve_2026_56865_forged_tile"]
     index = attack["index"]
     tile = Tile(0, index // 256).path.replace("tile/", "tile/8/", 1)
-    honest = (shared_vectors / "sumdb" / tile).read_bytes()
+    honest = (vectors / "sumdb" / tile).read_bytes()
     at = index % 256 * 32
     assert at == attack["patch_offset"]
     for patch, leaf in (
         (None, honest[at : at + 32]),
         (attack, bytes.fromhex(attack["patch_hex"])),
     ):
-        path = inclusion_from_tiles(index, sumdb.size, Sumdb(shared_vectors / "sumdb", patch))
+        path = inclusion_from_tiles(index, sumdb.size, Sumdb(vectors / "sumdb", patch))
         claim = dict(leaf=leaf, index=index, size=sumdb.size, path=path, root=sumdb.root)
         if patch is None:
             check_inclusion(**claim)
@@ -260,13 +260,13 @@ def test_the_forged_tile_proves_nothing(shared_vectors, sumdb):
                 check_inclusion(**claim)
 
 
-def test_a_path_is_as_long_as_its_place(shared_vectors, sumdb):
+def test_a_path_is_as_long_as_its_place(vectors, sumdb):
     """CVE-2022-36111 (immudb): a proof's length was the server's choice."""
     assert (
         "proof length fixed"
-        in load(shared_vectors, "attacks/known.json")["cve_2022_36111_immudb"]["required"]
+        in load(vectors, "attacks/known.json")["cve_2022_36111_immudb"]["required"]
     )
-    tiles = Sumdb(shared_vectors / "sumdb")
+    tiles = Sumdb(vectors / "sumdb")
     index = 2595481
     path = inclusion_from_tiles(index, sumdb.size, tiles)
     at = index % 256 * 32
@@ -276,10 +276,10 @@ def test_a_path_is_as_long_as_its_place(shared_vectors, sumdb):
             check_inclusion(leaf=leaf, index=index, size=sumdb.size, path=wrong, root=sumdb.root)
 
 
-def test_checkpoints_sent_to_a_witness_are_read(shared_vectors):
+def test_checkpoints_sent_to_a_witness_are_read(vectors):
     """Every well-formed body of litewitness's script; the log's signature holds or does not."""
     held = refused = 0
-    for script in load(shared_vectors, "witness/add_checkpoint_sequences.json"):
+    for script in load(vectors, "witness/add_checkpoint_sequences.json"):
         key = VerifierKey.from_text(script["log_vkey"])
         for step in script["sequence"]:
             note = step["body"].partition("\n\n")[2].encode()
@@ -298,8 +298,8 @@ def test_checkpoints_sent_to_a_witness_are_read(shared_vectors):
     assert refused
 
 
-def test_no_cosignature_is_found_where_none_is(shared_vectors):
-    example = load(shared_vectors, "c2sp/examples.json")
+def test_no_cosignature_is_found_where_none_is(vectors):
+    example = load(vectors, "c2sp/examples.json")
     note = Note.from_bytes(example["parse_only"]["checkpoint"].encode())
     key = VerifierKey.from_text(example["vkeys_valid"][0])
     assert check_cosignature(note, key) is None

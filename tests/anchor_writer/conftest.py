@@ -1,4 +1,4 @@
-"""What the tests of the writing side share: vectors, and modules beside the tests."""
+"""What the tests of the writing side share: a plant, a folder in memory, modules beside them."""
 
 import os
 import shutil
@@ -10,16 +10,6 @@ import pytest
 
 # Tests are imported by path; the modules that they share are not, so their folder is named.
 sys.path.insert(0, str(Path(__file__).parent))
-
-VECTORS = Path(__file__).parents[3] / "shared/vectors"
-
-
-@pytest.fixture(scope="session")
-def vectors() -> Path:
-    """The folder of third parties' test vectors, beside the project."""
-    if not VECTORS.is_dir():
-        pytest.skip(f"no test vectors at {VECTORS}")
-    return VECTORS
 
 
 @pytest.fixture

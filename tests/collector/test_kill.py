@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from anchor.merkle import leaf_hash, tree_root
+from anchor.merkle import tree_root
+from anchor.reading.row_record import leaf_of
 from anchor.receipts import ReceiptVerifier
 from factoryledger.broker import LocalBroker
 from telemetry.link import Link, Subscription
 from telemetry.receipt import bodies_digest
-from telemetry.record import Record
 
 pytestmark = pytest.mark.e2e
 
@@ -181,26 +181,7 @@ def test_killed_at_random_nothing_is_lost_or_doubled(works, mortal_broker, topic
 
 
 def check_log(rows, batches):
-    leaves = [
-        leaf_hash(
-            Record(
-                received=row.received_at,
-                original=row.original_at,
-                topic=row.topic,
-                properties=row.properties,
-                status=row.status,
-                device=row.device,
-                session=row.session,
-                seq=row.seq,
-                key=row.key,
-                keys=row.keys,
-                entry=row.entry,
-                payload=row.payload_hash,
-                body=row.body_hash,
-            ).to_bytes()
-        )
-        for row in rows
-    ]
+    leaves = [leaf_of(row) for row in rows]
     end = 0
     for number, batch in enumerate(batches):
         assert (batch.number, batch.start) == (number, end)

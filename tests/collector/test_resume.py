@@ -7,8 +7,8 @@ import pytest
 from anchor.checkpoint import open_checkpoint
 from anchor.merkle import leaf_hash, tree_root
 from anchor.note import VerifierKey
+from anchor.reading.row_record import record_of
 from collector.errors import CollectorError, LogInDoubt
-from telemetry.record import Record
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -32,24 +32,7 @@ def key_entries(works, collector):
 def records(works, collector):
     reader = works.reader()
     try:
-        return [
-            Record(
-                received=row.received_at,
-                original=row.original_at,
-                topic=row.topic,
-                properties=row.properties,
-                status=row.status,
-                device=row.device,
-                session=row.session,
-                seq=row.seq,
-                key=row.key,
-                keys=row.keys,
-                entry=row.entry,
-                payload=row.payload_hash,
-                body=row.body_hash,
-            ).to_bytes()
-            for row in reader.messages(collector)
-        ]
+        return [record_of(row) for row in reader.messages(collector)]
     finally:
         reader.close()
 

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import pytest
 
+from anchor.reading.row_record import record_of
 from telemetry.judgement import judge
 from telemetry.receipt import Receipt, ReceiptLeaf, bodies_digest
 from telemetry.record import Record
@@ -45,22 +46,8 @@ def test_each_record_says_what_its_row_says(works, feed):
     feed.take(machine.message(), ("foreign/topic", b"\xff\x00"), at=7)
     feed.take(machine.message(), at=5)
     for row in rows(works):
-        record = Record(
-            received=row.received_at,
-            original=row.original_at,
-            topic=row.topic,
-            properties=row.properties,
-            status=row.status,
-            device=row.device,
-            session=row.session,
-            seq=row.seq,
-            key=row.key,
-            keys=row.keys,
-            entry=row.entry,
-            payload=row.payload_hash,
-            body=row.body_hash,
-        )
-        assert Record.from_bytes(record.to_bytes()) == record
+        record = record_of(row)
+        assert Record.from_bytes(record).to_bytes() == record
     assert [(row.received_at, row.original_at) for row in rows(works)] == [
         (7, None),
         (7, None),
