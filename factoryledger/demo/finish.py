@@ -11,6 +11,7 @@ from anchor.verified import Verified
 from factoryledger.auditing import run_audit, sentence
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
+from factoryledger.outside import vouchers
 from factoryledger.proving import file_name, newest_anchored
 from telemetry.rows import MessageRow
 from telemetry.topic import MachineTopic
@@ -27,10 +28,13 @@ class Verdict:
 
 def prove_row(place: Installation, row: MessageRow) -> tuple[Path, Verified]:
     """Write a row's proof into the data folder and verify the file; raises what they raise."""
-    proof = prove(ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row)
+    pinned = vouchers(place)
+    proof = prove(
+        ledger=place.ledger, log=place.log_reader, policy=place.policy, row=row, vouchers=pinned
+    )
     path = place.data.proofs / file_name(row)
     write_whole(path, proof.to_bytes())
-    return path, verify(path.read_bytes(), place.policy)
+    return path, verify(path.read_bytes(), place.policy, pinned)
 
 
 def first_reading(place: Installation, collector: str, start: int) -> MessageRow | None:
