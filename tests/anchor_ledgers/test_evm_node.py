@@ -105,8 +105,16 @@ def test_a_node_without_receipts_of_whole_blocks_is_asked_for_each(core):
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("lie", ["receipt", "order", "header", "missing"])
-def test_a_node_that_lies_about_a_block_gives_no_receipt(core, lie):
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ("receipt", "its receipts do not give the block's receipts root"),
+        ("missing", "its receipts do not give the block's receipts root"),
+        ("order", "its receipts do not give the block's receipts root"),
+        ("header", "does not give its hash"),
+    ],
+)
+def test_a_node_that_lies_about_a_block_gives_no_receipt(core, lie, said):
     class Liar(Node):
         async def receipts(self, block):
             found = await super().receipts(block)
@@ -119,11 +127,28 @@ def test_a_node_that_lies_about_a_block_gives_no_receipt(core, lie):
             return {**found, "timestamp": "0x1"} if lie == "header" else found
 
     core.node = Liar
-    with pytest.raises(Missing):
+    with pytest.raises(Missing, match=said):
         core.settle(note_of(5))
     core.node = Node
     receipt = core.settle(note_of(5))
     assert EvmReceipt.from_bytes(receipt).log == 0
+    assert core.kept == 1
+
+
+@pytest.mark.e2e
+def test_a_block_that_is_no_longer_the_chains_is_waited_out(core):
+    """Behind one address stand several nodes: one still tells of a block that is gone."""
+
+    class Behind(Node):
+        async def receipt(self, transaction):
+            found = await super().receipt(transaction)
+            return found and {**found, "blockHash": bytes(32)}
+
+    core.node = Behind
+    with pytest.raises(AssertionError, match="no receipt"):
+        core.settle(note_of(5))
+    core.node = Node
+    core.settle(note_of(5))
     assert core.kept == 1
 
 
