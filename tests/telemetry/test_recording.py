@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from telemetry.canonical import END_OF_TIME, time_us
 from telemetry.errors import MalformedRecording, NotCanonical
 from telemetry.properties import NO_PROPERTIES, Properties
 from telemetry.recording import Header, Line, Writer, read
+from telemetry.recording_line import _is_compact_json, _is_plainly_compact
 
 SESSIONS = Path(__file__).parents[3] / "shared" / "recordings"
 
@@ -116,6 +117,38 @@ def test_a_line_is_json_and_holds_the_payload_in_one_way(line):
     if "json" in members:
         again = json.dumps(members["json"], separators=(",", ":"), ensure_ascii=False)
         assert again.encode() == line.payload
+
+
+SPELLINGS = st.recursive(
+    st.sampled_from(
+        ["null", "true", "0", "-0", "-0.0", '""', '"\\u0000"', '"\\n"', '"\x7f"', '"é"']
+    )
+    | st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.text(st.characters(codec="utf-8"), max_size=3).map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda found: f"[{','.join(found)}]")
+        | st.lists(st.tuples(st.sampled_from("ab"), inner), max_size=3).map(
+            lambda found: "{" + ",".join(f'"{name}":{value}' for name, value in found) + "}"
+        )
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=1000)
+@given(SPELLINGS)
+@example("1" * 15 + "0")
+@example("0.00001")
+@example("123456789012345680.0")
+@example("[" * 33 + "]" * 33)
+def test_the_quick_way_takes_nothing_that_the_slow_one_refuses(text):
+    if _is_plainly_compact(text.encode()):
+        assert _is_compact_json(text)
+
+
+def test_the_quick_way_is_the_usual_one():
+    assert _is_plainly_compact(b'{"a":[1,2.5,-3],"b":"\xc3\xa9 x","c":null}')
 
 
 @pytest.mark.parametrize(
