@@ -28,6 +28,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)
 INSTALL = PIP_NO_COLOR=1 $(PYTHON) -m pip --disable-pip-version-check --python $(1) install \
 	--quiet --no-warn-script-location --no-deps --root-user-action ignore
+# Of an environment that few tests use, Python compiles what they import, not all there is.
+INSTALL_FEW = $(INSTALL) --no-compile
 
 # A stamp is named after what it stands for, so a second call does nothing and a changed
 # lock, Python or place of the checkout installs again.
@@ -199,14 +201,14 @@ $(ORACLES):
 	$(python_needed)
 	@echo "Making $(VENV_ORACLES)" >&2
 	$(call environment_made,$(VENV_ORACLES))
-	@$(call INSTALL,$(VENV_ORACLES)) --require-hashes -r requirements/oracles.lock
+	@$(call INSTALL_FEW,$(VENV_ORACLES)) --require-hashes -r requirements/oracles.lock
 	@rm -f $(VENV_ORACLES)/.oracles-* && touch $@
 
 $(EXAMPLES):
 	$(python_needed)
 	@echo "Making $(VENV_EXAMPLES)" >&2
 	$(call environment_made,$(VENV_EXAMPLES))
-	@$(call INSTALL,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
+	@$(call INSTALL_FEW,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
 	@rm -f $(VENV_EXAMPLES)/.examples-* && touch $@
 
 $(CONTRACT):
@@ -220,7 +222,7 @@ $(WITNESS):
 	@echo "Making $(VENV_WITNESS)" >&2
 	@$(PYTHON_WITNESS) -m venv --clear --without-pip $(VENV_WITNESS)
 	@PIP_NO_COLOR=1 $(PYTHON_WITNESS) -m pip --disable-pip-version-check --python $(VENV_WITNESS) \
-		install --quiet --no-warn-script-location --no-deps --root-user-action ignore \
+		install --quiet --no-warn-script-location --no-deps --root-user-action ignore --no-compile \
 		--require-hashes -r requirements/witness.lock
 	@touch $@
 
@@ -228,5 +230,5 @@ $(PEERS):
 	$(python_needed)
 	@echo "Making $(VENV_PEERS)" >&2
 	$(call environment_made,$(VENV_PEERS))
-	@$(call INSTALL,$(VENV_PEERS)) --require-hashes -r requirements/peers.lock
+	@$(call INSTALL_FEW,$(VENV_PEERS)) --require-hashes -r requirements/peers.lock
 	@rm -f $(VENV_PEERS)/.peers-* && touch $@
