@@ -5,6 +5,7 @@ that a pinned ledger's voucher refuses is passed over: `audit` finds it.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from anchor.errors import AnchorError
@@ -38,7 +39,7 @@ class Stamps:
         """
         found = list[StampedCheckpoint]()
         missing, seen = set(self.vouchers), set[str]()
-        for looked, cosigned in enumerate(self._stamped_after(index), 1):
+        for cosigned in self._stamped_after(index, seen):
             receipts = tuple(
                 one
                 for one in self.receipts.of(cosigned.hash)
@@ -49,14 +50,24 @@ class Stamps:
                 seen |= {one.ledger for one in receipts}
                 missing -= seen
                 found.append(self._stamped(index, own, cosigned, receipts))
-            if not missing and (self.vouchers or looked >= _MOST):
+            if self.vouchers and not missing:
                 break
         return tuple(found)
 
-    def _stamped_after(self, index: int) -> Iterator[Cosigned]:
-        hashes = self.receipts.hashes
+    def _stamped_after(self, index: int, seen: AbstractSet[str]) -> Iterator[Cosigned]:
+        """Those that hold a receipt of a ledger that is not seen yet; no other is opened."""
+        hashes, looked = self.receipts.hashes, 0
+
+        def wanted(digest: str) -> bool:
+            nonlocal looked
+            if digest not in hashes or (not self.vouchers and looked >= _MOST):
+                return False
+            looked += 1
+            new = self.receipts.ledgers(digest) - seen
+            return bool(new & self.vouchers.keys() or (new and looked <= _MOST))
+
         if hashes:
-            yield from self.kept.after(index, lambda digest: digest in hashes)
+            yield from self.kept.after(index, wanted)
 
     def _holds(self, receipt: Receipt, of: Cosigned) -> bool:
         voucher = self.vouchers.get(receipt.ledger)

@@ -24,6 +24,11 @@ class StoredReceipts:
         """The checkpoints that have some: SHA-256 of the note, in hexadecimal."""
         return frozenset(name for name in self.source.names(FOLDER) if len(name) == _HEX)
 
+    def ledgers(self, digest: str) -> frozenset[str]:
+        """Whose receipts one checkpoint has, by their files' names."""
+        known = map(named, self.source.names(f"{FOLDER}/{digest}"))
+        return frozenset(one[0] for one in known if one is not None)
+
     def of(self, digest: bytes) -> Iterator[Receipt]:
         """The receipts of one checkpoint, by name; what cannot be read is left out."""
         for name in self.source.names(f"{FOLDER}/{digest.hex()}"):

@@ -172,6 +172,22 @@ def test_a_proof_holds_for_each_ledger_its_earliest_stamp_over_the_message(stamp
     assert ProofFile.from_bytes(first.to_bytes()) == first
 
 
+def test_a_proof_opens_no_checkpoint_that_has_nothing_new(stamped, monkeypatch):
+    """A ledger that is pinned and never stamps would have every later one opened."""
+    world, fleet, _, vouchers = stamped
+    for _ in range(10):
+        world.collect("c0", [fleet[0].message(world.time())])
+        put(world, world.anchor_now(), "a", world.now)
+    opened = []
+    read = type(world.policy).read
+    monkeypatch.setattr(
+        type(world.policy), "read", lambda self, note: opened.append(note) or read(self, note)
+    )
+    never = {**vouchers, "never": Notary(None, "never")}
+    assert len(proof_of(world, 0, never).stamped) == 2
+    assert len(set(opened)) <= 4
+
+
 def test_verify_says_both_bounds_and_each_ledgers_word(stamped):
     world, _, _, vouchers = stamped
     verified = verify(proof_of(world, 0, vouchers).to_bytes(), world.policy, vouchers)
