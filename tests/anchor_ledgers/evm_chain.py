@@ -59,6 +59,7 @@ class Anvil:
         else:
             raise AssertionError("anvil ended before it listened")
         self.url = f"http://127.0.0.1:{self.port}"
+        self._http = httpx.Client(timeout=20)
         # It says every request; unread, it would stop once the pipe is full.
         self._reader = Thread(target=self._process.stdout.read)
         self._reader.start()
@@ -66,7 +67,7 @@ class Anvil:
     def rpc(self, method: str, *params: object):
         """One answer of the node."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        answer = httpx.post(self.url, json=request, timeout=20).json()
+        answer = self._http.post(self.url, json=request).json()
         assert "error" not in answer, answer
         return answer["result"]
 
@@ -74,6 +75,7 @@ class Anvil:
         self.rpc("anvil_mine", hex(blocks))
 
     def stop(self) -> None:
+        self._http.close()
         self._process.terminate()
         self._process.wait()
         self._reader.join()

@@ -6,7 +6,7 @@ import pytest
 import rlp
 from eth_hash.auto import keccak
 from evm_block import CHAIN, TIME, block_of, event_log, receipt_of, transaction_receipt, voucher
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie.hexary import HexaryTrie
 
@@ -122,6 +122,7 @@ def test_proofs_hold_for_every_receipt_of_any_block(receipts, data):
     assert known == receipts[index]
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 200), st.data())
 def test_a_proof_shows_no_other_place(count, data):
     receipts = [receipt_bytes(transaction_receipt(n, [])) for n in range(count)]
