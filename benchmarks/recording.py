@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import csv
 import json
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -24,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from factoryledger.broker import LocalBroker
 from factoryledger.running import loop_factory
@@ -141,12 +143,16 @@ def full(broker: LocalBroker, folder: Path, arguments: argparse.Namespace) -> di
     """How many arrive, and how many a second, as fast as can be."""
     lines = [Line(START, f"bench/{n % 100}", PAYLOAD, 1) for n in range(arguments.count)]
     file = written(folder / "full.jsonl", lines)
-    found: dict[str, object] = {"messages": len(lines)}
+    found: dict[str, Any] = {"messages": len(lines)}
     rates = {}
     for name, player in players(broker.address, file, folder, "--speed", "max").items():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         got, code = run(heard(broker.address, "bench", len(lines), player, 5))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         rates[name] = (len(got) - 1) / (got[-1][0] - got[0][0])
         found[name] = {"arrived": len(got), "rate": round(rates[name]), "exit": code}
+        found[name] |= {"cpu_us": round(cpu / len(lines) * 1e6, 1)}
     found["ratio"] = round(rates["factoryledger"] / rates["mqtt-recorder"], 1)
     return found
 
