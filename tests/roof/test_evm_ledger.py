@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,8 @@ def proof(pinned, command, anchored, tmp_path):
     assert (state["submitted"], state["stamped"], state["refused"]) == (1, 1, 0)
     # The anchor believes its own node's block; anybody else pins or asks.
     assert state["newest_stamp"] is not None
-    row = sqlite3.connect(pinned.database).execute("select collector from messages").fetchone()
+    with closing(sqlite3.connect(pinned.database)) as store:
+        row = store.execute("select collector from messages").fetchone()
     done = command("prove", "--message", f"{row[0]}:0", "--data", pinned.path, "-o", file)
     assert done.code == 0, done.err
     return file
