@@ -94,6 +94,14 @@ class Census(Protocol):
 
 
 @runtime_checkable
+class SelfChecking(Protocol):
+    """What `audit` asks of a ledger whose database can tell whether its indexes fit its rows."""
+
+    def disagreements(self) -> Iterator[str]:
+        """What the database says of rows and indexes that do not fit, a sentence each."""
+
+
+@runtime_checkable
 class Decoded(Protocol):
     """What `audit` asks of a ledger that decodes Sparkplug."""
 

@@ -80,6 +80,7 @@ class LedgerReader:
 
     def __init__(self, url: str) -> None:
         path = sqlite_path(url)
+        self._file = path is not None
         self._there: set[str] = set()  # tables; one that is there stays
         if path is None:
             # On demand: psycopg is not loaded where a file is the store.
@@ -225,6 +226,17 @@ class LedgerReader:
                     known.add(found)
                     yield found
                 found = self._page(f"{query} WHERE collector > ?", (found,))[0][0]
+
+    def disagreements(self) -> Iterator[str]:
+        """What SQLite says of rows and indexes that do not fit; nothing of another database.
+
+        Table by table, so that no writer's log is held up for the whole of it.
+        """
+        for table in tables.metadata.sorted_tables if self._file else ():
+            if self._has(table):
+                for (said,) in self._page(f"PRAGMA integrity_check('{table.name}')", ()):
+                    if said != "ok":
+                        yield f"table {table.name}, by SQLite's own check: {said}"
 
     def refusals(self) -> Iterator[Refusal]:
         """What was refused, as far as it is kept, the newest first."""

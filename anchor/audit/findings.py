@@ -24,6 +24,7 @@ Kind = Literal[
     "duplicate",
     "erased",
     "fork",
+    "index-altered",
     "inserted",
     "key-invalid",
     "key-unlogged",

@@ -24,7 +24,7 @@ from anchor.audit.since import Since
 from anchor.errors import Malformed
 from anchor.key_entry import OperatorAuthority
 from anchor.policy import Policy
-from anchor.ports import Census, Ledger, stores_of
+from anchor.ports import Census, Ledger, SelfChecking, stores_of
 from anchor.reading.log_reader import LogReader
 from anchor.reading.row_record import shown
 from telemetry.rows import CollectorRow, MessageRow
@@ -132,6 +132,8 @@ def _audit_store(
             ends[row.id] = end
         inquiry.audit.counts.collectors += 1
     _find_strangers(inquiry)
+    if not going.places:
+        _find_false_indexes(inquiry)
     across.claims.finish(lambda: _accepted(inquiry.ledger, rows, across.claims))
     across.decoded.finish(across.claims.ends)
     going.passed(ends, across.claims, across.decoded)
@@ -156,6 +158,16 @@ def _find_strangers(inquiry: Inquiry) -> None:
         for stranger in inquiry.ledger.strangers():
             detail = f"rows name collector {shown(stranger)}, which the table collectors does not"
             inquiry.find("inserted", detail, collector=stranger)
+
+
+def _find_false_indexes(inquiry: Inquiry) -> None:
+    """Rows that a query finds otherwise than they stand, since an index says something else.
+
+    Rows are read here through an index, and whoever reads the table would see others.
+    """
+    if isinstance(inquiry.ledger, SelfChecking):
+        for disagreement in inquiry.ledger.disagreements():
+            inquiry.find("index-altered", disagreement)
 
 
 def _accepted(

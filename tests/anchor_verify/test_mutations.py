@@ -360,6 +360,36 @@ def test_ten_thousand_mutations_are_found_or_mean_nothing(originals: Originals) 
     assert run(originals, range(10_000)).total() == 10_000
 
 
+@pytest.mark.parametrize("number", [5569])
+def test_what_once_slipped_through_does_so_no_more(originals: Originals, number: int) -> None:
+    """A position changed in the table; its index, from which rows are read, kept the true one."""
+    run(originals, range(number, number + 1))
+
+
+def test_an_index_that_says_something_else_than_its_rows_is_found(originals: Originals) -> None:
+    """Every row as signed; an index that hides one from whoever asks by machine and time."""
+    index = "SELECT rowid, * FROM sqlite_master WHERE type = 'index' AND sql LIKE '%messages%time%'"
+    try:
+        with closing(sqlite3.connect(originals.store)) as db, db:
+            row, *columns = db.execute(index).fetchone()
+            machine = "UPDATE messages SET device = ? WHERE device = ?"
+            name = db.execute("SELECT min(device) FROM messages").fetchone()[0]
+            db.execute(machine, ("hidden", name))
+            db.execute("PRAGMA writable_schema = ON")
+            db.execute("DELETE FROM sqlite_master WHERE rowid = ?", (row,))
+        with closing(sqlite3.connect(originals.store)) as db, db:
+            db.execute(machine, (name, "hidden"))
+            db.execute("PRAGMA writable_schema = ON")
+            db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", columns)
+        assert store_meaning(originals.store) == store_meaning(originals.file)
+        with LedgerReader(f"sqlite:///{originals.store}") as reader:
+            found = audit(ledger=reader, log=originals.log(), policy=originals.world.policy)
+        assert {finding.kind for finding in found.findings} == {"index-altered"}
+        assert "table messages" in found.findings[0].detail
+    finally:
+        shutil.copy(originals.file, originals.store)
+
+
 def test_a_schema_whose_names_are_no_text_is_a_store_that_cannot_be_read(
     originals: Originals,
 ) -> None:
