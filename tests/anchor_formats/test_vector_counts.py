@@ -23,8 +23,8 @@ DUE = {
 
 
 @pytest.mark.vectors
-def test_every_shared_vector_is_answered_as_it_says(shared_vectors, capsys):
-    rows = {source.name: source.judged() for source in sources(shared_vectors)}
+def test_every_shared_vector_is_answered_as_it_says(vectors, capsys):
+    rows = {source.name: source.judged() for source in sources(vectors)}
     lines = [
         f"{name:40} accepted {accepted:4}/{good:<4} refused {refused:4}/{bad}"
         for name, (accepted, good, refused, bad) in rows.items()
