@@ -106,7 +106,9 @@ def one(data: Path, processes: int, state: Path | None) -> None:
     """What that process does."""
     from factoryledger.auditing import run_audit  # noqa: PLC0415 - not the parent's cost
     from factoryledger.kept_audit import KeptAudit  # noqa: PLC0415 - as above
+    from factoryledger.running import few_collections  # noqa: PLC0415 - as above
 
+    few_collections()  # as the command does
     kept = None if state is None else KeptAudit(state, only_new=True)
     with installation(data=data, processes=processes) as place:
         assert place.ledger

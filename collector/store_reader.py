@@ -296,7 +296,9 @@ class LedgerReader:
 
     def _page(self, query: str, values: tuple[Any, ...]) -> Sequence[Sequence[Any]]:
         with self._reading() as connection:
-            return connection.exec_driver_sql(query, values).all()
+            # Plain tuples, as the driver gives them: an audit reads rows by the million.
+            cursor = connection.exec_driver_sql(query, values).cursor
+            return cursor.fetchall()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -60,7 +60,7 @@ def judge(topic: str, payload: bytes, keyring: Keyring, properties: str | None =
     if place is not None and place.kind not in SIGNED_KINDS:
         place = None
     try:
-        message = parse(payload, _OTHER_KIND if place is None else place.kind)
+        message = parse(payload, _OTHER_KIND if place is None else place.kind, parts)
     except MalformedMessage:
         return Judgement("malformed", body_hash=hashed)
     if place is None or place.machine != message.device:

@@ -72,16 +72,17 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     signature: bytes
 
 
-def parse(payload: bytes, kind: str) -> Message:
+def parse(payload: bytes, kind: str, parts: tuple[bytes, bytes] | None = None) -> Message:
     """Parse a signed payload strictly (docs/formats.md, Strict parse).
 
-    `kind` decides which members must be there. MalformedMessage says what is wrong.
+    `kind` decides which members must be there, `parts` are what `split` gave of the payload,
+    where that is known. MalformedMessage says what is wrong.
     """
     if kind not in SIGNED_KINDS:
         raise ValueError(f"no signed kind: {kind!r}; one of {', '.join(SIGNED_KINDS)}")
     if len(payload) > MAX_LENGTH:
         raise MalformedMessage(f"{len(payload)} bytes; a message has at most {MAX_LENGTH}")
-    parts = split(payload)
+    parts = parts or split(payload)
     if parts is None:
         raise MalformedMessage("the payload does not end with a signature")
     try:

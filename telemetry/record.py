@@ -77,10 +77,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
                 '"device":null,"session":null,"seq":null,"key":null'
                 f',"keys":{self.keys},"entry":null'
             )
-        return (
-            f'"device":"{self.device}","session":"{self.session}","seq":{self.seq}'
-            f',"key":"{self.key}","keys":{self.keys},"entry":"{b64(self.entry)}"'
-        )
+        assert self.device is not None
+        assert self.session is not None
+        assert self.key is not None
+        before, after = _whose(self.device, self.session, self.key, self.keys, self.entry)
+        return f"{before}{self.seq}{after}"
 
     @staticmethod
     def from_bytes(data: bytes) -> "Record":
@@ -129,6 +130,21 @@ def _topic(topic: str) -> bytes:
 @lru_cache(maxsize=4096)
 def _spelled(topic: str) -> bytes:
     return quote(topic).encode("ascii")
+
+
+# A session's messages differ in their numbers alone, as long as no key entry comes.
+@lru_cache(maxsize=4096)
+def _whose(device: str, session: str, key: str, keys: int, entry: bytes) -> tuple[str, str]:
+    """What stands before and after the number; NotCanonical where it names nobody."""
+    if not (is_segment(device) and is_segment(session)):
+        raise NotCanonical("a record's device or session is no segment")
+    if not is_key_id(key):
+        raise NotCanonical("a record's key is no key id of 16 hexadecimal digits")
+    _check_hash("entry", entry)
+    return (
+        f'"device":"{device}","session":"{session}","seq":',
+        f',"key":"{key}","keys":{keys},"entry":"{b64(entry)}"',
+    )
 
 
 _UNSIGNED: Final = (
@@ -203,15 +219,11 @@ def _check_times(received: int, original: int | None) -> None:
 def _check_named(record: Record) -> None:
     if record.device is None or record.session is None or record.key is None:
         raise NotCanonical(f"a record of status {record.status} lacks device, session or key")
-    if not (is_segment(record.device) and is_segment(record.session)):
-        raise NotCanonical("a record's device or session is no segment")
-    if not is_key_id(record.key):
-        raise NotCanonical("a record's key is no key id of 16 hexadecimal digits")
     if record.seq is None or not 0 <= record.seq <= MAX_SEQ:
         raise NotCanonical("a record's seq is missing or outside of 0 to 2^63-1")
     if record.entry is None:
         raise NotCanonical("a record lacks the key entry that its judgement rests on")
-    _check_hash("entry", record.entry)
+    _whose(record.device, record.session, record.key, record.keys, record.entry)
 
 
 def _check_hash(name: str, value: bytes) -> None:

@@ -6,6 +6,7 @@ that their number changes nothing but the speed. A process that dies ends them a
 is left is read here. Memory: some ranges a process, however large the store is.
 """
 
+import gc
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ RANGE: Final = 3 * TILE_WIDTH
 """Positions that are read at once: whole tiles, and less than a page of rows."""
 
 _AHEAD: Final = 3  # ranges a process, so that none waits while we follow up
+_COLLECT_AFTER = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,9 @@ def _begin(
 ) -> None:
     # Ctrl-C reaches the whole group: who leads it says when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Rows come by the thousand and hold no cycles: garbage is looked for seldom.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
     ledger = store_of(open_ledger(), collector)
     assert isinstance(ledger, Paged)
     _SOURCE[:] = [Source(ledger, collector, KeysInOrder(statements), nonce, clocks)]

@@ -112,7 +112,9 @@ def audit(  # noqa: PLR0913 - a command's options
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.kept_audit import KeptAudit  # noqa: PLC0415 - on demand
     from factoryledger.known_heads import KnownHeads  # noqa: PLC0415 - on demand
+    from factoryledger.running import few_collections  # noqa: PLC0415 - on demand
 
+    few_collections()
     if new and full:
         raise WrongUsage("--new and --full ask for opposite things")
     with installation(
