@@ -8,6 +8,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -29,11 +30,20 @@ _OID = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")]
 
 
 def _no_password(url: str) -> str:
-    if not re.match(r"https?://[^/]", url):
-        raise ValueError("a URL is due, http:// or https://")
+    if not re.match(r"https?://[^/]", url) or not _is_address(url):
+        raise ValueError("a URL is due, http:// or https://, host, perhaps a port")
     if "@" in url.split("/", 3)[2]:
         raise ValueError("a password in a URL gets into logs")
     return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return bool(parts.hostname) and port != 0 and url.isprintable() and " " not in url
 
 
 _Url = Annotated[str, AfterValidator(_no_password)]
@@ -185,6 +195,9 @@ def _said(complaint: Any) -> str:
         # What was given may hold a secret.
         return str(complaint["ctx"]["error"])
     message: str = complaint["msg"]
+    if complaint["type"] == "string_pattern_mismatch":
+        # A private key, where the account's address is due.
+        return message.lower()
     return f"{message.lower()}, not {complaint['input']!r}"
 
 

@@ -130,7 +130,10 @@ def _demanded(name: str, make: Callable[[], Any]) -> Any:
 def _tsa_voucher(name: str, pins: TsaPins) -> Voucher:
     tsa = import_module("anchor.ledgers.tsa")
     x509 = import_module("cryptography.x509")
-    policy = None if pins.policy is None else x509.ObjectIdentifier(pins.policy)
+    try:
+        policy = None if pins.policy is None else x509.ObjectIdentifier(pins.policy)
+    except ValueError as error:
+        raise WrongUsage(f"ledger {name}: policy: {pins.policy} is no object id") from error
     roots = [one for path in pins.roots for one in _certificates(name, path)]
     voucher: Voucher = tsa.TsaVoucher(name, tuple(roots), policy)
     return voucher

@@ -3,10 +3,12 @@
 Edge of processes. Each opens the store for itself and reads what it is asked for; what it
 says of a range is what this process would say (`anchor.audit.ranges`), in the same order, so
 that their number changes nothing but the speed. A process that dies ends them all, and what
-is left is read here. Memory: some ranges a process, however large the store is.
+is left is read here; they end with whoever began them. Memory: some ranges a process, however
+large the store is.
 """
 
 import gc
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.context import BaseContext
+from threading import Thread
 from typing import Final
 
 from anchor.audit.examine import KeysInOrder
@@ -113,14 +116,23 @@ def _begin(
     nonce: bytes,
     clocks: bool,
 ) -> None:
-    # Ctrl-C reaches the whole group: who leads it says when we end.
+    # Ctrl-C reaches the whole group: who leads it says when we end. One that is killed says
+    # nothing, and a pool would wait for it for ever.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Rows come by the thousand and hold no cycles: garbage is looked for seldom.
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
+    Thread(target=_end_with_parent, daemon=True).start()
     ledger = store_of(open_ledger(), collector)
     assert isinstance(ledger, Paged)
     _SOURCE[:] = [Source(ledger, collector, KeysInOrder(statements), nonce, clocks)]
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "a pool's process has one"
+    parent.join()
+    os._exit(0)
 
 
 def _read(start: int, stop: int) -> Rows:

@@ -1,11 +1,13 @@
 """Asks a time-stamp authority over HTTP (RFC 3161, section 3.4), and believes what holds.
 
 An authority keeps nothing: the request, with its nonce, is kept before it is sent, so that
-after a kill the very same one is sent again.
+after a kill the very same one is sent again. The address may hold a key: what is said of
+failures names its host alone.
 """
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
@@ -33,6 +35,11 @@ class TsaLedger:
         """The operator's name for it."""
         return self.voucher.name
 
+    @property
+    def _host(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
     async def advance(self, note: bytes, ticket: bytes | None, keep: Keep) -> bytes:
         """Ask for a stamp; see `anchor.ledgers.ledger.Ledger.advance`."""
         if ticket is None:
@@ -50,9 +57,9 @@ class TsaLedger:
             self.voucher.check_answer(note, answer, int.from_bytes(ticket[:_NONCE], "big"))
         except NotGranted as error:
             # Nothing in a hash is the authority's to dislike: later it may.
-            raise Missing(f"{self.url}: {error}") from error
+            raise Missing(f"{self._host}: {error}") from error
         except (Malformed, Refused) as error:
-            raise Refused(f"{self.url} gave a stamp that is not kept: {error}") from error
+            raise Refused(f"{self._host} gave a stamp that is not kept: {error}") from error
         return answer
 
     async def aclose(self) -> None:
@@ -69,12 +76,12 @@ class TsaLedger:
                 async for part in response.aiter_bytes():
                     answer += part
                     if len(answer) > MAX_RESPONSE:
-                        raise Missing(f"{self.url} answers with more than {MAX_RESPONSE} bytes")
+                        raise Missing(f"{self._host} answers with more than {MAX_RESPONSE} bytes")
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise Missing(f"{self.url} cannot be reached: {reason}") from error
+            raise Missing(f"{self._host} cannot be reached: {reason}") from error
         if response.status_code != httpx.codes.OK:
-            raise Missing(f"{self.url} answers with HTTP status {response.status_code}")
+            raise Missing(f"{self._host} answers with HTTP status {response.status_code}")
         if kind != _REPLY:
-            raise Missing(f"{self.url} answers with {kind or 'no type'}, which is no time stamp")
+            raise Missing(f"{self._host} answers with {kind or 'no type'}, which is no time stamp")
         return answer

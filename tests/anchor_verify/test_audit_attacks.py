@@ -4,11 +4,16 @@ The store is in the real schema, in SQLite and in PostgreSQL, and attacks are pl
 is a folder. With `-s` the table is printed.
 """
 
+import os
 import re
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -681,6 +686,58 @@ def test_processes_that_die_change_nothing(case: Case) -> None:
         crew = Crew(2, nowhere, worth=1)
         helped = audit(ledger=reader, log=log, policy=case.world.policy, crew=crew)
     assert helped.to_json() == alone.to_json()
+
+
+ENDLESS = """
+import sys
+from functools import partial
+from itertools import repeat
+
+from anchor.audit.crew import Crew
+from collector.store_reader import LedgerReader
+
+if __name__ == "__main__":
+    crew = Crew(2, partial(LedgerReader, sys.argv[1]))
+    for _ in crew.read("c0", [], (b"nonce", False), repeat((0, 64))):
+        print("read", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes: Linux's way")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_helpers_end_with_an_audit_that_is_killed(case: Case, tmp_path: Path, number: int) -> None:
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, script, case.url],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"read\n"
+        helping = of_session(process.pid) - {process.pid}
+        process.send_signal(number)
+    assert len(helping) > 1
+    until = time.monotonic() + 30
+    while left := of_session(process.pid):
+        if time.monotonic() > until:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            pytest.fail("they are left behind")
+        time.sleep(0.05)
+
+
+def of_session(leader: int) -> set[int]:
+    """The processes of a session that run, not only wait to be reaped."""
+    found = set[int]()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = file.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.add(int(file.parent.name))
+    return found
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -81,7 +81,14 @@ def test_a_ledger_that_lies_or_is_away_stops_nothing_and_stores_nothing(command,
         ("[tsa]\nroots = ['r.pem']\n", "no root certificate there"),
         ("[tsa]\nroots = ['policy']\n", "no certificates in PEM there"),
         ("[tsa]\nroots = ['policy']\nurl = 'http://me:secret@x/'\n", "a password in a URL"),
+        ("[tsa]\nroots = ['r.pem']\npolicy = '1.50.1'\n", "policy: 1.50.1 is no object id"),
+        ("[tsa]\nroots = ['r.pem']\nurl = 'http://[::1'\n", "[tsa] url: a URL is due"),
+        ("[tsa]\nroots = ['r.pem']\nurl = 'http://x:99999/'\n", "[tsa] url: a URL is due"),
         ("[evm]\nchain_id = 1\ncontract = 'me'\n", "[evm] contract: "),
+        (
+            f"[evm]\nchain_id = 1\ncontract = '0x{'1' * 40}'\naccount = '0xsecret'\n",
+            "[evm] account: ",
+        ),
         ("[Office]\nkind = 'tsa'\nroots = ['policy']\n", "a name is of a-z"),
         ("x = 1\n", "x stands in no table"),
         ("[", "ledgers.toml: "),
@@ -93,6 +100,19 @@ def test_a_file_of_ledgers_that_is_wrong_is_said(command, ledger, text, said):
     assert done.code == 2
     assert said in done.err
     assert "secret" not in done.err
+
+
+def test_a_key_in_an_address_is_nowhere_said(command, pinned, tsa):
+    file = pinned.path / "ledgers.toml"
+    away = f"{tsa.url.rstrip('/')}/secret?key=secret"
+    file.write_text(file.read_text().replace(tsa.url, away))
+    for trouble in ("page", "stranger"):
+        tsa.trouble = trouble
+        done = command("anchor", "--once", "--data", pinned.path)
+        assert "office" in done.err
+        assert "secret" not in done.err
+    assert "secret" not in command("stats", "--data", pinned.path).out
+    assert b"secret" not in (pinned.path / "anchor.db").read_bytes()
 
 
 def test_a_missing_extra_is_said(command, ledger, authority, monkeypatch):
