@@ -62,14 +62,24 @@ def _quorum_by(policy: Policy, ledgers: int) -> Callable[[Sequence[str], int], b
 
 
 def _words(stamps: Iterable[Stamp]) -> list[Stamp]:
-    """The earliest stamp that counts of each source: one that lies has one word, however named."""
-    found: dict[str, Stamp] = {}
+    """The earliest stamp of each who has a word.
+
+    Ledgers are one where they share a source, also by way of a third: who lies alone has one.
+    """
+    words: list[tuple[set[str], Stamp]] = []
     for stamp in stamps:
-        if stamp.lacking is None:
-            source = stamp.source or f"ledger {stamp.ledger}"
-            known = found.get(source, stamp)
-            found[source] = stamp if stamp.time < known.time else known
-    return list(found.values())
+        if stamp.lacking is not None:
+            continue
+        sources, earliest = {f"ledger {stamp.ledger}", *stamp.sources}, stamp
+        others = list[tuple[set[str], Stamp]]()
+        for known in words:
+            if sources.isdisjoint(known[0]):
+                others.append(known)
+            else:
+                sources |= known[0]
+                earliest = min(known[1], earliest, key=lambda one: one.time)
+        words = [*others, (sources, earliest)]
+    return [earliest for _, earliest in words]
 
 
 def _earliest(times: Iterable[tuple[str, int]]) -> dict[str, int]:

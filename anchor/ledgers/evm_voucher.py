@@ -61,7 +61,7 @@ class EvmVoucher:
             voucher=f"{place}, in contract 0x{self.contract.hex()}",
             lacking=self._lacking(header, place),
             not_shown=_NOT_SHOWN,
-            source=f"chain {self.chain}",
+            sources=(f"chain {self.chain}",),
         )
 
     def _followed(self, receipt: EvmReceipt) -> tuple[Header, Anchored]:

@@ -29,9 +29,9 @@ class Stamp:
     `voucher` names who vouches, for people ("the time-stamp authority CN=…", "block 812 of
     chain 31337"). `lacking` says what this verifier would have to know for the receipt to
     count (a block's hash, a header), None where it counts; one that lacks something bounds
-    nothing. `not_shown` are sentences on what even a good receipt leaves open. `source` is who
-    would have to lie for it to be false (a chain, a root certificate): stamps of one source,
-    under whatever names, are one word. Empty where each ledger is its own.
+    nothing. `not_shown` are sentences on what even a good receipt leaves open. `sources` are
+    those each of whom could make it false (a chain, the keys from a root to the signature):
+    stamps that share one, under whatever names, are one word, and so are a ledger's own.
     """
 
     ledger: str
@@ -40,7 +40,7 @@ class Stamp:
     voucher: str
     lacking: str | None = None
     not_shown: tuple[str, ...] = ()
-    source: str = ""
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.time * _SECOND < END_OF_TIME:

@@ -111,7 +111,7 @@ class OtsVoucher:
             time=header.time + SLACK,
             voucher=f"Bitcoin block {height}, {header.hash}, of {time_text(header.time * SECOND)}",
             not_shown=(CLOCKS, _whose_word(header)),
-            source=SOURCE,
+            sources=(SOURCE,),
         )
 
     def _hold(self, claim: Attested) -> None:

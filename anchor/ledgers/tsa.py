@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256, sha384, sha512
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate, ObjectIdentifier, load_der_x509_certificate
 from rfc3161_client import (
     PKIStatus,
@@ -81,7 +83,7 @@ class TsaVoucher:
             time=_latest(response),
             voucher=f"the time-stamp authority {signer}",
             not_shown=_NOT_SHOWN,
-            source=self._root(response, note),
+            sources=self._sources(response, note),
         )
 
     def _signer(self, response: TimeStampResponse, note: bytes) -> str:
@@ -97,18 +99,32 @@ class TsaVoucher:
         except Exception as error:  # a damaged certificate raises one of many kinds
             raise Malformed(f"a certificate in the time-stamp response: {error}") from error
 
-    def _root(self, response: TimeStampResponse, note: bytes) -> str:
-        """The pinned root that it leads to, by its hash: several names may pin the same one."""
-        roots = {root.fingerprint(SHA256()).hex(): root for root in self.roots}
-        for fingerprint in sorted(roots):
-            builder = VerifierBuilder(roots=[roots[fingerprint]])
-            try:
-                builder.build().verify_message(response, note)
-            except VerificationError:
-                continue
-            return f"root {fingerprint}"
-        # Several of them make the way, an intermediate among them: then all are one source.
-        return f"roots {', '.join(sorted(roots))}"
+    def _sources(self, response: TimeStampResponse, note: bytes) -> tuple[str, ...]:
+        """Every key that could have made it: of a pinned root, of a certificate inside.
+
+        By their hashes: a root that is renewed keeps its key, and a key may have several roots.
+        """
+        alone = [root for root in self.roots if _leads_to([root], response, note)]
+        # Several of them make the way, an intermediate among them: then all are a source.
+        inside = map(load_der_x509_certificate, response.signed_data.certificates)
+        return tuple(sorted({_key(one) for one in (*(alone or self.roots), *inside)}))
+
+
+def _leads_to(roots: list[Certificate], response: TimeStampResponse, note: bytes) -> bool:
+    try:
+        VerifierBuilder(roots=roots).build().verify_message(response, note)
+    except VerificationError:
+        return False
+    return True
+
+
+def _key(certificate: Certificate) -> str:
+    """The hash of its SubjectPublicKeyInfo (RFC 5280); of all of it where that is not read."""
+    try:
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (UnsupportedAlgorithm, ValueError):
+        return f"certificate {certificate.fingerprint(SHA256()).hex()}"
+    return f"key {sha256(key).hexdigest()}"
 
 
 def _decoded(receipt: bytes) -> TimeStampResponse:
@@ -151,9 +167,11 @@ def _check_imprint(response: TimeStampResponse, note: bytes) -> None:
 def _latest(response: TimeStampResponse) -> int:
     """The latest moment that the stamp allows, in whole seconds."""
     info = response.tst_info
-    spread = timedelta(0)
+    # The library drops what is after the point: a whole second, where there is any.
+    fraction = info.gen_time.strftime("%Y%m%d%H%M%S.").encode() in response.as_bytes()
+    spread = timedelta(seconds=fraction)
     if info.accuracy is not None:
-        spread = timedelta(
+        spread += timedelta(
             seconds=info.accuracy.seconds or 0,
             milliseconds=info.accuracy.millis or 0,
             microseconds=info.accuracy.micros or 0,

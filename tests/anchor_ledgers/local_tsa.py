@@ -62,14 +62,19 @@ def _certificate(name, key, issuer, issuer_key, *, days, purpose=None, ca=False,
 
 @dataclass
 class Authority:
-    """Its folder; `root` and `foreign` are PEM files, one that signed its key and one that not."""
+    """Its folder; `root` and `foreign` are PEM files, one that signed its key and one that not.
+
+    `renewed` is the root anew, of the same key. Signer `twin` is the authority's own key, which
+    the foreign root certified as well; `precise` states fractions of a second, and no accuracy.
+    """
 
     folder: Path
     root: Path
     foreign: Path
+    renewed: Path
 
     def stamp(self, request: bytes, signer: str = "tsa") -> bytes:
-        """A TimeStampResp (DER) to a TimeStampReq; signers: tsa, expired, stranger."""
+        """A TimeStampResp (DER) to a TimeStampReq; signers: tsa, expired, stranger, twin, precise."""
         config = self.folder / f"{signer}.cnf"
         query, reply = self.folder / f"{signer}.tsq", self.folder / f"{signer}.tsr"
         query.write_bytes(request)
@@ -106,13 +111,18 @@ def make_authority(folder: Path) -> Authority:
         keys[stem] = ec.generate_private_key(ec.SECP256R1())
         root = _certificate(f"Test {stem}", keys[stem], None, keys[stem], days=3650, ca=True)
         write(stem, root, keys[stem])
+    anew = _certificate("Test root", keys["root"], None, keys["root"], days=7300, ca=True)
+    write("renewed", anew, keys["root"])
     stamping = ExtendedKeyUsageOID.TIME_STAMPING
     for stem, under, days, purpose in (
         ("tsa", "root", 365, stamping),
         ("expired", "root", -30, stamping),
         ("stranger", "foreign", 365, stamping),
+        ("twin", "foreign", 365, stamping),
     ):
-        key = ec.generate_private_key(ec.SECP256R1())
+        keys[stem] = key = (
+            keys["tsa"] if stem == "twin" else ec.generate_private_key(ec.SECP256R1())
+        )
         issuer = x509.load_pem_x509_certificate((folder / f"{under}.pem").read_bytes())
         write(
             stem,
@@ -124,8 +134,10 @@ def make_authority(folder: Path) -> Authority:
         # The stranger's answers bring the root that they lead to.
         more = f"certs = {folder}/foreign.pem" if stem == "stranger" else ""
         (folder / f"{stem}.cnf").write_text(CONFIG.format(folder=folder, signer=stem, more=more))
+    precise = CONFIG.replace("accuracy = secs:1, millisecs:500", "clock_precision_digits = 6")
+    (folder / "precise.cnf").write_text(precise.format(folder=folder, signer="tsa", more=""))
     _write_wrong(folder, keys["root"])
-    return Authority(folder, folder / "root.pem", folder / "foreign.pem")
+    return Authority(folder, *(folder / f"{stem}.pem" for stem in ("root", "foreign", "renewed")))
 
 
 def _write_wrong(folder, root_key):

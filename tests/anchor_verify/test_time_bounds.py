@@ -45,8 +45,8 @@ def seen(**times):
     return Cosigned(HEAD, times, b"")
 
 
-def stamp(ledger, time, lacking=None, source=""):
-    return Stamp(ledger, "ots", time, "somebody", lacking, source=source)
+def stamp(ledger, time, lacking=None, sources=()):
+    return Stamp(ledger, "ots", time, "somebody", lacking, sources=sources)
 
 
 # -- the rule ---------------------------------------------------------------------------------
@@ -73,14 +73,33 @@ def test_a_ledger_that_lies_alone_moves_nothing():
 def test_one_liar_under_two_names_has_one_word():
     policy = policy_of(2)
     cosigned = seen(w0=100, w1=101)
-    twice = [stamp("alice", 1, source="bitcoin"), stamp("bob", 2, source="bitcoin")]
+    twice = [stamp("alice", 1, sources=("bitcoin",)), stamp("bob", 2, sources=("bitcoin",))]
     assert not_after(policy, [cosigned], twice) == Bound(100, ("w0",), ("alice",))
     # Without witnesses as well: two names are no two ledgers that agree.
-    other = stamp("tsa", 300, source="root 17")
+    other = stamp("tsa", 300, sources=("key 17",))
     nobody = policy_of("none", 0)
     assert not_after(nobody, [], [*twice, other]) == Bound(300, (), ("alice", "tsa"))
     # A source is no name: a ledger that is called as another's source is itself.
     assert not_after(policy, [cosigned], [twice[0], stamp("bitcoin", 2)]).time == 2
+
+
+def test_one_ledger_has_one_word_whatever_its_stamps_lead_to():
+    """A ledger with an old and a new root holds both keys."""
+    policy, cosigned = policy_of(2), seen(w0=100, w1=101)
+    twice = [stamp("office", 1, sources=("key 1",)), stamp("office", 2, sources=("key 2",))]
+    assert not_after(policy, [cosigned], twice).time == 100
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0)])
+def test_stamps_that_share_a_source_with_a_third_are_one_word(order):
+    policy, cosigned = policy_of(2), seen(w0=100, w1=101)
+    chain = [
+        stamp("a", 1, sources=("key 1", "key 2")),
+        stamp("b", 2, sources=("key 2", "key 3")),
+        stamp("c", 3, sources=("key 3", "key 4")),
+    ]
+    found = not_after(policy, [cosigned], [chain[place] for place in order])
+    assert found == Bound(100, ("w0",), ("a",))
 
 
 def test_what_lacks_something_bounds_nothing():
