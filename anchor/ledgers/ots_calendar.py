@@ -12,7 +12,7 @@ import httpx
 from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ots_file import Timestamp
 from anchor.ledgers.ots_path import Path
-from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, said
+from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, place, said
 
 KNOWN = (
     ".calendar.opentimestamps.org",
@@ -30,6 +30,7 @@ class Calendar:
 
     def __init__(self, address: str, http: httpx.AsyncClient, seconds: float = TIMEOUT) -> None:
         self.address = checked_address(address, "a calendar")
+        self.place = place(self.address)
         self._http, self._seconds = http, seconds
 
     async def submit(self, commitment: bytes) -> Timestamp:
@@ -38,11 +39,11 @@ class Calendar:
         Unreachable if it gives no answer, Missing if it takes nothing now, Refused or
         Malformed for an answer that is of no use.
         """
-        who = f"calendar {self.address}"
+        who = f"calendar {self.place}"
         url = f"{self.address}/digest"
         status, body = await ask(self._http, url, who, body=commitment, seconds=self._seconds)
         if status != _OK:
-            raise Missing(f"{who} takes nothing: status {status}, {said(body)}")
+            raise Missing(f"{who} takes nothing: status {status}, {said(body, self.address)}")
         timestamp = _read(body, commitment, who)
         promises = timestamp.pending()
         if not promises and not timestamp.bitcoin():
@@ -64,7 +65,7 @@ class Calendar:
                 async with asyncio.timeout_at(end):
                     more = await self._asked(path, commitment)
             except TimeoutError:
-                failures.append(_late(self.address, self._seconds))
+                failures.append(_late(self.place, self._seconds))
                 break
             except AnchorError as error:
                 failures.append(error)
@@ -79,7 +80,7 @@ class Calendar:
 
     async def _asked(self, path: Path, commitment: bytes) -> Timestamp | None:
         address = self._allowed(path)
-        who = f"calendar {address}"
+        who = f"calendar {place(address)}"
         message = path.end(commitment)
         if message is None:
             raise Refused(f"{who} promises something that is not computed here")
@@ -88,7 +89,9 @@ class Calendar:
         if status == _NOT_FOUND:
             return None
         if status != _OK:
-            raise Missing(f"{who} says nothing of what it has: status {status}, {said(body)}")
+            raise Missing(
+                f"{who} says nothing of what it has: status {status}, {said(body, address)}"
+            )
         return _read(body, message, who)
 
     def _allowed(self, path: Path) -> str:
@@ -99,13 +102,13 @@ class Calendar:
         if url.scheme == "https" and (url.hostname or "").endswith(KNOWN):
             return checked_address(address, "a calendar")
         raise Refused(
-            f"calendar {self.address} hands over to {address!r}, which is neither itself nor a "
-            "calendar that OpenTimestamps' own client knows: name that one instead"
+            f"calendar {self.place} hands over to {place(address)!r}, which is neither itself nor "
+            "a calendar that OpenTimestamps' own client knows: name that one instead"
         )
 
 
-def _late(address: str, seconds: float) -> Unreachable:
-    return Unreachable(f"calendar {address} gave no whole answer within {seconds:g} s")
+def _late(host: str, seconds: float) -> Unreachable:
+    return Unreachable(f"calendar {host} gave no whole answer within {seconds:g} s")
 
 
 def _read(body: bytes, message: bytes, who: str) -> Timestamp:

@@ -13,7 +13,7 @@ import httpx
 
 from anchor.errors import Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ots_block import LEAST_WORK, BlockHeader
-from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, said
+from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, place, said
 
 _OK = 200
 _MAX_TEXT = 200
@@ -35,6 +35,7 @@ class HeaderSource:
         seconds: float = TIMEOUT,
     ) -> None:
         self._at = checked_address(address, "a source of Bitcoin headers")
+        self._host = place(self._at)
         self._http, self._urls = http, NODE if node else ESPLORA
         self._least_work, self._seconds = least_work, seconds
 
@@ -47,11 +48,11 @@ class HeaderSource:
         by_height, by_hash = self._urls
         named = await self._text(by_height.format(at=self._at, height=height), height)
         if not _HASH.fullmatch(named):
-            raise Malformed(f"{self._at} names no hash for Bitcoin block {height}")
+            raise Malformed(f"{self._host} names no hash for Bitcoin block {height}")
         text = await self._text(by_hash.format(at=self._at, hash=named), height)
         header = BlockHeader.from_hex(text, self._least_work)
         if header.hash != named:
-            raise Refused(f"{self._at} gives another header than the one of {named}")
+            raise Refused(f"{self._host} gives another header than the one of {named}")
         return header
 
     async def headers(self, heights: Iterable[int]) -> dict[int, BlockHeader]:
@@ -60,12 +61,13 @@ class HeaderSource:
             async with asyncio.timeout(self._seconds):
                 return {height: await self.header(height) for height in sorted(set(heights))}
         except TimeoutError as error:
-            raise Unreachable(f"{self._at} gave no headers within {self._seconds:g} s") from error
+            raise Unreachable(f"{self._host} gave no headers within {self._seconds:g} s") from error
 
     async def _text(self, url: str, height: int) -> str:
-        status, body = await ask(self._http, url, self._at, limit=_MAX_TEXT, seconds=self._seconds)
+        status, body = await ask(
+            self._http, url, self._host, limit=_MAX_TEXT, seconds=self._seconds
+        )
         if status != _OK:
-            raise Missing(
-                f"{self._at} has no Bitcoin block {height}: status {status}, {said(body)}"
-            )
+            what = said(body, self._at)
+            raise Missing(f"{self._host} has no Bitcoin block {height}: status {status}, {what}")
         return body.decode("ascii", errors="replace").strip()

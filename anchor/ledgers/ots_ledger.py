@@ -22,7 +22,7 @@ from anchor.ledgers.ots_file import OtsFile, Timestamp
 from anchor.ledgers.ots_path import Path
 from anchor.ledgers.ots_ticket import NONCE, Ticket
 from anchor.ledgers.ots_voucher import KIND, OtsVoucher, attested
-from anchor.ledgers.ots_web import TIMEOUT
+from anchor.ledgers.ots_web import TIMEOUT, place
 
 PATIENCE = 3 * 86400
 _log = structlog.get_logger("anchor.ledgers.ots")
@@ -144,7 +144,7 @@ class OtsLedger:
         try:
             OtsVoucher(self.name, headers).check(note, receipt)
         except Refused as error:
-            raise Refused(f"calendar {calendar.address} answers falsely: {error}") from error
+            raise Refused(f"calendar {calendar.place} answers falsely: {error}") from error
         # Only now: a block that is gone again must not be remembered.
         self._headers.update(headers)
         return paths
@@ -154,7 +154,8 @@ class OtsLedger:
         now = {address: str(error) for address, error in failures.items()}
         for address, reason in now.items():
             if self._said.get(address) != reason:
-                _log.warning("calendar-failed", ledger=self.name, calendar=address, reason=reason)
+                host = place(address)
+                _log.warning("calendar-failed", ledger=self.name, calendar=host, reason=reason)
         self._said = now
 
     def _late(self, state: Ticket, failures: dict[str, AnchorError]) -> None:
@@ -165,7 +166,7 @@ class OtsLedger:
         for calendar in self._calendars:
             if calendar.address in state.held:
                 late = Missing(
-                    f"calendar {calendar.address} has not led a checkpoint to Bitcoin for "
+                    f"calendar {calendar.place} has not led a checkpoint to Bitcoin for "
                     f"{waited // 86400:.0f} days; it is asked again, another may be added"
                 )
                 failures.setdefault(calendar.address, late)

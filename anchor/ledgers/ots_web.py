@@ -1,11 +1,13 @@
 """Small questions to calendars and to whoever serves block headers, bounded in size and time.
 
-https, or http on this machine; no redirect is followed, nothing packed is taken.
+https, or http on this machine; no redirect is followed, nothing packed is taken. An address may
+hold a key in its path: its host alone is said.
 """
 
 import asyncio
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,12 +24,19 @@ def checked_address(address: str, what: str) -> str:
     try:
         url = httpx.URL(address)
     except httpx.InvalidURL as error:
-        raise Malformed(f"the address of {what} is none: {error}") from error
+        raise Malformed(f"the address of {what} is none") from error
+    host = f"{url.scheme}://{url.host}"
     if url.query or url.fragment or url.userinfo or not _HOST.fullmatch(url.host):
-        raise Malformed(f"the address of {what} is scheme, host and path only: {address[:80]!r}")
+        raise Malformed(f"the address of {what} is scheme, host and path only: {host[:80]!r}")
     if url.scheme != "https" and not (url.scheme == "http" and _is_here(url.host)):
-        raise Malformed(f"the address of {what} must be https, or http on this machine: {address}")
+        raise Malformed(f"the address of {what} must be https, or http on this machine: {host}")
     return address.rstrip("/")
+
+
+def place(address: str) -> str:
+    """What may be said of an address: its scheme, host and port."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _is_here(host: str) -> bool:
@@ -83,6 +92,9 @@ async def ask(  # noqa: PLR0913 - what is asked, of whom, within what
         raise Unreachable(f"{who} does not answer: {str(error) or type(error).__name__}") from error
 
 
-def said(body: bytes) -> str:
-    """The beginning of what a server said, fit for one line."""
-    return _UNPRINTABLE.sub("_", body[:160].decode("ascii", errors="replace").strip())
+def said(body: bytes, address: str) -> str:
+    """The beginning of what a server said, fit for one line, nothing of its address' path in it."""
+    text = body.decode("ascii", errors="replace").strip()
+    for part in filter(None, urlsplit(address).path.split("/")):
+        text = text.replace(part, "_")
+    return _UNPRINTABLE.sub("_", text[:160])

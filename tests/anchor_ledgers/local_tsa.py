@@ -74,7 +74,7 @@ class Authority:
     renewed: Path
 
     def stamp(self, request: bytes, signer: str = "tsa") -> bytes:
-        """A TimeStampResp (DER) to a TimeStampReq; signers: tsa, expired, stranger, twin, precise."""
+        """A TimeStampResp (DER) to a TimeStampReq; by tsa, expired, stranger, twin, precise."""
         config = self.folder / f"{signer}.cnf"
         query, reply = self.folder / f"{signer}.tsq", self.folder / f"{signer}.tsr"
         query.write_bytes(request)

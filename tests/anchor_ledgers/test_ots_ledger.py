@@ -23,7 +23,7 @@ from ots_counterpart import (
     promise,
 )
 
-from anchor.errors import Malformed, Missing, Refused
+from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ots_block import read_headers
 from anchor.ledgers.ots_chain import HeaderSource
 from anchor.ledgers.ots_file import OtsFile
@@ -400,6 +400,39 @@ def test_headers_come_from_a_node_or_an_esplora_server(chain, node):
                 await source.header(840_001)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (404, b"Cannot GET /secret/block-height/1"),
+        (200, b"no hash"),
+        (200, b"0" * 64),
+        (200, b"0" * 1000),
+    ],
+)
+def test_a_key_in_the_address_of_a_source_is_not_said(chain, answer):
+    chain.ask = lambda *_: answer
+
+    async def asked():
+        async with open_client() as http:
+            source = HeaderSource(f"{chain.url}/secret", http, least_work=LEAST_WORK)
+            await source.headers([1])
+
+    with pytest.raises(AnchorError) as raised:
+        asyncio.run(asked())
+    chain.close()
+    with pytest.raises(Unreachable) as away:
+        asyncio.run(asked())
+    assert chain.url in str(away.value)
+    assert "secret" not in f"{raised.value} {away.value}"
+
+
+@pytest.mark.parametrize("wrong", ["http://x.example/secret", "https://x.example/secret?secret"])
+def test_a_key_in_an_address_that_is_refused_is_not_said(wrong):
+    with pytest.raises(Malformed, match=r"x\.example") as raised:
+        OtsLedger("btc", [wrong], open_client())
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_the_accuracy_is_added(voucher, stamped):
 
 
 def test_a_fraction_of_a_second_is_rounded_up(authority, voucher):
-    """The library reads whole seconds: what is after the point would be lost, and the bound early."""
+    """The library reads whole seconds: without what is after the point the bound is early."""
     receipt, stated = b"", None
     while stated is None:  # once in a million it states a whole second
         receipt = authority.stamp(authority.request(NOTE), "precise")

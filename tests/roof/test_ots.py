@@ -223,3 +223,26 @@ def test_every_changed_digit_of_a_receipt_in_a_proof_is_exit_1_or_counts_nothing
         proof.write_bytes(changed)
         code, said = judge(command, proved, 'headers = "headers"', f"work = {WORK}")
         assert code == 1 or (code == 0 and "is not counted here" in said), place
+
+
+def test_a_key_in_a_calendars_address_is_nowhere_said(command, ledger, chain, calendar):
+    """Not even where the calendar says its own address back, or sends us on."""
+    honest = calendar.ask
+    here = f"{calendar.url}/secret"
+    echo = b"Cannot POST /secret/digest of " + here.encode()
+    answers = {
+        "status 404": lambda *_: (404, echo),
+        "no timestamp": lambda *_: (200, b"\0"),
+        "hands over": lambda method, _, body: honest(method, "/digest", body),
+    }
+    (ledger.path / "ledgers.toml").write_text(f'[btc]\nkind = "ots"\ncalendars = ["{here}"]\n')
+    calendar.address = f"http://127.0.0.1:{calendar.port}/secret/other"
+    for reason, calendar.ask in answers.items():
+        done = anchor(command, ledger)
+        assert reason in done.err
+        assert calendar.url in done.err
+        assert "secret" not in done.err
+        assert "secret" not in command("stats", "--data", ledger.path).out
+    calendar.close()
+    assert "secret" not in anchor(command, ledger).err
+    assert b"secret" not in (ledger.path / "anchor.db").read_bytes()
