@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import httpx
 import structlog
@@ -102,7 +103,7 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
             on_ready()
         await anchor.run(Schedule(every, every_batches), once=once, stop=stop)
         if once:
-            await asyncio.gather(*(one.once() for one in rounds))
+            await _asked_once(rounds, stop)
 
 
 def _rounds(
@@ -113,6 +114,19 @@ def _rounds(
         account = kept.ledgers[outside.ledger.name] = LedgerAccount()
         found.append(Rounds(outside, log, db, clocks, account))
     return found
+
+
+async def _asked_once(rounds: Sequence[Rounds], stop: asyncio.Event) -> None:
+    """Ask each ledger once; whoever is told to stop waits for none, they may be cut off."""
+    asking = asyncio.gather(*(one.once() for one in rounds))
+    stopping = asyncio.create_task(stop.wait())
+    both: tuple[asyncio.Future[Any], ...] = (asking, stopping)
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -242,3 +242,27 @@ def test_whatever_a_ledger_does_the_log_goes_on_and_the_others_too(tmp_path, tro
     stored = [path.name for path in (tmp_path / "log").glob("receipts/*/*")]
     assert stored == ["good.ots"] * 3
     assert account.impediment() is None
+
+
+def test_one_look_at_a_ledger_that_hangs_ends_when_it_is_to_stop(tmp_path):
+    running = Running(tmp_path, witnesses=(), quorum="none")
+    running.plant.collector().commit()
+    hanging = Notary(Book(tmp_path / "book"))
+    hanging.trouble = "hangs"
+
+    async def go():
+        stop = asyncio.Event()
+        ledgers = [Outside(hanging, hanging, patience=3600.0)]
+        task = asyncio.create_task(running.run(once=True, stop=stop, ledgers=ledgers))
+        await until(lambda: hanging.asked > 0)
+        stop.set()
+        async with asyncio.timeout(30):
+            await task
+
+    with closing(running.net):
+        asyncio.run(go())
+        running.check()
+        hanging.trouble = ""
+        for _ in range(2):
+            running.once(ledgers=[Outside(hanging, hanging)])
+    assert len(list((tmp_path / "log").glob("receipts/*/*"))) == 1
