@@ -54,7 +54,8 @@ def evm_voucher_asking(voucher: EvmVoucher, pins: EvmPins, receipt: bytes) -> Ev
 def contract_heads(name: str, pins: EvmPins, origin: str) -> "list[Seen]":
     """Every checkpoint of a log that the contract holds, by the pinned node's word.
 
-    NotThere where the node does not answer, is of another chain, or the contract is not ours.
+    NotThere where the node does not answer, is of another chain, keeps events back, or the
+    contract is not ours.
     """
     from anchor.audit.receipts import Seen  # noqa: PLC0415 - an audit's
     from anchor.ledgers.evm_history import Named, history  # noqa: PLC0415 - web3 is slow
@@ -67,7 +68,13 @@ def contract_heads(name: str, pins: EvmPins, origin: str) -> "list[Seen]":
         node = Node(node_url(name, pins), timeout=pins.timeout)
         try:
             await node.check(pins.chain_id, contract)
+            head = await node.head(contract, named.owner, named.origin)
             found = await history(node, named, pins.since)
+            if head.size > max((one.event.size for one in found), default=0):
+                raise Missing(
+                    f"the contract holds size {head.size} of this log, and {node.place} gives no "
+                    f"event of it since block {pins.since}: correct since, or ask another node"
+                )
         finally:
             await node.aclose()
         place = f"ledger {name}, contract {pins.contract} on chain {pins.chain_id}"

@@ -91,7 +91,10 @@ class EvmVoucher:
     def _lacking(self, header: Header, place: str) -> str | None:
         asked = self.heights.get(header.number)
         if asked is not None and asked != header.hash:
-            raise Refused(f"{place} is 0x{asked.hex()}, not the receipt's 0x{header.hash.hex()}")
+            raise Refused(
+                f"{place} is 0x{asked.hex()}, not the receipt's 0x{header.hash.hex()}: the chain "
+                "was reorganised after the receipt was stored, or the node is of another network"
+            )
         if asked is not None or header.hash in self.blocks:
             return None
         return f"whether {place} has the hash 0x{header.hash.hex()}"

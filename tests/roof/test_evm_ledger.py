@@ -150,6 +150,39 @@ def test_a_proof_counts_with_its_block_pinned_or_a_nodes_word(
     assert offline.out == asked.out
 
 
+@pytest.fixture
+def block(anchored, chain):
+    """The height of the block that the receipt is of."""
+    (named,) = [line for line in anchored.read_text().splitlines() if line.startswith("block ")]
+    return int(chain.rpc("eth_getBlockByHash", named.split(" ")[1], False)["number"], 16)  # noqa: FBT003
+
+
+def test_what_a_node_keeps_back_is_no_proof_that_nothing_was_anchored(
+    command, pinned, block, chain
+):
+    """A height too late, or a node without old events: the contract's own head tells."""
+    chain.mine()
+    file = pinned.path / "ledgers.toml"
+    text = file.read_text()
+    since = tomllib.loads(text)["evm"]["since"]
+    file.write_text(text.replace(f"since = {since}\n", f"since = {block + 1}\n"))
+    done = command("audit", "--data", pinned.path, "--ask")
+    assert done.code == 3
+    assert f"gives no event of it since block {block + 1}" in done.err
+
+
+def test_a_block_that_the_chain_lost_after_its_receipt_was_stored_is_said(
+    command, pinned, block, chain
+):
+    height = int(chain.rpc("eth_blockNumber"), 16)
+    chain.rpc("anvil_reorg", height - block + 1, [])
+    caught = command("audit", "--data", pinned.path, "--ask", "--json")
+    assert caught.code == 1
+    (finding,) = json.loads(caught.out)["findings"]
+    assert finding["kind"] == "receipt-false"
+    assert "reorganised after the receipt was stored" in finding["detail"]
+
+
 def test_a_log_rewritten_with_every_key_is_caught_by_the_contract_alone(
     command, pinned, anchored, tmp_path
 ):
