@@ -6,7 +6,7 @@ that was committed last, so that ingesting a file twice adds nothing.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from collector.store_reader import LedgerReader
 from collector.verdict import Verdict
 from telemetry.errors import MalformedRecording
 from telemetry.keyring import KeyStatement
-from telemetry.recording import Line, read
+from telemetry.recording import Line, Reading, read
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +39,8 @@ class IngestResult:
 
     `lines` are the file's messages, `stored`, `duplicates`, `batches` and `roots` (one a
     batch, in order) those of its collector; `added` what this ingest stored. `complete` is
-    the recording's word: False where it was cut short, None where its format cannot say.
+    the recording's word: False where it was cut short (`cut` says on which line) or has broken
+    lines, None where its format cannot say. Lines `skipped`, the first ones' `reasons`.
     """
 
     collector: str
@@ -50,6 +51,9 @@ class IngestResult:
     batches: int
     roots: tuple[bytes, ...]
     complete: bool | None
+    skipped: int
+    reasons: tuple[str, ...]
+    cut: str | None
 
 
 def ingest(  # noqa: PLR0913 - settings of one ingest, all by name
@@ -60,12 +64,14 @@ def ingest(  # noqa: PLR0913 - settings of one ingest, all by name
     authority: Authority,
     requests: Requests,
     processes: int = 0,
+    keep_going: bool = False,
 ) -> IngestResult:
     """Ingest one recording; what it holds is committed batch by batch.
 
     Up to `processes` check signatures beside this one, which changes nothing but the time.
     StoreLocked beside a running collector. MalformedRecording for a broken line, after all
-    that came before it is committed; OSError where the file cannot be read.
+    that came before it is committed; with `keep_going` it is skipped. OSError where the file
+    cannot be read.
     """
     with file.open("rb") as data, open_store(store_url, create=True) as store:
         source = Source(hashlib.file_digest(data, "sha256").digest())
@@ -74,7 +80,7 @@ def ingest(  # noqa: PLR0913 - settings of one ingest, all by name
         patience = Patience(attempts=_ATTEMPTS)
         opened = Resume(store, identity_for, authority, requests, patience=patience).file(source)
         ledger = opened.ledger
-        reading = read(data, str(file))
+        reading = read(data, str(file), keep_going=keep_going)
         filing = _Filing(ledger, reading)
         asyncio.run(_file(filing, ledger.statements, processes))
         ledger.survey(everything=True)
@@ -91,6 +97,9 @@ def ingest(  # noqa: PLR0913 - settings of one ingest, all by name
         batches=len(roots),
         roots=roots,
         complete=reading.complete,
+        skipped=reading.skipped,
+        reasons=tuple(map(str, reading.reasons)),
+        cut=None if reading.cut is None else str(reading.cut),
     )
 
 
@@ -108,15 +117,18 @@ class _Filing:
 
     The rule (docs/formats.md, Recording) looks at lines only, and a batch that was not
     committed begins again at its first line: an ingest that was killed and goes on gives the
-    roots of one that was not. `broken` is the line that ended the reading, if one did.
+    roots of one that was not. A broken line that is skipped ends a batch, as one does that ends
+    the ingest, so whether one went on at once or later is the same. `broken` is the line that
+    ended the reading, if one did.
     """
 
-    def __init__(self, ledger: Ledger, reading: Iterable[tuple[int, Line]]) -> None:
+    def __init__(self, ledger: Ledger, reading: Reading) -> None:
         self.lines = 0
         self.added = 0
         self.broken: MalformedRecording | None = None
         self._ledger = ledger
         self._reading = reading
+        self._skipped = 0
         self._done = ledger.head.source_line
         self._received = 0
         self._batch: list[Arrived] = []
@@ -148,7 +160,8 @@ class _Filing:
         self.lines += 1
         if number <= self._done:
             return
-        if self._batch and begins_anew(self._batch[0].received, line.received):
+        after_broken, self._skipped = self._reading.skipped > self._skipped, self._reading.skipped
+        if self._batch and (after_broken or begins_anew(self._batch[0].received, line.received)):
             yield from self._closed()
         properties = line.properties.to_text()
         self._batch.append(Arrived(line.topic, line.payload, properties, line.received))

@@ -94,7 +94,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 KeepGoing = Annotated[
     bool,
     typer.Option(
-        "--keep-going", help="Skip broken lines, count them and say why the first ones are."
+        "--keep-going",
+        help="Skip broken lines, count them and say why the first ones are; take a recording that "
+        "was cut short as far as it goes.",
     ),
 ]
 Seed = Annotated[

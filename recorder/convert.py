@@ -58,8 +58,9 @@ def convert(  # noqa: PLR0913 - by keyword, most with a default
 ) -> Converted:
     """Write `file` to `out`, packed where its name ends in `.zst`.
 
-    `form` and `to` are of `READ` and `WRITTEN`. MalformedRecording for a broken line or one
-    that `to` cannot hold: with `keep_going` they are left out. `lossy` leaves out of a message
+    `form` and `to` are of `READ` and `WRITTEN`. MalformedRecording for a broken line, one that
+    `to` cannot hold, or one on which the recording was cut short: with `keep_going` they are
+    left out, and the end mark is that of what is written. `lossy` leaves out of a message
     what `to` has no place for. OSError; NotInstalled for a packed file without the library.
     """
     part = out.with_name(f"{out.name}.part")
@@ -108,9 +109,9 @@ class _Work:
             out = out or self._opened(sink, line.received)
             self._one(out, number, line)
         out = out or self._opened(sink, 0)
-        # A recording that was cut short stays one without an end mark, unless one goes on.
-        if self._reading.complete is not False or self._keep_going:
-            out.close()
+        if self._reading.cut is not None and not self._keep_going:
+            raise self._reading.cut
+        out.close()
         sink.flush()
         reasons = [*map(str, self._reading.reasons), *self._reasons]
         skipped = self._skipped + self._reading.skipped

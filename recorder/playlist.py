@@ -11,7 +11,7 @@ from typing import Self
 
 from recorder.pace import Controls
 from recorder.score import Moment, Score, played
-from telemetry.recording import Line, read
+from telemetry.recording import Line, Reading, read
 
 _BETWEEN = 1_000_000  # µs from the last message of a round to the first of the next
 
@@ -19,8 +19,8 @@ _BETWEEN = 1_000_000  # µs from the last message of a round to the first of the
 class Playlist:
     """Iterate once for `(line number, line, whether time begins anew with it)`.
 
-    `rounds` None goes on for ever. `complete`, `skipped` and `reasons` are the reading's, of the
-    round that was read last. MalformedRecording names the line that cannot be played.
+    `rounds` None goes on for ever. `reading` is that of the round that is read, or was last.
+    MalformedRecording names the line that cannot be played.
     """
 
     def __init__(
@@ -33,9 +33,7 @@ class Playlist:
         keep_going: bool = False,
     ) -> None:
         self.name = str(file)
-        self.complete: bool | None = None
-        self.skipped = 0
-        self.reasons: tuple[str, ...] = ()
+        self.reading: Reading | None = None
         self._file = file
         self._opened = file.open("rb")
         self._score = score
@@ -82,9 +80,5 @@ class Playlist:
         if self._begun:
             self._opened.seek(0)
         self._begun = True
-        reading = read(self._opened, self.name, keep_going=self._keep_going)
-        try:
-            yield from played(score, reading, self.name, self._again)
-        finally:
-            self.complete, self.skipped = reading.complete, reading.skipped
-            self.reasons = tuple(map(str, reading.reasons))
+        self.reading = read(self._opened, self.name, keep_going=self._keep_going, ordered=True)
+        yield from played(score, self.reading, self.name, self._again)

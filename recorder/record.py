@@ -97,6 +97,7 @@ class _Tape:
         self._exclude = exclude
         self._on_recorded = on_recorded
         self._writer: Writer | None = None
+        self._newest = 0
 
     def begin(self) -> None:
         """Write the header, once there is a broker: without one nothing is recorded."""
@@ -111,7 +112,9 @@ class _Tape:
         if self.full.is_set():
             return ()
         room = None if self._most is None else self._most - self._writer.count
-        taken, received = self._wanted(arrivals, room), self._clock()
+        taken = self._wanted(arrivals, room)
+        # Where the clock was put back, time stands still: a recording's lines are in order.
+        self._newest = received = max(self._newest, self._clock())
         for one in taken:
             if one is not None:
                 self._writer.write(

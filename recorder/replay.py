@@ -153,7 +153,8 @@ class _Player:
     def result(self) -> Replayed:
         """Count up."""
         late = sorted(self._late)
-        complete, skipped = self._playlist.complete, self._playlist.skipped
+        read = self._playlist.reading
+        complete, skipped = (None, 0) if read is None else (read.complete, read.skipped)
         answered = not self._pending and not self._codes["refused"]
         return Replayed(
             sent=len(late),
@@ -163,9 +164,11 @@ class _Player:
             late_max=percentile(late, 100),
             late_last=self._late[-1] if self._late else 0.0,
             skipped=skipped,
+            disordered=0 if read is None else read.disordered,
             whole=self._finished and answered and complete is not False and not skipped,
             complete=complete,
-            reasons=self._playlist.reasons,
+            reasons=() if read is None else tuple(map(str, read.reasons)),
+            cut=None if read is None or read.cut is None else str(read.cut),
         )
 
     def _stamped(self, line: Line, *, last: bool) -> Line:
@@ -244,14 +247,17 @@ class _Player:
 def _with_ends(lines: Playlist) -> Iterator[tuple[int, Line, bool, bool]]:
     """Give each line with whether a round begins with it, and whether it is the last of all.
 
-    The line before a broken one is the last.
+    The line before a broken one is the last, also where the broken one is skipped: `ingest`
+    ends a batch there.
     """
     held: tuple[int, Line, bool] | None = None
+    skipped = 0
     try:
         for one in lines:
+            before, skipped = skipped, lines.reading.skipped if lines.reading else 0
             # What was held goes if the playlist went on elsewhere meanwhile.
             if held is not None and not one[2]:
-                yield (*held, False)
+                yield (*held, skipped > before)
             held = one
     except MalformedRecording:
         if held is not None:

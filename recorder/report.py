@@ -11,8 +11,9 @@ class Replayed:
     `sent` lines, of them `acknowledged` by the broker (at QoS 0 there is nothing to), of
     those `unheard` because nobody subscribes; `refused` by it. `late_…`: seconds behind the
     line's moment, percentiles over all lines and the last line's; 0 at full speed. `skipped`
-    broken lines, the first ones' `reasons`; `whole`: everything that was asked for was sent,
-    and none was refused. `complete` as in `Reading`.
+    broken lines, `disordered` ones whose time goes back, the first ones' `reasons`; `whole`:
+    everything that was asked for was sent, and none was refused. `complete` as in `Reading`;
+    `cut` the line on which a recording without an end mark ends, in words.
     """
 
     sent: int
@@ -24,9 +25,11 @@ class Replayed:
     late_max: float
     late_last: float
     skipped: int
+    disordered: int
     whole: bool
     complete: bool | None
     reasons: tuple[str, ...] = ()
+    cut: str | None = None
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:

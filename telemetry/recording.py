@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final, Self
 
+from telemetry.canonical import time_text
 from telemetry.errors import MalformedRecording, NotCanonical
-from telemetry.foreign import FORMATS, Foreign, guess
+from telemetry.foreign import FORMATS, Foreign, PieceTooLong, guess
 from telemetry.packing import Sink, unpacked
 from telemetry.recording_line import CLOCKS, Header, Line
 
@@ -79,6 +80,8 @@ class Reading:
     True with a good end mark, False for one that was cut short or has a broken line, None
     where the format has no end mark. MalformedRecording comes after all that stood before
     the broken line; with `keep_going` such lines are `skipped`, the first ones in `reasons`.
+    `cut` says on which line a recording without an end mark ends. `ordered` refuses times that
+    go back; with `keep_going` those lines come all the same, and are counted in `disordered`.
     """
 
     def __init__(
@@ -88,13 +91,16 @@ class Reading:
         *,
         foreign: Foreign | None = None,
         keep_going: bool = False,
+        ordered: bool = False,
     ) -> None:
         self.header: Header | None = None
         self.complete: bool | None = None
-        self.skipped = 0
+        self.cut: MalformedRecording | None = None
+        self.skipped = self.disordered = 0
         self.reasons: list[MalformedRecording] = []
         self._name = name
         self._keep_going = keep_going
+        self._ordered = ordered
         self._file = unpacked(file)
         try:
             self._first = self._file.readline(_MAX_LINE)
@@ -109,19 +115,25 @@ class Reading:
                 raise MalformedRecording(name, 1, str(error)) from None
 
     def __iter__(self) -> Iterator[tuple[int, Line]]:
-        if self._foreign is not None:
-            return self._theirs(self._foreign)
-        if self.header is None:
-            self.complete = False
-            return iter(())
-        return self._ours()
+        lines = self._ours() if self._foreign is None else self._theirs(self._foreign)
+        return self._in_order(lines) if self._ordered else lines
+
+    def _in_order(self, lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[int, Line]]:
+        before: Line | None = None
+        for number, line in lines:
+            if before is None or line.received >= before.received:
+                before = line
+            else:
+                self._disorder(number, line.received, before.received)
+            yield number, line
 
     def _ours(self) -> Iterator[tuple[int, Line]]:
-        self.complete = False
+        self.complete, number = False, 1
         seen, count = hashlib.sha256(self._first), 0
-        for number, raw in self._lines(2):
+        for number, raw in self._lines(2) if self.header is not None else ():
             # Without its newline a line is not whole: the recording was cut short there.
             if not raw.endswith(b"\n"):
+                self._cut_short(number)
                 return
             if raw.startswith(_END):
                 self._end(raw[:-1], number, count, seen.hexdigest())
@@ -134,9 +146,10 @@ class Reading:
                 self._broken(number, str(error))
                 continue
             yield number, line
+        self._cut_short(number if self.header is None else number + 1)
 
     def _theirs(self, foreign: Foreign) -> Iterator[tuple[int, Line]]:
-        for number, raw in foreign.cut(self._numbered()):
+        for number, raw in self._pieces(foreign):
             try:
                 found = list(foreign.read(raw, number == 1))
             except ValueError as error:
@@ -144,6 +157,12 @@ class Reading:
                 continue
             for line in found:
                 yield number, line
+
+    def _pieces(self, foreign: Foreign) -> Iterator[tuple[int, bytes]]:
+        try:
+            yield from foreign.cut(self._numbered())
+        except PieceTooLong as error:
+            raise MalformedRecording(self._name, error.line, str(error)) from None
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
         if self._first:
@@ -171,11 +190,23 @@ class Reading:
         else:
             self.complete = not self.skipped
 
+    def _cut_short(self, number: int) -> None:
+        reason = "the recording was cut short here, it has no end mark"
+        self.cut = MalformedRecording(self._name, number, reason)
+
+    def _disorder(self, number: int, received: int, before: int) -> None:
+        reason = f"wrong order: received {time_text(received)}, after one of {time_text(before)}"
+        self._wrong(number, reason)
+        self.disordered += 1
+
     def _broken(self, number: int, reason: str) -> None:
+        self._wrong(number, reason)
+        self.skipped += 1
+
+    def _wrong(self, number: int, reason: str) -> None:
         error = MalformedRecording(self._name, number, reason)
         if not self._keep_going:
             raise error from None
-        self.skipped += 1
         if len(self.reasons) < _REASONS:
             self.reasons.append(error)
 
@@ -186,15 +217,20 @@ class Reading:
 
 
 def read(
-    file: BinaryIO, name: str, *, form: str | None = None, keep_going: bool = False
+    file: BinaryIO,
+    name: str,
+    *,
+    form: str | None = None,
+    keep_going: bool = False,
+    ordered: bool = False,
 ) -> Reading:
     """Read a recording of our own or of a third party's, packed or not.
 
     `name` is what errors call the file; `form` one of `foreign.FORMATS`, None to go by the
-    first line. MalformedRecording at once for a false header.
+    first line. MalformedRecording at once for a false header. The rest as in `Reading`.
     """
     foreign = None if form is None else FORMATS[form]
-    return Reading(file, name, foreign=foreign, keep_going=keep_going)
+    return Reading(file, name, foreign=foreign, keep_going=keep_going, ordered=ordered)
 
 
 def _end_mark(count: int, digest: str) -> bytes:

@@ -38,7 +38,8 @@ def convert(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Write a recording in another format: FILE as it is, OUT whole or not at all.
 
-    A line that is broken, or that the format cannot hold, is exit code 2.
+    A line that is broken, or that the format cannot hold, is exit code 2, and so is a recording
+    that was cut short.
     """
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.running import say  # noqa: PLC0415 - on demand
@@ -58,11 +59,11 @@ def convert(  # noqa: PLR0913 - a command's options
         lossy=lossy,
     )
     for reason in converted.reasons:
-        say(f"skipped: {reason}", level="warning")
+        say(f"kept going: {reason}", level="warning")
     if json_:
         typer.echo(json.dumps(asdict(converted)))
         return
-    cut = ", cut short" if converted.complete is False else ""
+    cut = ", not a whole recording" if converted.complete is False else ""
     typer.echo(
         f"{out}: {converted.written} messages, {converted.skipped} skipped, "
         f"{converted.reduced} without their properties{cut}"

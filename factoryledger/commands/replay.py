@@ -118,8 +118,10 @@ def replay(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Publish a recording: same topics, same bytes, times as recorded.
 
-    SIGUSR1 pauses it and lets it go on. A broken line, and a recording that was cut short, is
-    exit code 2, after everything before it was published.
+    SIGUSR1 pauses it and lets it go on; elsewhere it begins by --from, and does not jump while
+    it runs (programs can: `recorder.pace.Controls`). A broken line, one whose time goes back, and a
+    recording that was cut short, is exit code 2, after everything before it was published; with
+    --keep-going, a line whose time goes back is sent at once.
     """
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.replaying import (  # noqa: PLC0415 - on demand
@@ -152,8 +154,9 @@ def replay(  # noqa: PLR0913 - a command's options
         lambda stop: _run(place, file, how, stop), log_format=place.settings.log_format
     )
     counts = asdict(replayed)
+    del counts["cut"]
     for reason in counts.pop("reasons"):
-        say(f"skipped: {reason}", level="warning")
+        say(f"kept going: {reason}", level="warning")
     if json_:
         typer.echo(json.dumps(counts))
     else:
@@ -167,8 +170,8 @@ def _judge(file: Path, replayed: "Replayed", *, keep_going: bool) -> None:
 
     if replayed.complete is False and not keep_going:
         raise WrongUsage(
-            f"{file}: the recording was cut short, it has no end mark; {replayed.sent} messages "
-            "were sent (--keep-going takes it as it is)"
+            f"{replayed.cut or file}; {replayed.sent} messages were sent (--keep-going takes it "
+            "as it is)"
         )
     if replayed.refused:
         raise WrongUsage(

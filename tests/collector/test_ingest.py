@@ -26,7 +26,7 @@ SESSIONS = [
 START = 1_764_000_000_000_000
 
 
-def run(works, file, processes=0):
+def run(works, file, processes=0, **how):
     return ingest(
         store_url=works.url,
         file=file,
@@ -34,6 +34,7 @@ def run(works, file, processes=0):
         authority=works.authority,
         requests=works.requests,
         processes=processes,
+        **how,
     )
 
 
@@ -175,7 +176,8 @@ def test_a_cut_recording_is_taken_as_far_as_it_goes(works, tmp_path):
     file = recording(tmp_path / "cut.jsonl", own_lines(works)[:10], closed=False)
     file.write_bytes(file.read_bytes() + b'{"received":"20')
     result = run(works, file)
-    assert (result.stored, result.complete) == (10, False)
+    assert (result.stored, result.complete, result.skipped) == (10, False, 0)
+    assert result.cut == f"{file}, line 12: the recording was cut short here, it has no end mark"
 
 
 def test_a_broken_line_ends_it_after_all_before_it_is_committed(works, tmp_path):
@@ -190,6 +192,31 @@ def test_a_broken_line_ends_it_after_all_before_it_is_committed(works, tmp_path)
         stats = works.reader().stats()
         assert (stats.stored, stats.batches) == (6, 1)
         assert stats.conserved
+
+
+def test_a_broken_line_is_skipped_the_same_whether_one_goes_on_at_once_or_later(
+    works, another_works, tmp_path
+):
+    lines = own_lines(works)
+    another_works.requests = works.requests
+    content = recording(tmp_path / "own.jsonl", lines).read_bytes().splitlines(keepends=True)
+    broken = [*content[:501], b"broken\n", *content[501:2103], b"{}\n", *content[2103:]]
+    file = tmp_path / "broken.jsonl"
+    file.write_bytes(b"".join(broken))
+    at_once = run(works, file, keep_going=True)
+    # The two lines, and the end mark that does not fit any more.
+    assert (at_once.skipped, at_once.complete, at_once.cut) == (3, False, None)
+    assert [reason.split(": ")[0] for reason in at_once.reasons] == [
+        f"{file}, line {number}" for number in (502, 2105, 2111)
+    ]
+    assert (at_once.lines, at_once.stored, at_once.duplicates) == (2107, 2105, 1)
+
+    with pytest.raises(MalformedRecording, match="line 502"):
+        run(another_works, file)
+    later = run(another_works, file, keep_going=True)
+    assert later.roots == at_once.roots
+    assert (later.stored, later.added) == (2105, 1605)
+    assert [batch.size for batch in rows(works, at_once.collector)[1]] == [500, 1600, 1, 1, 2, 1]
 
 
 class StoppedOnce:

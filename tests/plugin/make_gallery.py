@@ -71,7 +71,7 @@ def odd_lines():
     late = START + 1_000_000
     yield Line(late, "odd/ü/$x y//", b"topic", 1, retain=True)
     yield Line(late, "odd/rich", b'{"t":"2026-01-01T00:00:01.000Z"}', 1, properties=rich)
-    yield Line(late - 500_000, "odd/back", b"the clock went back", 0)
+    yield Line(late, "odd/once", b"at the same time", 0)
 
 
 if __name__ == "__main__":

@@ -92,12 +92,13 @@ def test_properties_are_left_out_only_when_that_is_asked_for(tmp_path):
     assert json.loads((tmp_path / "out").read_text())["payload"] == "x"
 
 
-def test_a_recording_cut_short_stays_one_unless_one_goes_on(tmp_path):
+def test_a_recording_cut_short_is_refused_unless_one_goes_on(tmp_path):
     source = written(tmp_path / "source", [BINARY, RICH], end=False)
-    result = convert(file=source, out=tmp_path / "out")
-    assert (result.written, result.complete) == (2, False)
-    assert lines_of(tmp_path / "out")[1].complete is False
+    with pytest.raises(MalformedRecording, match=r"source, line 4: .*cut short"):
+        convert(file=source, out=tmp_path / "out")
+    assert {one.name for one in tmp_path.iterdir()} == {"source"}
     result = convert(file=source, out=tmp_path / "out", keep_going=True)
+    assert (result.written, result.complete) == (2, False)
     assert lines_of(tmp_path / "out")[1].complete is True
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -213,6 +214,26 @@ def test_a_recording_ends_by_stop_by_duration_and_by_count(broker, topic_prefix)
 
 
 @pytest.mark.e2e
+def test_times_stand_still_while_the_clock_is_behind(broker, topic_prefix):
+    async def run():
+        clock = iter([50, 100, 40, 30, *range(200, 300)])
+
+        async def publish():
+            async with Link(broker.address, client_id=f"p-{uuid.uuid4().hex[:8]}") as us:
+                for number in range(4):
+                    await us.publish(f"{topic_prefix}/t", b"%d" % number)
+                    await asyncio.sleep(0.05)
+
+        get, _, _ = await recording(
+            broker, [f"{topic_prefix}/#"], publish, count=4, clock=lambda: next(clock)
+        )
+        got, _ = read_all(get())
+        assert [line.received for line in got] == [100, 100, 100, 200]
+
+    asyncio.run(run())
+
+
+@pytest.mark.e2e
 def test_times_are_those_of_the_given_clock(broker, topic_prefix):
     async def run():
         get, _, _ = await recording(
@@ -256,44 +277,40 @@ def test_what_cannot_be_written_is_not_acknowledged_and_ends_it(broker, topic_pr
     asyncio.run(run())
 
 
-RECORD = """
-import asyncio, sys
-from recorder.record import record
-from telemetry.link import Address
-async def main():
-    with open(sys.argv[2], "wb") as out:
-        await record(address=Address.parse(sys.argv[1]), filters=[sys.argv[3]], out=out,
-                     stop=asyncio.Event(), on_ready=lambda: print("ready", flush=True))
-asyncio.run(main())
-"""
-
-
 @pytest.mark.e2e
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.zst"])
 def test_a_kill_leaves_every_acknowledged_message_in_a_readable_file(
-    broker, topic_prefix, tmp_path
+    suffix, broker, topic_prefix, tmp_path
 ):
-    out = tmp_path / "killed"
+    """At a moment of chance: what is there is the beginning of what was sent, without a gap."""
+    out = tmp_path / f"killed.{suffix}"
+    command = ["record", "-o", str(out), f"{topic_prefix}/#", "--broker", str(broker.address)]
     process = subprocess.Popen(
-        [sys.executable, "-c", RECORD, str(broker.address), str(out), f"{topic_prefix}/#"],
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-m", "factoryledger", *command], stderr=subprocess.PIPE
     )
-    assert process.stdout.readline() == b"ready\n"
+    while b"ready" not in (line := process.stderr.readline()):
+        assert line, "it ended before it was ready"
+    kill_at = random.randrange(50, 3000)
 
     async def flood():
         async with Link(broker.address, client_id=f"p-{uuid.uuid4().hex[:8]}") as us:
-            for number in range(3000):
-                if number == 2000:
+            for start in range(0, 4000, 50):
+                if start <= kill_at < start + 50:
+                    while not read_all(out.read_bytes())[0]:  # noqa: ASYNC110 - a file, no event
+                        await asyncio.sleep(0.01)
                     os.kill(process.pid, signal.SIGKILL)
-                await us.publish(f"{topic_prefix}/t", b"%d" % number)
+                numbers = range(start, start + 50)
+                posts = [us.post(f"{topic_prefix}/t", b"%d" % number) for number in numbers]
+                await asyncio.gather(*posts)
 
     asyncio.run(flood())
     process.wait()
-    process.stdout.close()
+    process.stderr.close()
     got, reading = read_all(out.read_bytes())
-    assert reading.complete is False
-    assert len(got) > 500
+    assert (reading.complete, reading.skipped) == (False, 0), kill_at
+    assert f"line {len(got) + 2}: " in str(reading.cut)
     assert [line.payload for line in got] == [b"%d" % number for number in range(len(got))]
+    assert 0 < len(got) <= kill_at + 50
 
 
 @pytest.mark.e2e
@@ -303,9 +320,11 @@ def test_replay_keeps_the_recordings_times_without_drift(broker, topic_prefix, t
         made = [Line(START + gap, f"{topic_prefix}/t", b"%d" % gap, 1) for gap in gaps]
         path = write_recording(tmp_path / "r", made)
         began = time.monotonic()
-        played = await replay(address=broker.address, file=path, stop=asyncio.Event(), speed=2.0)
+        played = await replay(
+            address=broker.address, file=path, stop=asyncio.Event(), speed=2.0, keep_going=True
+        )
         assert time.monotonic() - began >= 0.45
-        assert played.sent == 5
+        assert (played.sent, played.disordered, played.whole) == (5, 2, True)
         assert played.unheard == 5  # nobody subscribed
         assert 0 <= played.late_p50 <= played.late_p99 <= played.late_max
 

@@ -7,12 +7,13 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
 from telemetry.canonical import time_us
 from telemetry.errors import MalformedRecording
-from telemetry.foreign import FORMATS, guess
+from telemetry.foreign import FORMATS, PieceTooLong, guess
 from telemetry.properties import Properties
 from telemetry.recording import Line, read
 
@@ -252,6 +253,20 @@ def test_a_line_of_ten_megabytes_is_read_or_named_in_few_words():
         found, error = taken(junk + b"\n")
         assert found == []
         assert len(str(error)) < 200
+
+
+def test_a_piece_of_many_lines_has_a_bound():
+    mebibyte = b" " * (2**20 - 1) + b"\n"
+    export = io.BytesIO(b"[\n" + mebibyte * 65)
+    with pytest.raises(MalformedRecording, match=r"x, line 1: a JSON value, .*bracket missing"):
+        list(read(export, "x", keep_going=True))
+
+    row = chain([(1, b"t,p,0,0,0,0\n"), (2, b't,"p\n')], ((n, mebibyte) for n in range(3, 600)))
+    pieces = FORMATS["mqtt-recorder"].cut(row)
+    assert next(pieces) == (1, b"t,p,0,0,0,0\n")
+    with pytest.raises(PieceTooLong, match="a quote") as caught:
+        next(pieces)
+    assert caught.value.line == 2
 
 
 @pytest.mark.e2e
