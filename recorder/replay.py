@@ -1,14 +1,14 @@
 """From a recording back to MQTT, at the times of its lines or as fast as the broker takes it.
 
-Each line has its moment from the start on, so delays do not add up. A line counts as
-delivered when the broker has answered for it; one that lost its answer is sent again.
+Each line has its moment from the start on, so delays do not add up; lines of one moment leave
+in one piece. A line counts as delivered when the broker has answered for it.
 """
 
 import asyncio
 import contextlib
 import secrets
+import time
 from array import array
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,24 +18,18 @@ from recorder.pace import Controls, Pace
 from recorder.playlist import Playlist
 from recorder.report import Replayed, percentile
 from recorder.score import Score
-from telemetry.errors import (
-    LinkLost,
-    MalformedRecording,
-    NotOffered,
-    PacketTooLarge,
-    TelemetryError,
-)
+from recorder.unanswered import Unanswered
+from telemetry.errors import MalformedRecording, NotOffered, PacketTooLarge, TelemetryError
 from telemetry.link import NOBODY, Address, Credentials, Link
 from telemetry.recorded_time import stamped
 from telemetry.recording import Line
 
 __all__ = ["Replayed", "replay"]
 
-_UNANSWERED: Final = 1024  # lines in memory at once
 _DRAIN: Final = 5.0  # seconds for answers after a stop
-_NO_SUBSCRIBER: Final = 0x10
-_REFUSED: Final = 0x80
-_SHORTEST: Final = 0.0005  # seconds that a timer can tell
+# Seconds before a line's moment from which on this thread sleeps: the event loop's timers, and
+# uvloop's clock, have steps of a millisecond.
+_SOON: Final = 0.002
 
 
 async def replay(  # noqa: PLR0913 - by keyword, most with a default
@@ -98,7 +92,7 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
 
 
 class _Player:
-    """Sends lines and keeps those without an answer."""
+    """Sends each line at its moment."""
 
     def __init__(  # noqa: PLR0913 - its parts
         self,
@@ -111,33 +105,30 @@ class _Player:
         times: bool,
     ) -> None:
         self.on_sent: Callable[[int], None] | None = None
-        self._link = link
         self._playlist = playlist
         self._pace = pace
         self._stop = stop
         self._controls = controls
         self._times = times
-        self._pending: deque[tuple[Line, asyncio.Future[int]]] = deque()
-        self._epoch = link.epoch
+        self._unanswered = Unanswered(link, playlist.name)
         self._late = array("d")
         self._finished = False
-        self._codes = {"acknowledged": 0, "unheard": 0, "refused": 0}
 
     async def play(self) -> None:
         """Send every line at its moment, then wait for the answers."""
-        start = asyncio.get_running_loop().time()
+        start = time.monotonic()
         broken: TelemetryError | None = None
         try:
             for number, line, first, last in _with_ends(self._playlist):
                 if first:
                     self._pace.begin()
-                    start = asyncio.get_running_loop().time() - self._controls.held
+                    start = time.monotonic() - self._controls.held
                 late = await self._wait_for(start, self._pace.due(line.received))
                 if self._stop.is_set():
                     break
                 if self._controls.sought:
                     continue
-                await self._send(self._stamped(line, last=last), number)
+                await self._unanswered.send(self._stamped(line, last=last), number)
                 self._late.append(late)
                 if self.on_sent is not None:
                     self.on_sent(len(self._late))
@@ -145,8 +136,7 @@ class _Player:
                 self._finished = True
         except (MalformedRecording, PacketTooLarge, NotOffered) as error:
             broken = error  # what stood before it is replayed all the same
-        while self._pending:
-            await self._settle()
+        await self._unanswered.settle()
         if broken is not None:
             raise broken
 
@@ -155,10 +145,11 @@ class _Player:
         late = sorted(self._late)
         read = self._playlist.reading
         complete, skipped = (None, 0) if read is None else (read.complete, read.skipped)
-        answered = not self._pending and not self._codes["refused"]
+        codes = self._unanswered.codes
+        answered = not self._unanswered and not codes["refused"]
         return Replayed(
             sent=len(late),
-            **self._codes,
+            **codes,
             late_p50=percentile(late, 50),
             late_p99=percentile(late, 99),
             late_max=percentile(late, 100),
@@ -178,70 +169,25 @@ class _Player:
 
     async def _wait_for(self, start: float, due: float | None) -> float:
         """Wait for a line's moment; give by how many seconds it is over."""
-        loop = asyncio.get_running_loop()
         while not (self._stop.is_set() or self._controls.sought):
             if self._controls.paused:
                 await _first_of(self._stop.wait(), self._controls.wait())
                 continue
             if due is None:
                 break
-            wait = start + self._controls.held + due - loop.time()
-            if wait <= _SHORTEST:
-                break
-            with contextlib.suppress(TimeoutError):
-                called = _first_of(self._stop.wait(), self._controls.wait_sought())
-                await asyncio.wait_for(called, wait)
+            moment = start + self._controls.held + due
+            wait = moment - time.monotonic()
+            if wait > _SOON:
+                with contextlib.suppress(TimeoutError):
+                    called = _first_of(self._stop.wait(), self._controls.wait_sought())
+                    await asyncio.wait_for(called, wait - _SOON / 2)
+                continue
+            if wait > 0:
+                await _sleep_until(moment)
+            break
         if due is None:
             return 0.0
-        return max(0.0, loop.time() - start - self._controls.held - due)
-
-    async def _send(self, line: Line, number: int) -> None:
-        while True:
-            await self._link.wait_connected()
-            try:
-                self._send_again()
-                self._pending.append((line, self._post(line)))
-                break
-            except LinkLost:
-                continue
-            except (PacketTooLarge, NotOffered) as error:
-                raise type(error)(f"{self._playlist.name}, line {number}: {error}") from error
-        while len(self._pending) >= _UNANSWERED or (self._pending and self._pending[0][1].done()):
-            await self._settle()
-
-    async def _settle(self) -> None:
-        """Wait for the oldest line's answer; what was lost with a connection goes again."""
-        line, posted = self._pending[0]
-        try:
-            code = await posted
-        except LinkLost:
-            await self._link.wait_connected()
-            with contextlib.suppress(LinkLost):
-                self._send_again()
-            return
-        self._pending.popleft()
-        if line.qos == 0:
-            return
-        self._codes["refused" if code >= _REFUSED else "acknowledged"] += 1
-        self._codes["unheard"] += code == _NO_SUBSCRIBER
-
-    def _send_again(self) -> None:
-        """Send what an earlier connection lost, in order, before anything else."""
-        if self._epoch == self._link.epoch:
-            return
-        for place, (line, posted) in enumerate(self._pending):
-            if posted.done() and posted.exception() is not None:
-                self._pending[place] = (line, self._post(line))
-        self._epoch = self._link.epoch
-
-    def _post(self, line: Line) -> asyncio.Future[int]:
-        return self._link.post(
-            line.topic,
-            line.payload,
-            qos=line.qos,
-            retain=line.retain,
-            properties=line.properties,
-        )
+        return max(0.0, time.monotonic() - start - self._controls.held - due)
 
 
 def _with_ends(lines: Playlist) -> Iterator[tuple[int, Line, bool, bool]]:
@@ -265,6 +211,13 @@ def _with_ends(lines: Playlist) -> Iterator[tuple[int, Line, bool, bool]]:
         raise
     if held is not None:
         yield (*held, True)
+
+
+async def _sleep_until(moment: float) -> None:
+    """Sleep the last bit, to less than a timer's step, once what was sent before is written."""
+    for _ in range(2):  # the link writes in its turn of the loop, uvloop at the turn's end
+        await asyncio.sleep(0)
+    time.sleep(max(0.0, moment - time.monotonic()))  # noqa: ASYNC251 - 2 ms at most
 
 
 async def _first_of(*waits: Coroutine[None, None, object]) -> None:

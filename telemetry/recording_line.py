@@ -28,7 +28,10 @@ _MAX_SUBSCRIPTION: Final = 268_435_455
 _CACHED_LENGTH: Final = 512
 # Escapes by number, exponents, long numbers and small ones: in strings, too, which costs time
 # and no more.
-_DEBATABLE: Final = re.compile(rb"\\u|[0-9][eE]|[0-9]{16}|0\.0000")
+_DEBATABLE: Final = re.compile(
+    # As `\\u|[0-9][eE]|[0-9]{16}|0\.0000`, but that all begin alike, which is searched faster.
+    rb"[\\0-9](?:(?<=\\)u|(?<=[0-9])[eE]|(?<=[0-9])[0-9]{15}|(?<=0)\.0000)"
+)
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
