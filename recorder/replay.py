@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import secrets
 import time
-from array import array
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Final
 
 from recorder.pace import Controls, Pace
 from recorder.playlist import Playlist
-from recorder.report import Replayed, percentile
+from recorder.report import Lateness, Replayed
 from recorder.score import Score
 from recorder.unanswered import Unanswered
 from telemetry.errors import MalformedRecording, NotOffered, PacketTooLarge, TelemetryError
@@ -111,7 +110,7 @@ class _Player:
         self._controls = controls
         self._times = times
         self._unanswered = Unanswered(link, playlist.name)
-        self._late = array("d")
+        self._late = Lateness()
         self._finished = False
 
     async def play(self) -> None:
@@ -129,9 +128,9 @@ class _Player:
                 if self._controls.sought:
                     continue
                 await self._unanswered.send(self._stamped(line, last=last), number)
-                self._late.append(late)
+                self._late.add(late)
                 if self.on_sent is not None:
-                    self.on_sent(len(self._late))
+                    self.on_sent(self._late.count)
             else:
                 self._finished = True
         except (MalformedRecording, PacketTooLarge, NotOffered) as error:
@@ -142,18 +141,18 @@ class _Player:
 
     def result(self) -> Replayed:
         """Count up."""
-        late = sorted(self._late)
+        late = self._late
         read = self._playlist.reading
         complete, skipped = (None, 0) if read is None else (read.complete, read.skipped)
         codes = self._unanswered.codes
         answered = not self._unanswered and not codes["refused"]
         return Replayed(
-            sent=len(late),
+            sent=late.count,
             **codes,
-            late_p50=percentile(late, 50),
-            late_p99=percentile(late, 99),
-            late_max=percentile(late, 100),
-            late_last=self._late[-1] if self._late else 0.0,
+            late_p50=late.percentile(50),
+            late_p99=late.percentile(99),
+            late_max=late.most,
+            late_last=late.last,
             skipped=skipped,
             disordered=0 if read is None else read.disordered,
             whole=self._finished and answered and complete is not False and not skipped,
