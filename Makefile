@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs format environment oracles peers witness examples example broker \
+.PHONY: help demo test check lint docs verifier format environment oracles peers witness browser examples example broker \
 	postgresql libfaketime anvil compiler contract bench soak faults hammer vectors mutations outage day \
 	lock clean
 
@@ -17,6 +17,7 @@ VENV ?= .venv
 VENV_ORACLES ?= .venv-oracles
 VENV_PEERS ?= .venv-peers
 VENV_WITNESS ?= .venv-witness
+VENV_BROWSER ?= .venv-browser
 VENV_EXAMPLES ?= .venv-examples
 VENV_CONTRACT ?= .venv-contract
 
@@ -45,6 +46,7 @@ PYTHON_WITNESS ?= $(shell for name in $(PYTHON) python3.13 python3.12 \
 	if $$name -c 'import sys, pip; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null; then echo $$name; break; fi; done)
 WITNESS := $(VENV_WITNESS)/.witness-$(call key,requirements/witness.lock)
+BROWSER := $(VENV_BROWSER)/.browser-$(call key,requirements/browser.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 CONTRACT := $(VENV_CONTRACT)/.contract-$(call key,requirements/contract.lock)
 
@@ -56,7 +58,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers witness examples broker postgresql libfaketime anvil compiler check ## Everything that must hold, from an empty machine
+test: environment oracles peers witness browser examples broker postgresql libfaketime anvil compiler check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -75,6 +77,11 @@ docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/simulator/machines_page.py
 	$(VENV)/bin/python benchmarks/scale_page.py
 
+verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
+	@mkdir -p build
+	$(VENV)/bin/python tests/watch/verifier_page.py > build/verifier.html
+	@mv build/verifier.html watch/verifier/verifier.html
+
 format: $(DEV) ## Put every file into its one format
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
@@ -86,6 +93,9 @@ oracles: $(ORACLES) ## .venv-oracles: strangers' verifiers, for tests
 witness: ## .venv-witness: a stranger's witness, for a test; it wants Python 3.12 or later
 	@test -n "$(PYTHON_WITNESS)" && $(MAKE) $(WITNESS) \
 		|| echo "No Python 3.12 or later: the test with aics-witness will be skipped" >&2
+
+browser: $(BROWSER) ## .venv-browser, and Chromium: for the tests of pages; without it they are skipped
+	@.ci/get-chromium || echo "The tests that need Chromium will be skipped" >&2
 
 examples: $(EXAMPLES) ## .venv-examples: what the examples use, scikit-learn
 
@@ -159,6 +169,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) --upgrade requirements/peers.in --output-file requirements/peers.lock
 	$(subst 3.11,3.12,$(COMPILE)) --upgrade requirements/witness.in \
 		--output-file requirements/witness.lock
+	$(COMPILE) --upgrade requirements/browser.in --output-file requirements/browser.lock
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 	$(COMPILE) --upgrade requirements/contract.in --output-file requirements/contract.lock
 	$(COMPILE) --upgrade requirements/npm.in --output-file requirements/npm.lock
@@ -166,7 +177,8 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--output-file requirements/image.lock
 
 clean: ## Remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_EXAMPLES) $(VENV_CONTRACT) build dist \
+	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_BROWSER) $(VENV_EXAMPLES) \
+		$(VENV_CONTRACT) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -203,6 +215,13 @@ $(ORACLES):
 	$(call environment_made,$(VENV_ORACLES))
 	@$(call INSTALL_FEW,$(VENV_ORACLES)) --require-hashes -r requirements/oracles.lock
 	@rm -f $(VENV_ORACLES)/.oracles-* && touch $@
+
+$(BROWSER):
+	$(python_needed)
+	@echo "Making $(VENV_BROWSER)" >&2
+	$(call environment_made,$(VENV_BROWSER))
+	@$(call INSTALL_FEW,$(VENV_BROWSER)) --require-hashes -r requirements/browser.lock
+	@rm -f $(VENV_BROWSER)/.browser-* && touch $@
 
 $(EXAMPLES):
 	$(python_needed)

@@ -50,6 +50,15 @@ def verify(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            help="Write the page that checks a proof in a browser, offline: one HTML file.",
+            show_default=False,
+        ),
+    ] = None,
     policy: options.PolicyFile = None,
     ledgers: options.Ledgers = None,
     ask: Annotated[
@@ -71,10 +80,15 @@ def verify(  # noqa: PLR0913 - a command's options
     key signed two things that contradict each other, is told by what is in it: 0 where it
     holds. With --receipt: what the
     collector promised, and whether it kept it; 1 for a broken promise, 3 where what is at
-    hand does not tell.
+    hand does not tell. --page FILE writes a page that checks proofs of one message in a browser
+    that has no network, by the same rules, and needs nothing else.
     """
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
 
+    if page is not None:
+        _write_page(page)
+        if not files and receipt is None:
+            return
     if receipt is not None:
         _judge_receipts(receipt, files or [], log, json_, data, database, policy)
         return
@@ -90,6 +104,15 @@ def verify(  # noqa: PLR0913 - a command's options
     outcomes = [_verify_file(file, data_, pinned, json_) for file, data_ in read]
     if not all(outcomes):
         raise typer.Exit(1)
+
+
+def _write_page(file: Path) -> None:
+    from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+    from watch.verifier import page  # noqa: PLC0415 - on demand
+
+    write_whole(file, page())
+    say(f"{file}: the page that checks a proof; open it in a browser")
 
 
 def _verify_file(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:

@@ -1,7 +1,6 @@
 """Proof files: what is proved, what is said of it, and that nothing false passes."""
 
 import json
-from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -10,21 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proof_cases import STATUSES, changed_proofs, one_message, other_log, proof_of
 from verify_logs import MemorySource
 from verify_world import (
     ORIGIN,
     START,
     US,
     World,
-    foreign,
-    forged,
     machines,
-    malformed,
     seed,
     small_world,
 )
 
-from anchor.checkpoint import sign_checkpoint
 from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import enrol
 from anchor.note import SignerKey, VerifierKey
@@ -34,7 +30,6 @@ from anchor.proving.prove import ProvingLog, prove
 from anchor.proving.verify import verify, verify_tlog
 from anchor.reading.log_reader import FolderSource, LogReader
 from anchor.tlog_proof import TlogProof
-from anchor.tree_head import Checkpoint
 from anchor.verified import Verified
 from telemetry.canonical import time_text
 from telemetry.message import Cited
@@ -46,44 +41,8 @@ def reader(world: World) -> LogReader:
     return LogReader(MemorySource(world.published), world.anchor.verifier)
 
 
-def proof_of(world: World, row: MessageRow) -> ProofFile:
-    return prove(ledger=world.ledger, log=reader(world), policy=world.policy, row=row)
-
-
 def verified(world: World, row: MessageRow) -> Verified:
     return verify(proof_of(world, row).to_bytes(), world.policy)
-
-
-def one_message(kind: str) -> tuple[World, MessageRow]:
-    """A world whose last batch is one message of this status."""
-    world, fleet = small_world()
-    prior = sha256(world.requests[0]).digest()
-    sent = {
-        "accepted": lambda: fleet[0].message(world.time()),
-        "unsigned": lambda: foreign(1),
-        "malformed": lambda: malformed(fleet[0]),
-        "bad-signature": lambda: forged(fleet[0]),
-        "unknown-device": lambda: machines(9)[8].message(world.time()),
-        "revoked": lambda: fleet[0].message(world.time()),
-        "conflict": lambda: replace(fleet[0], seq=0, prev=None).message(world.time()),
-    }[kind]
-    if kind == "revoked":
-        world.revoke_device(fleet[0], prior)
-    rows = world.collect("c0", [sent()])
-    assert [row.status for row in rows] == [kind]
-    world.anchor_now()
-    return world, rows[0]
-
-
-STATUSES = (
-    "accepted",
-    "unsigned",
-    "malformed",
-    "bad-signature",
-    "unknown-device",
-    "revoked",
-    "conflict",
-)
 
 
 @pytest.mark.parametrize("kind", STATUSES)
@@ -286,34 +245,6 @@ def test_each_hop_names_itself_and_its_key(world: World, proof: ProofFile) -> No
     )
 
 
-def changed_notes(note: bytes) -> dict[str, bytes]:
-    """A signed checkpoint with one thing in it said otherwise."""
-    origin, size, root = note.split(b"\n")[:3]
-    flipped = bytes([root[0] ^ 1]) + root[1:]
-    return {
-        "origin": note.replace(origin + b"\n", origin + b"x\n", 1),
-        "size": note.replace(b"\n" + size + b"\n", b"\n%d\n" % (int(size) + 1), 1),
-        "root": note.replace(root, flipped, 1),
-        "key name": note.replace(b"\xe2\x80\x94 " + origin, b"\xe2\x80\x94 " + origin + b"x", 1),
-        "bytes after it": note + b"\n",
-    }
-
-
-def changed_proofs(proof: TlogProof) -> dict[str, TlogProof]:
-    """A tlog-proof with one thing in it said otherwise."""
-    path, note = proof.path, proof.checkpoint
-    found = {
-        "index up": replace(proof, index=proof.index + 1),
-        "index down": replace(proof, index=proof.index - 1),
-        "path cut": replace(proof, path=path[1:]),
-        "path longer": replace(proof, path=(*path, bytes(32))),
-        "path flipped": replace(proof, path=(sha256(path[0]).digest(), *path[1:])),
-    }
-    if len(path) > 1:
-        found["path turned round"] = replace(proof, path=path[::-1])
-    return found | {k: replace(proof, checkpoint=n) for k, n in changed_notes(note).items()}
-
-
 def test_a_proof_whose_part_says_something_else_is_refused(world: World, proof: ProofFile) -> None:
     """Index, size, path, origin, key name and payload, in both hops and in the key entries."""
     policies = {
@@ -350,13 +281,6 @@ def test_a_proof_whose_part_says_something_else_is_refused(world: World, proof: 
             keys = [*proof.keys]
             keys[at] = changed_key
             refused(replace(proof, keys=tuple(keys)), world, "The key entries")
-
-
-def other_log(note: bytes) -> bytes:
-    """The same head, signed by a key of the right name that is not the pinned one."""
-    lines = note.split(b"\n")
-    key = SignerKey.from_seed(ORIGIN, seed(77))
-    return sign_checkpoint(Checkpoint(ORIGIN, int(lines[1]), b64decode(lines[2])), key)
 
 
 def test_a_checkpoint_below_the_quorum_is_refused(world: World, proof: ProofFile) -> None:

@@ -153,10 +153,14 @@ class Collector:
 class World:
     """All keys, one store, one log. `now` is in seconds and moves on by itself."""
 
-    def __init__(self, witnesses: int = 2, quorum: str | int = "all") -> None:
+    def __init__(
+        self,
+        witnesses: int = 2,
+        quorum: str | int = "all",
+        algorithms: Sequence[int] = (COSIGNATURE, ML_DSA_44, COSIGNATURE),
+    ) -> None:
         self.operator = SignerKey.from_seed(f"{ORIGIN}/operator", seed(1))
         self.anchor = SignerKey.from_seed(ORIGIN, seed(2))
-        algorithms = (COSIGNATURE, ML_DSA_44, COSIGNATURE)
         self.witnesses = {
             f"w{i}": SignerKey.from_seed(f"witness.example/w{i}", seed(10 + i), algorithms[i])
             for i in range(witnesses)

@@ -1,0 +1,128 @@
+// What a verified proof shows, in plain sentences, and what it does not: word for word those of
+// the command (anchor/verified.py, and the gaps of anchor/proving/verify.py).
+
+import { floatText, plain, repr } from "./words.js";
+import { SECOND, timeText } from "./bytes.js";
+import { REJUDGED } from "./verify.js";
+
+
+
+/** What is proved, a sentence each. */
+export function sentences(verified) {
+  return [whose(verified), ...measured(verified), recorded(verified), ...bounds(verified), witnessed(verified)];
+}
+
+/** What is not proved, a sentence each, without the words "Not proven: ". */
+export function gaps(verified) {
+  return [...openAboutTheMessage(verified), ...openAboutTime(verified), ...openOutside(verified)];
+}
+
+/** What the command would check and this page does not; nothing of it was counted. */
+export function uncheckedHere({ unchecked, unpinned }) {
+  return [
+    ...unchecked.map((name) => `Witness ${plain(name)}: its ML-DSA-44 cosignature is not checked here, and not counted.`),
+    ...unpinned.map((ledger) => `Ledger ${ledger}: its receipt is not checked here, and not counted.`),
+  ];
+}
+
+function whose({ record, judgement }) {
+  const { status, device, session, seq, key, topic } = record;
+  if (device === null) return `A message on topic ${repr(topic)} is recorded as ${status}.`;
+  const of = `session ${session}, number ${seq}`;
+  if (!judgement) return `A message is recorded as ${status} from machine ${device} (${of}), key ${key}.`;
+  const signed = `Machine ${device} signed this message with its enrolled key ${key}`;
+  if (status === "accepted") return `${signed} (${of}).`;
+  if (status === "revoked") {
+    return (
+      `Key ${key} of machine ${device} signed this message (${of}) after the ` +
+      "operator had ended that key: it is recorded as revoked."
+    );
+  }
+  return `${signed} (${of}), and another message had that number before: it is recorded as a ${status}.`;
+}
+
+function measured({ judgement }) {
+  const message = judgement?.message;
+  if (!message) return [];
+  if (message.kind !== "telemetry") {
+    return [`It is a ${message.kind}, made at ${timeText(message.time)} by the machine's clock.`];
+  }
+  return message.scans.map(({ time, readings }) => {
+    const said = readings.map(([name, value]) => `${plain(name)} ${floatText(value)}`).join(", ");
+    return `It measured at ${timeText(time)} by the machine's clock: ${said || "nothing"}.`;
+  });
+}
+
+function recorded({ certified, file, record }) {
+  return (
+    `Collector ${certified.collector} recorded it as its message ${file.messageProof.index}, received at ` +
+    `${timeText(record.received)} by the collector's clock.`
+  );
+}
+
+function bounds({ before, after }) {
+  const found = [];
+  if (before) {
+    const time = timeText(before.time * SECOND);
+    found.push(`Signed not before ${time}: it cites a checkpoint that ${cosigners(before)} then.`);
+  }
+  if (after) {
+    const time = timeText(after.time * SECOND);
+    found.push(`In the log not after ${time}: by then ${cosigners(after)} a log that contains it.`);
+  }
+  return found;
+}
+
+function cosigners({ witnesses }) {
+  if (!witnesses.length) return "witnesses had cosigned";
+  return `${witnesses.length === 1 ? "witness" : "witnesses"} ${witnesses.join(", ")} had cosigned`;
+}
+
+function witnessed({ anchored, file, policy }) {
+  const { origin, size } = anchored.head;
+  const place = `It stands under entry ${file.checkpointProof.index} of log ${origin}, of size ${size}`;
+  const names = [...anchored.times.keys()];
+  if (!names.length) {
+    return `${place}: cosigned by no witness, so this rests on the log's own key alone (quorum ${policy.quorum}).`;
+  }
+  const noun = names.length === 1 ? "witness" : "witnesses";
+  const met = policy.quorum === "none" ? "" : `, which meets the policy's quorum (${policy.quorum})`;
+  return `${place}: cosigned by ${names.length} ${noun} (${names.join(", ")})${met}.`;
+}
+
+function openAboutTheMessage({ record, judgement }) {
+  const { status, device } = record;
+  const found = [];
+  if (["unsigned", "malformed"].includes(status)) {
+    found.push("who sent it; it carries no signature that could be checked.");
+  } else if (!REJUDGED.includes(status)) {
+    found.push(`who sent it; that its status is ${status} is the collector's word.`);
+  } else if (!judgement?.message) {
+    found.push("what the machine said and that it signed it; the proof holds no payload.");
+  } else {
+    found.push("that the sensor told the truth, or that the machine's clock was right.");
+  }
+  if (status === "conflict") found.push("what the other message under this number said.");
+  if (device !== null) found.push("that the machine's key was not stolen, nor revoked after this was judged.");
+  return found;
+}
+
+function openAboutTime({ policy, judgement, cited, before, after }) {
+  const found = [];
+  if (policy.metBy([])) {
+    found.push("that the log's operator shows everybody the same log; no witness is required.");
+  }
+  if (!after) found.push("by when it was in the log; the policy asks no witness for a time.");
+  if (judgement?.message && !cited) {
+    found.push("after which time it was signed; the proof holds no checkpoint that it cites.");
+  } else if (cited && !before) {
+    found.push("after which time it was signed; the policy asks no witness for a time.");
+  }
+  if (before) found.push("how soon after that it was signed; a machine may cite a checkpoint that is old.");
+  found.push("that nothing is missing beside it; `factoryledger audit` shows that.");
+  return found;
+}
+
+function openOutside({ unpinned }) {
+  return unpinned.map((ledger) => `what the receipt of ledger ${ledger} shows; no such ledger is pinned here.`);
+}
