@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256, sha512
 from pathlib import Path
 
+from lying_collector import citing_the_future, told_truly_and_falsely
 from verify_logs import MemorySource
 from verify_world import (
     ORIGIN,
@@ -126,6 +127,7 @@ def proof_cases() -> list[Case]:
         *_other_spellings(world, proof),
         *_false_signatures(world, proof),
         *_policies(world, proof),
+        *_of_a_liar(),
     ]
     assert len({case.name for case in found}) == len(found)
     return found
@@ -255,6 +257,12 @@ def _unchecked_here() -> Iterator[Case]:
     for what, value in (("cut", line.value[:-1]), ("of a late time", b"\xff" + line.value[1:])):
         false = note.with_signatures(Signature(key.name, key.id, value)).to_bytes()
         yield _case(f"ML-DSA-44 {what}", _anchored_by(proof, false), world.policy_bytes, "refused")
+
+
+def _of_a_liar() -> Iterator[Case]:
+    for name, proof, policy, said in told_truly_and_falsely():
+        yield _case(name, proof, policy, said)
+    yield _case("citing: the future", *citing_the_future(), "refused")
 
 
 def _golden() -> Iterator[Case]:
