@@ -78,6 +78,7 @@ def by_hand(place: Installation, proof: Path) -> list[str]:
         f"{command} audit --data {data}",
         f"{command} prove --data {data}",
         f"{command} verify {shown(proof)} --data {data}",
+        f"{command} verify --page check.html",
         f"{command} stats --data {data}",
     ]
 
