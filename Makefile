@@ -124,7 +124,7 @@ compiler: $(CONTRACT) ## .venv-contract: the compiler of the contract on the cha
 contract: $(CONTRACT) ## Compile the contract on the chain: ABI and bytecode beside its source
 	$(VENV_CONTRACT)/bin/python tests/anchor_ledgers/compile_contract.py $(VENV_CONTRACT)/bin/vyper \
 		> build/Checkpoints.json
-	@mv build/Checkpoints.json anchor/ledgers/contract/Checkpoints.json
+	@mv build/Checkpoints.json anchor/ledgers/evm/vyper/Checkpoints.json
 
 bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
 	@.ci/get-mosquitto --clients

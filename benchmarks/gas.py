@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "anchor_ledgers"))
 
 from evm_chain import Anvil, Core, account, deployed, note_of, running
 
-from anchor.ledgers.evm_receipt import EvmReceipt
+from anchor.ledgers.evm.receipt import EvmReceipt
 from anchor.stamped import Receipt, StampedCheckpoint, stamped_text
 from telemetry.signature import SigningKey
 from telemetry.signature import verify as check_signature

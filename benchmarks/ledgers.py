@@ -78,11 +78,11 @@ def by_opentimestamps(note: bytes) -> Given:
     """A calendar that a thousand others use as well, and a chain."""
     from ots_counterpart import LEAST_WORK, Calendar, Chain, closing_all  # noqa: PLC0415
 
-    from anchor.ledgers.ots_block import read_headers  # noqa: PLC0415
-    from anchor.ledgers.ots_chain import HeaderSource  # noqa: PLC0415
-    from anchor.ledgers.ots_ledger import OtsLedger  # noqa: PLC0415
-    from anchor.ledgers.ots_voucher import OtsVoucher  # noqa: PLC0415
-    from anchor.ledgers.ots_web import open_client  # noqa: PLC0415
+    from anchor.ledgers.ots.block import read_headers  # noqa: PLC0415
+    from anchor.ledgers.ots.chain import HeaderSource  # noqa: PLC0415
+    from anchor.ledgers.ots.ledger import OtsLedger  # noqa: PLC0415
+    from anchor.ledgers.ots.voucher import OtsVoucher  # noqa: PLC0415
+    from anchor.ledgers.ots.web import open_client  # noqa: PLC0415
 
     chain = Chain()
     calendar = Calendar(chain, levels=BLOCK)
@@ -102,8 +102,8 @@ def by_authority(note: bytes) -> Given:
     from cryptography import x509  # noqa: PLC0415
     from local_tsa import make_authority, serving  # noqa: PLC0415
 
-    from anchor.ledgers.tsa import TsaVoucher  # noqa: PLC0415
-    from anchor.ledgers.tsa_client import TsaLedger  # noqa: PLC0415
+    from anchor.ledgers.tsa.client import TsaLedger  # noqa: PLC0415
+    from anchor.ledgers.tsa.voucher import TsaVoucher  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         authority = make_authority(Path(folder))
@@ -121,7 +121,7 @@ def by_chain(note: bytes) -> Given:
 
     from evm_chain import Core, anvil_program, deployed, running  # noqa: PLC0415
 
-    from anchor.ledgers.evm_receipt import EvmReceipt  # noqa: PLC0415
+    from anchor.ledgers.evm.receipt import EvmReceipt  # noqa: PLC0415
 
     if anvil_program() is None:
         raise RuntimeError("make anvil")

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 import httpx
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.ots_asking import asked
-from anchor.ledgers.ots_block import read_headers
-from anchor.ledgers.ots_chain import HeaderSource
-from anchor.ledgers.ots_ledger import OtsLedger
-from anchor.ledgers.ots_voucher import OtsVoucher
-from anchor.ledgers.ots_web import TIMEOUT, open_client
+from anchor.ledgers.ots.asking import asked
+from anchor.ledgers.ots.block import read_headers
+from anchor.ledgers.ots.chain import HeaderSource
+from anchor.ledgers.ots.ledger import OtsLedger
+from anchor.ledgers.ots.voucher import OtsVoucher
+from anchor.ledgers.ots.web import TIMEOUT, open_client
 from factoryledger.errors import WrongUsage
 from factoryledger.ledger_file import OtsPins
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anchor.errors import Malformed, Missing
-from anchor.ledgers.evm_voucher import EvmVoucher
+from anchor.ledgers.evm.voucher import EvmVoucher
 from anchor.tree_head import Checkpoint
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.ledger_file import EvmPins
 
 if TYPE_CHECKING:
     from anchor.audit.receipts import Seen
-    from anchor.ledgers.evm_ledger import EvmLedger
+    from anchor.ledgers.evm.ledger import EvmLedger
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -38,8 +38,8 @@ def evm_voucher_asking(voucher: EvmVoucher, pins: EvmPins, receipt: bytes) -> Ev
 
     Missing where the node does not answer, is of another chain, or has no such block.
     """
-    from anchor.ledgers.evm_asking import asked  # noqa: PLC0415 - web3 is slow
-    from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.asking import asked  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.node import Node  # noqa: PLC0415 - web3 is slow
 
     async def ask() -> EvmVoucher:
         node = Node(node_url(voucher.name, pins), timeout=pins.timeout)
@@ -58,8 +58,8 @@ def contract_heads(name: str, pins: EvmPins, origin: str) -> "list[Seen]":
     contract is not ours.
     """
     from anchor.audit.receipts import Seen  # noqa: PLC0415 - an audit's
-    from anchor.ledgers.evm_history import Named, history  # noqa: PLC0415 - web3 is slow
-    from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.history import Named, history  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.node import Node  # noqa: PLC0415 - web3 is slow
 
     contract = _octets(pins.contract)
     named = Named(contract, _octets(pins.account), sha256(origin.encode()).digest())
@@ -95,11 +95,11 @@ def evm_ledger(voucher: EvmVoucher, pins: EvmPins, passphrase_file: Path | None)
     The blocks that its node shows count for the voucher, while this process lives.
     WrongUsage where something that anchoring needs is not said or not right.
     """
-    from anchor.ledgers.evm_fees import GWEI  # noqa: PLC0415 - beside the next
-    from anchor.ledgers.evm_keystore import open_keystore  # noqa: PLC0415 - web3 is slow
-    from anchor.ledgers.evm_ledger import EvmLedger  # noqa: PLC0415 - web3 is slow
-    from anchor.ledgers.evm_node import Node  # noqa: PLC0415 - web3 is slow
-    from anchor.ledgers.evm_terms import EvmTerms  # noqa: PLC0415 - beside those
+    from anchor.ledgers.evm.fees import GWEI  # noqa: PLC0415 - beside the next
+    from anchor.ledgers.evm.keystore import open_keystore  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.ledger import EvmLedger  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.node import Node  # noqa: PLC0415 - web3 is slow
+    from anchor.ledgers.evm.terms import EvmTerms  # noqa: PLC0415 - beside those
 
     name = voucher.name
     url, file = node_url(name, pins), pins.passphrase_file or passphrase_file

@@ -12,10 +12,10 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 
 from anchor.errors import Malformed
-from anchor.ledgers.evm_deploy import Deployed, deploy, fund
-from anchor.ledgers.evm_fees import GWEI
-from anchor.ledgers.evm_keystore import new_keystore, open_keystore
-from anchor.ledgers.evm_node import Node
+from anchor.ledgers.evm.deploy import Deployed, deploy, fund
+from anchor.ledgers.evm.fees import GWEI
+from anchor.ledgers.evm.keystore import new_keystore, open_keystore
+from anchor.ledgers.evm.node import Node
 from factoryledger.chain import passphrase
 from factoryledger.errors import WrongUsage
 from factoryledger.files import locked, write_whole

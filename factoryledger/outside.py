@@ -128,7 +128,7 @@ def _demanded(name: str, make: Callable[[], Any]) -> Any:
 
 
 def _tsa_voucher(name: str, pins: TsaPins) -> Voucher:
-    tsa = import_module("anchor.ledgers.tsa")
+    tsa = import_module("anchor.ledgers.tsa.voucher")
     x509 = import_module("cryptography.x509")
     try:
         policy = None if pins.policy is None else x509.ObjectIdentifier(pins.policy)
@@ -151,7 +151,7 @@ def _certificates(name: str, path: Path) -> list[Any]:
 
 
 def _tsa_ledger(name: str, pins: TsaPins, voucher: Any, place: Installation) -> Ledger:  # noqa: ARG001
-    client, httpx = import_module("anchor.ledgers.tsa_client"), import_module("httpx")
+    client, httpx = import_module("anchor.ledgers.tsa.client"), import_module("httpx")
     if pins.url is None:
         raise WrongUsage(f"ledger {name}: no url; give --ledger {name}=URL, or write it down")
     ledger: Ledger = client.TsaLedger(pins.url, voucher, httpx.AsyncClient(timeout=pins.timeout))

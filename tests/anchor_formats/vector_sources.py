@@ -18,8 +18,8 @@ from cryptography import x509
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import AnchorError, Malformed, Refused
 from anchor.keeping.add_checkpoint import Answer, Seen, check_growth, read_request
-from anchor.ledgers.ots_file import OtsFile
-from anchor.ledgers.tsa import TsaVoucher
+from anchor.ledgers.ots.file import OtsFile
+from anchor.ledgers.tsa.voucher import TsaVoucher
 from anchor.merkle import check_consistency, check_inclusion, leaf_hash, tree_root
 from anchor.note import Note, VerifierKey
 from anchor.reading.log_audit import audit_log

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[2] / "anchor/ledgers/contract/Checkpoints.vy"
+SOURCE = Path(__file__).parents[2] / "anchor/ledgers/evm/vyper/Checkpoints.vy"
 COMPILED = SOURCE.with_suffix(".json")
 
 

@@ -2,11 +2,11 @@
 
 import hashlib
 
-from anchor.ledgers.evm_event import EVENT, receipt_bytes
-from anchor.ledgers.evm_header import header_bytes, open_header
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_trie import prove, receipts_root
-from anchor.ledgers.evm_voucher import EvmVoucher, head_of
+from anchor.ledgers.evm.event import EVENT, receipt_bytes
+from anchor.ledgers.evm.header import header_bytes, open_header
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.trie import prove, receipts_root
+from anchor.ledgers.evm.voucher import EvmVoucher, head_of
 from anchor.note import Note
 from anchor.tree_head import Checkpoint
 

@@ -16,11 +16,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
-from anchor.ledgers.evm_deploy import Deployed, deploy
-from anchor.ledgers.evm_ledger import EvmLedger
-from anchor.ledgers.evm_node import Node
-from anchor.ledgers.evm_terms import EvmTerms
-from anchor.ledgers.evm_voucher import EvmVoucher
+from anchor.ledgers.evm.deploy import Deployed, deploy
+from anchor.ledgers.evm.ledger import EvmLedger
+from anchor.ledgers.evm.node import Node
+from anchor.ledgers.evm.terms import EvmTerms
+from anchor.ledgers.evm.voucher import EvmVoucher
 from anchor.note import SignerKey
 
 ORIGIN = "example.org/factory/anchor"

@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from evm_chain import account, note_of
 
-from anchor.ledgers.evm_ledger import EvmLedger
-from anchor.ledgers.evm_node import Node
-from anchor.ledgers.evm_terms import EvmTerms
+from anchor.ledgers.evm.ledger import EvmLedger
+from anchor.ledgers.evm.node import Node
+from anchor.ledgers.evm.terms import EvmTerms
 
 
 def die() -> None:

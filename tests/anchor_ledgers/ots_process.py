@@ -6,10 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
-from anchor.ledgers.ots_calendar import Calendar
-from anchor.ledgers.ots_chain import HeaderSource
-from anchor.ledgers.ots_ledger import OtsLedger
-from anchor.ledgers.ots_web import open_client
+from anchor.ledgers.ots.calendar import Calendar
+from anchor.ledgers.ots.chain import HeaderSource
+from anchor.ledgers.ots.ledger import OtsLedger
+from anchor.ledgers.ots.web import open_client
 
 
 def die():

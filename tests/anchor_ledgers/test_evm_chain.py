@@ -13,11 +13,11 @@ from eth_account import Account
 from evm_chain import KEYS, Core, account, deployed, note_of, running
 
 from anchor.errors import Malformed, Missing, Refused
-from anchor.ledgers.evm_fees import GWEI
-from anchor.ledgers.evm_history import Named, history
-from anchor.ledgers.evm_node import Node
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_ticket import Ticket
+from anchor.ledgers.evm.fees import GWEI
+from anchor.ledgers.evm.history import Named, history
+from anchor.ledgers.evm.node import Node
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.ticket import Ticket
 
 pytestmark = pytest.mark.e2e
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.errors import Malformed, Missing
-from anchor.ledgers.evm_fees import Fees, bumped, first_fees
-from anchor.ledgers.evm_keystore import keystore_address, new_keystore, open_keystore
-from anchor.ledgers.evm_ticket import MAX_ATTEMPTS, Attempt, Ticket
+from anchor.ledgers.evm.fees import Fees, bumped, first_fees
+from anchor.ledgers.evm.keystore import keystore_address, new_keystore, open_keystore
+from anchor.ledgers.evm.ticket import MAX_ATTEMPTS, Attempt, Ticket
 
 VYPER = Path(__file__).parents[2] / ".venv-contract/bin/vyper"
 _FEE = st.integers(1, 10**13)

@@ -12,10 +12,10 @@ pytest.importorskip("web3")
 from evm_chain import note_of
 
 from anchor.errors import Missing
-from anchor.ledgers.evm_event import receipt_bytes
-from anchor.ledgers.evm_node import Node, NoSuchMethod
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_ticket import Ticket
+from anchor.ledgers.evm.event import receipt_bytes
+from anchor.ledgers.evm.node import Node, NoSuchMethod
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.ticket import Ticket
 
 
 @contextmanager

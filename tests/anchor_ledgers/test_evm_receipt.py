@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from trie.hexary import HexaryTrie
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.evm_event import receipt_bytes
-from anchor.ledgers.evm_header import header_bytes, open_header
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_trie import MAX_NODES, prove, proven, receipts_root
+from anchor.ledgers.evm.event import receipt_bytes
+from anchor.ledgers.evm.header import header_bytes, open_header
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.trie import MAX_NODES, prove, proven, receipts_root
 
 pytest.importorskip("web3")
 from evm_chain import note_of

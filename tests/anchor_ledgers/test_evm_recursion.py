@@ -11,7 +11,7 @@ pytest.importorskip("web3")
 ROOT = Path(__file__).parents[2]
 # Those through which all others of ours come to eth-account.
 MODULES = (
-    *("anchor.ledgers.evm_asking", "anchor.ledgers.evm_ledger", "anchor.ledgers.evm_history"),
+    *("anchor.ledgers.evm.asking", "anchor.ledgers.evm.ledger", "anchor.ledgers.evm.history"),
     "factoryledger.deploying",
 )
 SCRIPT = """

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ots_counterpart import LEAST_WORK, Chain, hash_of, mined
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.ots_block import BlockHeader, read_headers, write_headers
+from anchor.ledgers.ots.block import BlockHeader, read_headers, write_headers
 
 # Bitcoin's block 358391: a public fact, and its hash says that no byte of it is mistaken.
 HELLO_HEIGHT = 358_391

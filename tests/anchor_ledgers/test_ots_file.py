@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ots_counterpart import HASH, append, counted, in_block, number, prepend, promise
 
 from anchor.errors import Malformed
-from anchor.ledgers.ots_file import MAGIC, MAX_FILE, MAX_PATHS, OtsFile, Timestamp
-from anchor.ledgers.ots_path import (
+from anchor.ledgers.ots.file import MAGIC, MAX_FILE, MAX_PATHS, OtsFile, Timestamp
+from anchor.ledgers.ots.path import (
     APPEND,
     BITCOIN,
     ETHEREUM,

@@ -24,13 +24,13 @@ from ots_counterpart import (
 )
 
 from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
-from anchor.ledgers.ots_block import read_headers
-from anchor.ledgers.ots_chain import HeaderSource
-from anchor.ledgers.ots_file import OtsFile
-from anchor.ledgers.ots_ledger import OtsLedger
-from anchor.ledgers.ots_ticket import Ticket
-from anchor.ledgers.ots_voucher import OtsVoucher
-from anchor.ledgers.ots_web import open_client
+from anchor.ledgers.ots.block import read_headers
+from anchor.ledgers.ots.chain import HeaderSource
+from anchor.ledgers.ots.file import OtsFile
+from anchor.ledgers.ots.ledger import OtsLedger
+from anchor.ledgers.ots.ticket import Ticket
+from anchor.ledgers.ots.voucher import OtsVoucher
+from anchor.ledgers.ots.web import open_client
 
 NOTE = b"example.org/log\n3\nroot\n\nsignatures\n"
 PROCESS = Path(__file__).with_name("ots_process.py")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import Malformed
-from anchor.ledgers.ots_file import OtsFile
+from anchor.ledgers.ots.file import OtsFile
 
 PYTHON = Path(__file__).parents[2] / ".venv-oracles" / "bin" / "python"
 PROGRAM = """

@@ -21,10 +21,10 @@ from verify_world import START, small_world
 from anchor.audit.receipts import Outside, kept_in
 from anchor.audit.whole import audit
 from anchor.errors import Refused
-from anchor.ledgers.ots_block import read_headers
-from anchor.ledgers.ots_ledger import OtsLedger
-from anchor.ledgers.ots_voucher import OtsVoucher
-from anchor.ledgers.ots_web import open_client
+from anchor.ledgers.ots.block import read_headers
+from anchor.ledgers.ots.ledger import OtsLedger
+from anchor.ledgers.ots.voucher import OtsVoucher
+from anchor.ledgers.ots.web import open_client
 from anchor.proving.prove import prove
 from anchor.proving.verify import verify
 from anchor.reading.log_reader import LogReader

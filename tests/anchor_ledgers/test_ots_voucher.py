@@ -8,9 +8,9 @@ from ots_counterpart import HASH, LEAST_WORK, Chain, append, in_block, prepend, 
 from test_ots_block import HELLO_HASH, HELLO_HEADER, HELLO_HEIGHT
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.ots_block import BlockHeader, read_headers
-from anchor.ledgers.ots_file import MAGIC
-from anchor.ledgers.ots_voucher import NEVER, OtsVoucher, attested
+from anchor.ledgers.ots.block import BlockHeader, read_headers
+from anchor.ledgers.ots.file import MAGIC
+from anchor.ledgers.ots.voucher import NEVER, OtsVoucher, attested
 
 NOTE = b"example.org/log\n3\nroot\n\nsignatures\n"
 

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from anchor.errors import Malformed, Missing, Refused
-from anchor.ledgers.tsa import TsaVoucher
-from anchor.ledgers.tsa_client import TsaLedger
+from anchor.ledgers.tsa.client import TsaLedger
+from anchor.ledgers.tsa.voucher import TsaVoucher
 
 NOTE = b"example.org/log\n3\nsome root\n\n\xe2\x80\x94 example.org/log signature\n"
 

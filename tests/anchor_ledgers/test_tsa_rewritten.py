@@ -18,7 +18,7 @@ from verify_world import small_world, to_sqlite
 
 from anchor.audit.receipts import Outside, kept_in
 from anchor.audit.whole import audit
-from anchor.ledgers.tsa import TsaVoucher
+from anchor.ledgers.tsa.voucher import TsaVoucher
 from anchor.proving.prove import prove
 from anchor.proving.verify import verify
 from anchor.reading.log_reader import FolderSource, LogReader

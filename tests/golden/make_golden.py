@@ -32,9 +32,9 @@ from verify_world import (
 )
 
 from anchor.evidence_file import ForkedMessages, SignedMessage
-from anchor.ledgers.ots_file import OtsFile, Timestamp
-from anchor.ledgers.ots_path import Attestation
-from anchor.ledgers.ots_path import Path as Path_
+from anchor.ledgers.ots.file import OtsFile, Timestamp
+from anchor.ledgers.ots.path import Attestation
+from anchor.ledgers.ots.path import Path as Path_
 from anchor.proving.evidence import contradiction
 from anchor.proving.prove import ProvingLog, prove
 from anchor.proving.range_prove import prove_range

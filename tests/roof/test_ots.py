@@ -11,8 +11,8 @@ sys.path.append(str(Path(__file__).parents[1] / "anchor_ledgers"))
 
 from ots_counterpart import Calendar, Chain
 
-from anchor.ledgers.ots_block import read_headers
-from anchor.ledgers.ots_voucher import OtsVoucher
+from anchor.ledgers.ots.block import read_headers
+from anchor.ledgers.ots.voucher import OtsVoucher
 
 WORK = 7
 

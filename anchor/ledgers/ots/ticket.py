@@ -10,8 +10,8 @@ from typing import Self
 import msgspec
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.ots_file import Timestamp
-from anchor.ledgers.ots_path import APPEND, SHA256, Operation
+from anchor.ledgers.ots.file import Timestamp
+from anchor.ledgers.ots.path import APPEND, SHA256, Operation
 
 NONCE = 16
 _DIGEST = 32

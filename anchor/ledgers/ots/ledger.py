@@ -15,14 +15,14 @@ import structlog
 
 from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
 from anchor.ledgers.ledger import Keep
-from anchor.ledgers.ots_block import BlockHeader
-from anchor.ledgers.ots_calendar import Calendar
-from anchor.ledgers.ots_chain import HeaderSource
-from anchor.ledgers.ots_file import OtsFile, Timestamp
-from anchor.ledgers.ots_path import Path
-from anchor.ledgers.ots_ticket import NONCE, Ticket
-from anchor.ledgers.ots_voucher import KIND, OtsVoucher, attested
-from anchor.ledgers.ots_web import TIMEOUT, place
+from anchor.ledgers.ots.block import BlockHeader
+from anchor.ledgers.ots.calendar import Calendar
+from anchor.ledgers.ots.chain import HeaderSource
+from anchor.ledgers.ots.file import OtsFile, Timestamp
+from anchor.ledgers.ots.path import Path
+from anchor.ledgers.ots.ticket import NONCE, Ticket
+from anchor.ledgers.ots.voucher import KIND, OtsVoucher, attested
+from anchor.ledgers.ots.web import TIMEOUT, place
 
 PATIENCE = 3 * 86400
 _log = structlog.get_logger("anchor.ledgers.ots")

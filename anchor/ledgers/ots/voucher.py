@@ -12,9 +12,9 @@ from typing import Self
 
 from anchor.errors import Refused
 from anchor.ledgers.ledger import Stamp
-from anchor.ledgers.ots_block import BlockHeader, shown
-from anchor.ledgers.ots_file import OtsFile
-from anchor.ledgers.ots_path import SHA256
+from anchor.ledgers.ots.block import BlockHeader, shown
+from anchor.ledgers.ots.file import OtsFile
+from anchor.ledgers.ots.path import SHA256
 from telemetry.canonical import time_text
 
 KIND = "ots"

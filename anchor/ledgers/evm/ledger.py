@@ -15,14 +15,14 @@ from eth_account.signers.local import LocalAccount
 from web3.types import TxReceipt
 
 from anchor.errors import AnchorError, Missing, Refused
-from anchor.ledgers.evm_event import Anchored
-from anchor.ledgers.evm_history import Found, Named, history
-from anchor.ledgers.evm_node import Node
-from anchor.ledgers.evm_paying import Payer
-from anchor.ledgers.evm_proving import evm_receipt
-from anchor.ledgers.evm_terms import EvmTerms
-from anchor.ledgers.evm_ticket import MAX_ATTEMPTS, Attempt, Ticket
-from anchor.ledgers.evm_voucher import EvmVoucher, head_of
+from anchor.ledgers.evm.event import Anchored
+from anchor.ledgers.evm.history import Found, Named, history
+from anchor.ledgers.evm.node import Node
+from anchor.ledgers.evm.paying import Payer
+from anchor.ledgers.evm.proving import evm_receipt
+from anchor.ledgers.evm.terms import EvmTerms
+from anchor.ledgers.evm.ticket import MAX_ATTEMPTS, Attempt, Ticket
+from anchor.ledgers.evm.voucher import EvmVoucher, head_of
 from anchor.ledgers.ledger import Keep
 from anchor.note import Note
 from anchor.tree_head import Checkpoint

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import httpx
 
 from anchor.errors import Malformed, Missing, Refused, Unreachable
-from anchor.ledgers.ots_block import LEAST_WORK, BlockHeader
-from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, place, said
+from anchor.ledgers.ots.block import LEAST_WORK, BlockHeader
+from anchor.ledgers.ots.web import TIMEOUT, ask, checked_address, place, said
 
 _OK = 200
 _MAX_TEXT = 200

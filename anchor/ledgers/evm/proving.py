@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anchor.errors import AnchorError, Missing
-from anchor.ledgers.evm_event import Anchored, place_of, receipt_bytes
-from anchor.ledgers.evm_header import header_bytes, open_header
-from anchor.ledgers.evm_node import Node
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_trie import prove, receipts_root
+from anchor.ledgers.evm.event import Anchored, place_of, receipt_bytes
+from anchor.ledgers.evm.header import header_bytes, open_header
+from anchor.ledgers.evm.node import Node
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.trie import prove, receipts_root
 
 
 async def evm_receipt(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from anchor.errors import Refused
-from anchor.ledgers.evm_event import Anchored, anchored_in
-from anchor.ledgers.evm_header import Header, open_header
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_trie import proven
+from anchor.ledgers.evm.event import Anchored, anchored_in
+from anchor.ledgers.evm.header import Header, open_header
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.trie import proven
 from anchor.ledgers.ledger import Stamp
 from anchor.note import Note
 from anchor.tree_head import Checkpoint

@@ -12,7 +12,7 @@ from pathlib import Path
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-import anchor.ledgers.evm_recursion  # noqa: F401 - undoes what eth-account does
+import anchor.ledgers.evm.recursion  # noqa: F401 - undoes what eth-account does
 from anchor.errors import Malformed, Missing
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -6,10 +6,10 @@ The answer is the node's word, so a verifier asks one that it trusts: its own, o
 from collections.abc import Iterable
 
 from anchor.errors import Malformed, Missing
-from anchor.ledgers.evm_header import open_header
-from anchor.ledgers.evm_node import Node
-from anchor.ledgers.evm_receipt import EvmReceipt
-from anchor.ledgers.evm_voucher import EvmVoucher
+from anchor.ledgers.evm.header import open_header
+from anchor.ledgers.evm.node import Node
+from anchor.ledgers.evm.receipt import EvmReceipt
+from anchor.ledgers.evm.voucher import EvmVoucher
 
 _HASH = 32
 

@@ -14,7 +14,7 @@ import rlp
 from eth_hash.auto import keccak
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.evm_rlp import items_of, list_of, quantity, string_of, strings_of
+from anchor.ledgers.evm.rlp import items_of, list_of, quantity, string_of, strings_of
 
 EVENT = keccak(b"Anchored(address,bytes32,uint64,bytes32,bytes32)")
 _WORD, _ADDRESS = 32, 20

@@ -13,9 +13,9 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from hexbytes import HexBytes
 
-import anchor.ledgers.evm_recursion  # noqa: F401 - undoes what eth-account does
+import anchor.ledgers.evm.recursion  # noqa: F401 - undoes what eth-account does
 from anchor.errors import Malformed
-from anchor.ledgers.evm_fees import Fees
+from anchor.ledgers.evm.fees import Fees
 from anchor.spelling import decoded, number
 
 HEADER = "factoryledger/evm-ticket/v1"

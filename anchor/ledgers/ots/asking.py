@@ -7,9 +7,9 @@ source's word, so a verifier asks one that it trusts: its own node, or several.
 from collections.abc import Iterable
 
 from anchor.errors import Malformed
-from anchor.ledgers.ots_chain import HeaderSource
-from anchor.ledgers.ots_file import OtsFile
-from anchor.ledgers.ots_voucher import OtsVoucher
+from anchor.ledgers.ots.chain import HeaderSource
+from anchor.ledgers.ots.file import OtsFile
+from anchor.ledgers.ots.voucher import OtsVoucher
 
 MOST = 16
 """So many headers are asked for at most: a receipt of one's own names a few."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from anchor.ledgers.evm_fees import GWEI
+from anchor.ledgers.evm.fees import GWEI
 
 
 @dataclass(frozen=True, slots=True)

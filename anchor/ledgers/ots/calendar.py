@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from anchor.errors import AnchorError, Malformed, Missing, Refused, Unreachable
-from anchor.ledgers.ots_file import Timestamp
-from anchor.ledgers.ots_path import Path
-from anchor.ledgers.ots_web import TIMEOUT, ask, checked_address, place, said
+from anchor.ledgers.ots.file import Timestamp
+from anchor.ledgers.ots.path import Path
+from anchor.ledgers.ots.web import TIMEOUT, ask, checked_address, place, said
 
 KNOWN = (
     ".calendar.opentimestamps.org",

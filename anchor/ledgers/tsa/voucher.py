@@ -26,7 +26,7 @@ from rfc3161_client import (
 
 from anchor.errors import Malformed, Refused
 from anchor.ledgers.ledger import Stamp
-from anchor.ledgers.tsa_der import with_sorted_certificates
+from anchor.ledgers.tsa.der import with_sorted_certificates
 
 KIND: Final = "tsr"
 MAX_RESPONSE: Final = 1 << 16

@@ -12,9 +12,9 @@ from eth_typing import HexStr
 from web3.types import TxReceipt
 
 from anchor.errors import Missing
-from anchor.ledgers.evm_contract import compiled
-from anchor.ledgers.evm_fees import GWEI, first_fees
-from anchor.ledgers.evm_node import Node, address
+from anchor.ledgers.evm.contract import compiled
+from anchor.ledgers.evm.fees import GWEI, first_fees
+from anchor.ledgers.evm.node import Node, address
 
 _LOOK_EVERY = 0.2
 

@@ -1,6 +1,6 @@
 """The contract `Checkpoints` as it was compiled: ABI, code to deploy, code that a chain holds.
 
-The source is beside, `contract/Checkpoints.vy`; `make contract` compiles it.
+The source is beside, `vyper/Checkpoints.vy`; `make contract` compiles it.
 """
 
 import json
@@ -22,7 +22,7 @@ class Compiled:
 @cache
 def compiled() -> Compiled:
     """The contract of this release; what runs on the chain must be its `runtime`."""
-    file = files("anchor.ledgers") / "contract" / "Checkpoints.json"
+    file = files("anchor.ledgers.evm") / "vyper" / "Checkpoints.json"
     made = json.loads(file.read_text("utf-8"))
     return Compiled(
         abi=made["abi"],

@@ -19,9 +19,9 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import FilterParams, LogReceipt, RPCEndpoint, TxParams, TxReceipt
 
-import anchor.ledgers.evm_recursion  # noqa: F401 - undoes what eth-account does
+import anchor.ledgers.evm.recursion  # noqa: F401 - undoes what eth-account does
 from anchor.errors import Missing
-from anchor.ledgers.evm_contract import compiled
+from anchor.ledgers.evm.contract import compiled
 
 T = TypeVar("T")
 _NO_SUCH_METHOD = -32601

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Self
 
 from anchor.errors import Malformed
-from anchor.ledgers.ots_path import (
+from anchor.ledgers.ots.path import (
     BITCOIN,
     DIGESTS,
     MAX_OPERATIONS,

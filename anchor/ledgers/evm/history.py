@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from web3.types import LogReceipt
 
 from anchor.errors import AnchorError, Missing
-from anchor.ledgers.evm_event import EVENT, Anchored, event_of
-from anchor.ledgers.evm_node import Node
+from anchor.ledgers.evm.event import EVENT, Anchored, event_of
+from anchor.ledgers.evm.node import Node
 
 _LEAST_RANGE = 500
 

@@ -13,7 +13,7 @@ from eth_hash.auto import keccak
 from trie.hexary import HexaryTrie
 
 from anchor.errors import Malformed, Refused
-from anchor.ledgers.evm_rlp import items_of, string_of
+from anchor.ledgers.evm.rlp import items_of, string_of
 
 MAX_NODES = 2 * 9 + 1  # a key is RLP of at most 64 bits: 18 nibbles
 _HASH = 32

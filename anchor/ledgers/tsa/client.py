@@ -14,7 +14,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from anchor.errors import Malformed, Missing, Refused
 from anchor.ledgers.ledger import Keep
-from anchor.ledgers.tsa import KIND, MAX_RESPONSE, NotGranted, TsaVoucher
+from anchor.ledgers.tsa.voucher import KIND, MAX_RESPONSE, NotGranted, TsaVoucher
 
 _NONCE: Final = 32
 _QUERY: Final = "application/timestamp-query"

@@ -7,10 +7,10 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
 
 from anchor.errors import Missing
-from anchor.ledgers.evm_event import Anchored
-from anchor.ledgers.evm_fees import GWEI, Fees, bumped, first_fees
-from anchor.ledgers.evm_node import Node, address
-from anchor.ledgers.evm_ticket import Attempt
+from anchor.ledgers.evm.event import Anchored
+from anchor.ledgers.evm.fees import GWEI, Fees, bumped, first_fees
+from anchor.ledgers.evm.node import Node, address
+from anchor.ledgers.evm.ticket import Attempt
 
 # Above the estimate, for a state that changed until it is mined; what is left over is not paid.
 _ROOM_UP, _ROOM_DOWN = 3, 2

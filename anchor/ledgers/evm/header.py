@@ -13,7 +13,7 @@ import rlp
 from eth_hash.auto import keccak
 
 from anchor.errors import Malformed
-from anchor.ledgers.evm_rlp import items_of, quantity, strings_of
+from anchor.ledgers.evm.rlp import items_of, quantity, strings_of
 
 HASH = 32
 _RECEIPTS_ROOT, _NUMBER, _TIME = 5, 8, 11

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from anchor.errors import Malformed
-from anchor.ledgers.evm_trie import MAX_NODES
+from anchor.ledgers.evm.trie import MAX_NODES
 from anchor.spelling import MAX_NUMBER, decoded, number, octets
 from telemetry.canonical import b64
 

@@ -1,0 +1,1 @@
+"""OpenTimestamps as a ledger: calendars lead a checkpoint to a Bitcoin block."""
