@@ -70,6 +70,11 @@ ASKED = {
         (200, json.dumps({"jsonrpc": "2.0", "id": 0, "result": "0xzz"}).encode()),
         (200, json.dumps({"jsonrpc": "2.0", "id": 0, "error": "no"}).encode()),
         (200, json.dumps({"jsonrpc": "2.0", "id": 0, "error": {"code": 1}}).encode()),
+        (
+            200,
+            b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"/v3/secret-key ended"}}',
+        ),
+        (200, b'{"jsonrpc":"2.0","id":0,"result":"secret-key"}'),
         (401, b"secret-key is not allowed"),
         (503, b"{}"),
     ],

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import ClientError, ClientTimeout
 from eth_typing import BlockNumber, ChecksumAddress, HexStr
@@ -26,6 +26,8 @@ from anchor.ledgers.evm.contract import compiled
 T = TypeVar("T")
 _NO_SUCH_METHOD = -32601
 _DETAIL = 200
+# A shorter word of an address is no key, and stands in any text.
+_SECRET = 6
 # At its lower levels it names the node's whole address.
 logging.getLogger("web3").setLevel(logging.WARNING)
 
@@ -45,6 +47,7 @@ class Node:
 
     def __init__(self, url: str, *, timeout: float = 20.0) -> None:
         self.place = _host(url)
+        self._secrets = _secrets(url)
         self._timeout = timeout
         self._provider = AsyncHTTPProvider(
             url,
@@ -188,7 +191,7 @@ class Node:
         if error:
             code = error.get("code") if isinstance(error, dict) else None
             kind = NoSuchMethod if code == _NO_SUCH_METHOD else Missing
-            raise kind(f"{self.place} answers {method} with an error: {error!r:.{_DETAIL}}")
+            raise kind(f"{self.place} answers {method} with an error: {self._said(repr(error))}")
         return answer.get("result")
 
     async def _number(self, answer: Awaitable[object]) -> int:
@@ -203,16 +206,22 @@ class Node:
             async with asyncio.timeout(self._timeout):
                 return await answer
         except ContractLogicError as error:
-            raise Reverted(f"the contract refuses: {error!s:.{_DETAIL}}") from error
+            raise Reverted(f"the contract refuses: {self._said(str(error))}") from error
         except Web3RPCError as error:
-            raise Missing(f"{self.place} refuses: {error!s:.{_DETAIL}}") from error
+            raise Missing(f"{self.place} refuses: {self._said(str(error))}") from error
         except (ClientError, OSError, TimeoutError) as error:
             # Their own words name the whole address.
             raise Missing(
                 f"no answer from the node at {self.place} ({type(error).__name__})"
             ) from None
         except (Web3Exception, ValueError, TypeError, KeyError) as error:
-            raise Missing(f"{self.place} answers nonsense: {error!s:.{_DETAIL}}") from error
+            raise Missing(f"{self.place} answers nonsense: {self._said(str(error))}") from error
+
+    def _said(self, text: str) -> str:
+        """The start of what came back, without what only our address knows."""
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text[:_DETAIL]
 
 
 class Reverted(Missing):
@@ -233,6 +242,15 @@ async def _or_none(found: Awaitable[T]) -> T | None:
         return await found
     except TransactionNotFound:
         return None
+
+
+def _secrets(url: str) -> list[str]:
+    """Whatever of an address is not its host and could be a key; the longest first."""
+    parts = urlsplit(url)
+    found = {parts.username, parts.password, *parts.path.split("/"), *parts.query.split("&")}
+    found |= {value for _, value in parse_qsl(parts.query)}
+    spelled = {word for one in found if one for word in (one, unquote(one))}
+    return sorted((word for word in spelled if len(word) >= _SECRET), key=len, reverse=True)
 
 
 def _host(url: str) -> str:
