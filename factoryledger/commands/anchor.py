@@ -70,7 +70,8 @@ def anchor(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Run the anchor: batches and key entries into the log, cosigned checkpoints out.
 
-    With `--once` it tells the broker of the new checkpoint only if `--broker` is given.
+    With `--once` it tells the broker of the new checkpoint only if `--broker` is given, and
+    ends with exit code 1 if something was refused.
     """
     if context.invoked_subcommand is not None:
         return
@@ -102,6 +103,7 @@ def anchor(  # noqa: PLR0913 - a command's options
 async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announces: bool) -> None:
     from anchor.account import AnchorAccount  # noqa: PLC0415 - on demand
     from anchor.keeping.service import run_anchor  # noqa: PLC0415 - on demand
+    from factoryledger.errors import FoundFalse  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.outside import outside_ledgers  # noqa: PLC0415 - on demand
     from factoryledger.running import ready  # noqa: PLC0415 - on demand
@@ -130,6 +132,12 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
             account=account,
             on_published=_delays(place, account),
             ledgers=outside,
+        )
+    if once and account.refused:
+        raise FoundFalse(
+            f"{account.refused} of what collectors or the operator gave is refused and not in the "
+            "log; the rest is published. The lines above name each; `factoryledger audit` says "
+            "whose key is to blame"
         )
 
 

@@ -228,6 +228,23 @@ def test_audit_without_an_anchor_says_so_and_is_good(command, tmp_path):
     assert "anchor" in result.out.split("note: ")[1]
 
 
+def test_a_batch_that_the_anchor_refuses_is_its_exit_code(command, ledger, tmp_path):
+    again = tmp_path / "again.jsonl"
+    command("simulate", "--machines", 1, "--duration", 2, "--seed", 9, "--out", again)
+    before = "select collector from batches"
+    with closing(sqlite3.connect(ledger.database)) as database, database:
+        anchored = {name for (name,) in database.execute(before)}
+        command("ingest", again, "--data", ledger.path)
+        (new,) = {name for (name,) in database.execute(before)} - anchored
+        database.execute("update batches set checkpoint = x'00' where collector = ?", (new,))
+
+    result = command("anchor", "--once", "--data", ledger.path)
+
+    assert result.code == 1
+    assert "refused and not in the log" in result.err
+    assert command("audit", "--data", ledger.path).code == 1
+
+
 def test_a_log_whose_checkpoint_was_taken_away_is_found(command, ledger, tmp_path):
     again = tmp_path / "again.jsonl"
     command("simulate", "--machines", 1, "--duration", 2, "--seed", 9, "--out", again)
