@@ -11,6 +11,7 @@ from anchor.verified import Verified
 from factoryledger.auditing import run_audit, sentence
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
+from factoryledger.known_heads import KnownHeads
 from factoryledger.outside import vouchers
 from factoryledger.proving import file_name, newest_anchored
 from telemetry.rows import MessageRow
@@ -50,7 +51,7 @@ def check(place: Installation, tally: dict[str, int], devices: set[str]) -> Verd
     """Check a demo that has ended; `devices` are the machines that the tally counts."""
     stats = place.ledger.stats()
     stored = sum(1 for claim in place.ledger.claims() if claim[0] in devices)
-    audited = run_audit(place)
+    audited = run_audit(place, heads=KnownHeads.read(place, (), None))
     faults = [sentence(finding) for finding in audited.findings]
     if tally["held"]:
         faults.append(f"{tally['held']} messages are still held by their machines")
