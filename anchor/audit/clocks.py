@@ -8,63 +8,21 @@ farthest outside.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from anchor.audit.findings import Audit
 from anchor.audit.receipts import Outside, Stamped
+from anchor.audit.remarks import Side, WrongClock
 from anchor.errors import AnchorError
 from anchor.ledgers.ledger import Stamp
 from anchor.policy import Cosigned, Policy
 from anchor.reading.kept_checkpoints import KeptCheckpoints
 from anchor.reading.log_reader import LogReader
 from anchor.time_bounds import Bound, not_after, not_before
-from telemetry.canonical import time_text
 from telemetry.rows import MessageRow
 
 _SECOND = 1_000_000
 _MOST = 100_000
-
-Side = Literal["ahead", "behind"]
-
-
-@dataclass(slots=True)
-class WrongClock:
-    """A machine's clock, `ahead` of or `behind` what is bounded, by at least so many seconds.
-
-    `collector` and `position` are of the message that is farthest outside; `made` is its time
-    by the machine, `bound` the one that it passes (both microseconds).
-    """
-
-    device: str
-    key: str
-    side: Side
-    seconds: float
-    collector: str
-    position: int
-    made: int
-    bound: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The same for programs."""
-        return {
-            "device": self.device,
-            "key": self.key,
-            "side": self.side,
-            "seconds": round(self.seconds, 3),
-            "collector": self.collector,
-            "position": self.position,
-            "time": time_text(self.made),
-            "bound": time_text(self.bound),
-        }
-
-    def line(self) -> str:
-        """The same for people."""
-        shown = "was there already by" if self.side == "ahead" else "was signed not before"
-        return (
-            f"clock of {self.device} is {self.side} by {self.seconds:.0f} s or more: message "
-            f"{self.collector}:{self.position} says {time_text(self.made)}, and {shown} "
-            f"{time_text(self.bound)}"
-        )
 
 
 class Told(NamedTuple):

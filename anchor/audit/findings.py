@@ -4,13 +4,10 @@ The kinds are fixed; docs/security.md says which attack gives which.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from anchor.audit.memory import AuditMemory
-
-if TYPE_CHECKING:
-    from anchor.audit.clocks import WrongClock
-    from anchor.audit.receipts import Reach
+from anchor.audit.remarks import Reach, WrongClock
 
 Kind = Literal[
     "altered",
@@ -126,9 +123,9 @@ class Audit:
     skipped: int = 0
     """Messages that were not read, since an audit at `since` (POSIX seconds) had read them."""
     since: int | None = None
-    ledgers: list["Reach"] = field(default_factory=list)
+    ledgers: list[Reach] = field(default_factory=list)
     """How far each outside ledger stamped the log."""
-    clocks: list["WrongClock"] = field(default_factory=list)
+    clocks: list[WrongClock] = field(default_factory=list)
     """Machines whose own clock lies outside of what is bounded: no findings."""
     memory: AuditMemory | None = None
     """What the next audit may go on from; None with findings."""

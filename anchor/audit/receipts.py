@@ -7,9 +7,9 @@ anew with every key of the factory still contradicts what a ledger saw.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 from anchor.audit.findings import STORE, Audit, Finding
+from anchor.audit.remarks import Reach
 from anchor.errors import AnchorError, Malformed, Refused
 from anchor.ledgers.ledger import Stamp, Voucher
 from anchor.policy import Cosigned, Policy
@@ -53,43 +53,6 @@ class Outside:
     elsewhere: Sequence[KeptReceipt] = ()
     seen: Sequence[Seen] = ()
     tolerance: int = 60
-
-
-@dataclass(slots=True)
-class Reach:
-    """How far one ledger stamped the log.
-
-    `size` entries are under its latest stamp, whose time is `newest` (POSIX seconds); `lacking`
-    receipts hold as far as they can be checked here and show no time.
-    """
-
-    ledger: str
-    receipts: int = 0
-    lacking: int = 0
-    size: int = 0
-    newest: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The same for programs."""
-        newest = None if self.newest is None else time_text(self.newest * _SECOND)
-        return {
-            "ledger": self.ledger,
-            "receipts": self.receipts,
-            "lacking": self.lacking,
-            "stamped_size": self.size,
-            "newest_stamp": newest,
-        }
-
-    def line(self, size: int) -> str:
-        """The same for people; the log has `size` entries."""
-        lacks = f", {self.lacking} of them lack something to count here" if self.lacking else ""
-        if self.newest is None:
-            return f"ledger {self.ledger}: {self.receipts} receipts{lacks}, no time shown"
-        by = time_text(self.newest * _SECOND)
-        return (
-            f"ledger {self.ledger}: {self.receipts} receipts hold{lacks}; {self.size} of {size} "
-            f"entries stamped, the newest by {by}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
