@@ -32,6 +32,7 @@ from factoryledger.commands import (
     tlog,
     verify,
     watch,
+    web,
     witness,
 )
 from factoryledger.exits import Exit, exit_for
@@ -83,6 +84,7 @@ app.command("replay")(replay.replay)
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
 app.command("watch")(watch.watch)
+app.command("web")(web.web)
 app.command("stats")(stats.stats)
 app.command("prove")(prove.prove)
 app.command("verify")(verify.verify)

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     retention: dict[Status, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
     retention_every: float = Field(default=3600.0, gt=0, le=1e9)
     metrics: str | None = None
+    web_password_file: Path | None = None
     log_format: Literal["text", "json"] = "text"
 
     @classmethod
@@ -109,6 +110,12 @@ class Settings(BaseSettings):
         if self.broker_password_file is None:
             return Credentials(self.broker_user)
         return Credentials(self.broker_user, _first_line(self.broker_password_file))
+
+    @property
+    def web_password(self) -> str | None:
+        """The web page's password from the first line of its file, if there is one."""
+        file = self.web_password_file
+        return None if file is None else _first_line(file)
 
     @property
     def database_password(self) -> str | None:

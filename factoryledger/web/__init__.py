@@ -1,0 +1,1 @@
+"""What the web server asks of this installation: store, log, keys, proofs, the password."""

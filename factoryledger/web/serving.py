@@ -1,0 +1,104 @@
+"""`factoryledger web`, wired: the server over what this installation has."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from factoryledger.errors import WrongUsage
+from factoryledger.installation import Installation
+from factoryledger.running import say
+from factoryledger.web.answering import Answers, Proofs
+from factoryledger.web.files import LogFolder
+from factoryledger.web.gate import PasswordGate
+from factoryledger.web.looking import Looks
+from telemetry.sparkplug_topic import sparkplug_filters
+from telemetry.topic import factory_filters
+from watch.floor.floor import Floor
+from watch.web.app import Where, web_app
+from watch.web.guard import is_loopback
+from watch.web.listening import Ear
+from watch.web.live import Hub
+from watch.web.login import Login
+from watch.web.lookout import Lookout
+from watch.web.service import About, Line, Service
+from watch.web.serving import listening, serve, url_of
+
+_TICK = 1.0
+
+
+def now() -> int:
+    """Read the system's clock, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+async def run_web(
+    places: Sequence[Installation], host: str, port: int, names: Sequence[str], stop: asyncio.Event
+) -> None:
+    """Serve until `stop`; `places` are three of one installation, for three threads.
+
+    WrongUsage for an address beyond this machine without a password.
+    """
+    looked, asked, proved = places
+    gate = PasswordGate(looked.settings.web_password)
+    if not is_loopback(host) and not gate.closed:
+        raise WrongUsage(
+            f"--host {host}: others can reach that, so it needs a password: write one into a "
+            "file and name it by FACTORYLEDGER_WEB_PASSWORD_FILE"
+        )
+    listener = listening(host, port)
+    hub = Hub(Floor(), clock=now)
+    prefix = looked.settings.prefix
+    ear = Ear(
+        hub.floor,
+        looked.broker,
+        [*factory_filters(prefix), *sparkplug_filters(prefix)],
+        looked.credentials,
+        now,
+    )
+    lookout = Lookout(Looks(looked), hub)
+    service = Service(
+        about=About(_name(looked), _origin(looked), version("factoryledger")),
+        hub=hub,
+        ear=ear,
+        seen=lookout,
+        answering=Answers(asked),
+        proving=Proofs(proved),
+        publishing=LogFolder(looked),
+        clock=now,
+        questions=Line("questions"),
+        proofs=Line("proofs"),
+    )
+    login = Login(gate, clock=time.monotonic)
+
+    async def tick(ending: asyncio.Event) -> None:
+        while not ending.is_set():
+            await asyncio.sleep(_TICK)
+            if ear.live:
+                hub.floor.tick(now())
+
+    app = web_app(service, login, Where(host, names))
+    url = url_of(listener)
+    try:
+        await serve(
+            app,
+            listener,
+            tasks=[ear.listen, lookout.watch, tick],
+            stop=stop,
+            on_ready=lambda: say(f"web on {url}: ready"),
+            on_stop=hub.close,
+        )
+    finally:
+        service.questions.close()
+        service.proofs.close()
+
+
+def _origin(place: Installation) -> str | None:
+    try:
+        return place.policy.log.name
+    except WrongUsage:
+        return None
+
+
+def _name(place: Installation) -> str:
+    return place.settings.name or place.settings.data.absolute().name

@@ -1,0 +1,130 @@
+"""The factory floor: every machine heard, in the order in which they spoke last. Pure, bounded.
+
+Topics come from whoever may publish: so many machines are kept, and of more it is only said
+that there are some. A machine's name is at one place; who says it elsewhere takes it over only
+once it is silent where it was.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from telemetry.topic import MachineTopic
+from watch.floor.alarms import Alarm
+from watch.floor.heard import hear
+from watch.floor.machine import Machine, Scan
+
+MOST_MACHINES: Final = 5000
+_ALL_SCANS: Final = 200_000
+_LONGEST_RING: Final = 600
+_SHORTEST_RING: Final = 30
+_KEPT_ALARMS: Final = 500
+_COUNTED_STRANGERS: Final = 10_000
+_FORGOTTEN_AFTER: Final = 300_000_000
+_MOVED_AFTER: Final = 30_000_000
+_LONGEST_TOPIC: Final = 512
+
+
+class Floor:
+    """All machines. `on_alarms` and `on_scans` are told what came, while somebody looks."""
+
+    def __init__(self, most: int = MOST_MACHINES) -> None:
+        self.machines: OrderedDict[str, Machine] = OrderedDict()
+        self.version = 0
+        self.messages = 0
+        self.ended: deque[Alarm] = deque(maxlen=_KEPT_ALARMS)
+        self.on_alarms: Callable[[Sequence[Alarm]], None] | None = None
+        self.on_scans: Callable[[str, Sequence[Scan]], None] | None = None
+        self._most = most
+        self._strangers = set[int]()
+
+    @property
+    def not_shown(self) -> int:
+        """How many machines there are beyond those kept, as far as they are counted."""
+        return len(self._strangers)
+
+    @property
+    def lasting(self) -> list[Alarm]:
+        """All alarms that last, the oldest first."""
+        found = [alarm for machine in self.machines.values() for alarm in machine.board.lasting]
+        return sorted(found, key=lambda alarm: alarm.since)
+
+    def changed(self, since: int) -> Iterator[Machine]:
+        """The machines that a version after this one changed, the newest change first."""
+        for machine in reversed(self.machines.values()):
+            if machine.version <= since:
+                return
+            yield machine
+
+    def hear(self, topic: str, payload: bytes, now: int, *, retained: bool = False) -> None:
+        """Take a message of any topic; one that is no machine's says nothing here."""
+        self.messages += 1
+        where = MachineTopic.parse(topic) if len(topic) <= _LONGEST_TOPIC else None
+        if where is None or where.kind == "receipt" or not payload:
+            return
+        root = topic[: -len(where.kind)]
+        machine = self.machines.get(where.machine) or self._new(where, root, now)
+        if machine is None:
+            return
+        if machine.root != root:
+            alarms, moved = self._elsewhere(machine, where, root, now)
+            self._tell(machine, alarms)
+            if not moved:
+                return
+        alarms, scans = machine.hear(
+            where.kind, hear(payload), now, retained=retained, ring=self._ring()
+        )
+        self._tell(machine, alarms)
+        if scans and self.on_scans is not None:
+            self.on_scans(machine.device, scans)
+
+    def tick(self, now: int) -> None:
+        """Notice silence; once a second or so."""
+        for machine in list(self.machines.values()):
+            alarms = machine.tick(now)
+            if alarms:
+                self._tell(machine, alarms)
+
+    def unheard(self) -> None:
+        """Take note that the broker was away: what it said meanwhile is not missing here."""
+        for machine in self.machines.values():
+            machine.unheard()
+
+    def _tell(self, machine: Machine, alarms: Sequence[Alarm]) -> None:
+        self.version += 1
+        machine.version = self.version
+        self.machines.move_to_end(machine.device)
+        if not alarms:
+            return
+        self.ended.extend(alarm for alarm in alarms if alarm.until is not None)
+        if self.on_alarms is not None:
+            self.on_alarms(alarms)
+
+    def _new(self, where: MachineTopic, root: str, now: int) -> Machine | None:
+        if len(self.machines) >= self._most and not self._forget_one(now):
+            if len(self._strangers) < _COUNTED_STRANGERS:
+                self._strangers.add(hash(root))
+            return None
+        self._strangers.discard(hash(root))
+        machine = Machine(where, root)
+        self.machines[where.machine] = machine
+        return machine
+
+    def _forget_one(self, now: int) -> bool:
+        oldest = next(iter(self.machines.values()))
+        if oldest.heard is not None and now - oldest.heard < _FORGOTTEN_AFTER:
+            return False
+        del self.machines[oldest.device]
+        return True
+
+    def _elsewhere(
+        self, machine: Machine, where: MachineTopic, root: str, now: int
+    ) -> tuple[list[Alarm], bool]:
+        if machine.heard is None or now - machine.heard > _MOVED_AFTER:
+            machine.topic, machine.root = where, root
+            return machine.board.end("elsewhere", now), True
+        return machine.board.begin("elsewhere", f"its name is used on {root} too", now), False
+
+    def _ring(self) -> int:
+        share = _ALL_SCANS // max(1, len(self.machines))
+        return max(_SHORTEST_RING, min(_LONGEST_RING, share))

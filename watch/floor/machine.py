@@ -1,0 +1,193 @@
+"""One machine as its messages tell it: state, ranges, latest readings, a ring of scans. Pure."""
+
+from array import array
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from telemetry.topic import MachineTopic
+from watch.floor.alarms import Alarm, Board
+from watch.floor.gaps import Missing
+from watch.floor.heard import Heard, Range, Shape
+
+OFFLINE: Final = "Offline"
+_ABORTED: Final = frozenset({"Aborting", "Aborted"})
+_US: Final = 1_000_000
+_NEVER_SILENT: Final = 10 * _US
+_SILENT_AFTER: Final = 5
+"""Pauses of the usual length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Readings of one moment: `time` by the machine's clock, `heard` by ours (microseconds)."""
+
+    time: int
+    names: tuple[str, ...]
+    values: "array[float]"
+    session: str
+    seq: int | None
+    heard: int
+
+    @property
+    def readings(self) -> dict[str, float]:
+        """Values by metric."""
+        return dict(zip(self.names, self.values, strict=True))
+
+
+@dataclass(slots=True)
+class Machine:
+    """A machine; `heard` is when we last heard it live, None where only retained words came."""
+
+    topic: MachineTopic
+    root: str
+    version: int = 0
+    state: str | None = None
+    state_number: int | None = None
+    since: int | None = None
+    time: int | None = None
+    session: str = ""
+    seq: int | None = None
+    signature: Shape | None = None
+    key: str | None = None
+    heard: int | None = None
+    metrics: dict[str, Range] = field(default_factory=dict)
+    scans: deque[Scan] = field(default_factory=deque)
+    _missing: Missing = field(default_factory=Missing)
+    _pause: int = 0
+    _signs: bool = False
+    _names: tuple[str, ...] = ()
+    _outside: frozenset[str] = frozenset()
+    board: Board = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.topic.machine)
+
+    @property
+    def device(self) -> str:
+        """Its name."""
+        return self.topic.machine
+
+    def hear(
+        self, kind: str, heard: Heard, now: int, *, retained: bool, ring: int
+    ) -> tuple[list[Alarm], Sequence[Scan]]:
+        """Take a message; gives the alarms that began or ended, and the scans that came."""
+        changed = self._alive(now) if not retained else []
+        if kind == "death":
+            return [*changed, *self._dies(now, retained=retained)], ()
+        if not retained:
+            changed += self.board.end("offline", now)
+        if heard.faulty:
+            self.signature = heard.shape
+            what = f"a {kind} message that is not what a machine says"
+            return [*changed, *self.board.begin("faulty", what, now)], ()
+        changed += self.board.end("faulty", now)
+        changed += self._shaped(kind, heard, now)
+        if heard.seq is not None and not retained:
+            changed += self._numbered(heard.session, heard.seq, now)
+        newest = self._newest(heard)
+        if heard.metrics is not None and newest:
+            self.metrics = heard.metrics
+        if heard.state is not None and newest:
+            changed += self._enters(heard, now)
+        if heard.event is not None and not retained:
+            changed += self.board.moment("event", heard.event, now)
+        scans = [self._scan(at, readings, heard, now) for at, readings in heard.scans]
+        if scans:
+            self._keep(scans, ring)
+            changed += self._ranged(scans[-1], now)
+        return changed, scans
+
+    def tick(self, now: int) -> list[Alarm]:
+        """Notice that it says nothing; called now and then."""
+        if self.heard is None or self.state == OFFLINE:
+            return []
+        limit = max(_NEVER_SILENT, _SILENT_AFTER * self._pause)
+        if now - self.heard <= limit:
+            return []
+        return self.board.begin("silent", f"nothing heard for {limit // _US} s", now)
+
+    def unheard(self) -> None:
+        """Take note that we did not listen for a while."""
+        self._missing.forget()
+        self.heard = None
+
+    def _alive(self, now: int) -> list[Alarm]:
+        if self.heard is not None:
+            pause = now - self.heard
+            self._pause = pause if not self._pause else (7 * self._pause + pause) // 8
+        self.heard = now
+        return self.board.end("silent", now)
+
+    def _dies(self, now: int, *, retained: bool) -> list[Alarm]:
+        self.state, self.state_number, self.since = OFFLINE, None, now
+        del retained
+        return self.board.begin("offline", "its connection ended", now)
+
+    def _newest(self, heard: Heard) -> bool:
+        """Whether the message is newer than what is known; then it is what is known."""
+        if heard.time is None or (self.time is not None and heard.time < self.time):
+            return False
+        self.time, self.session, self.seq = heard.time, heard.session, heard.seq
+        self.key = heard.key
+        return True
+
+    def _shaped(self, kind: str, heard: Heard, now: int) -> list[Alarm]:
+        self.signature = heard.shape
+        if heard.shape == "signed":
+            self._signs = True
+            return self.board.end("unsigned", now)
+        if not self._signs:
+            return []
+        return self.board.begin("unsigned", f"a {kind} message without a signature", now)
+
+    def _numbered(self, session: str, seq: int, now: int) -> list[Alarm]:
+        self._missing.hear(session, seq)
+        if not self._missing.ranges:
+            return self.board.end("gap", now)
+        spans = (str(a) if a == b else f"{a} to {b}" for a, b in self._missing.ranges)
+        return self.board.begin("gap", f"not heard: messages {', '.join(spans)}", now)
+
+    def _enters(self, heard: Heard, now: int) -> list[Alarm]:
+        assert heard.state is not None
+        name, number = heard.state
+        if (name, number) != (self.state, self.state_number):
+            self.state, self.state_number, self.since = name, number, heard.time
+        if name in _ABORTED:
+            return self.board.begin("aborted", f"it is {name}", now)
+        return [*self.board.end("aborted", now), *self.board.end("offline", now)]
+
+    def _scan(self, at: int, readings: dict[str, float], heard: Heard, now: int) -> Scan:
+        names = tuple(readings)
+        if names == self._names:
+            names = self._names  # one tuple for all scans
+        else:
+            self._names = names
+        session = self.session if heard.session == self.session else heard.session
+        return Scan(at, names, array("d", readings.values()), session, heard.seq, now)
+
+    def _keep(self, scans: Sequence[Scan], ring: int) -> None:
+        self.scans.extend(scans)
+        while len(self.scans) > ring:
+            self.scans.popleft()
+
+    def _ranged(self, scan: Scan, now: int) -> list[Alarm]:
+        outside = dict[str, str]()
+        for name, value in zip(scan.names, scan.values, strict=True):
+            known = self.metrics.get(name)
+            if known is None:
+                continue
+            if known.low is not None and value < known.low:
+                outside[name] = f"{name} is {value:g}, below {known.low:g} {known.unit}".rstrip()
+            elif known.high is not None and value > known.high:
+                outside[name] = f"{name} is {value:g}, above {known.high:g} {known.unit}".rstrip()
+        if not outside and not self._outside:
+            return []
+        ended = [a for n in self._outside - outside.keys() for a in self._within(n, now)]
+        self._outside = frozenset(outside)
+        begun = (self.board.begin("out-of-range", d, now, place=n) for n, d in outside.items())
+        return [*ended, *(alarm for one in begun for alarm in one)]
+
+    def _within(self, name: str, now: int) -> Iterator[Alarm]:
+        yield from self.board.end("out-of-range", now, place=name)

@@ -1,0 +1,3 @@
+"""The OpenAPI document of the API. Pure."""
+
+DOCUMENT: dict[str, object] = {}
