@@ -17,7 +17,7 @@ def test_every_command_of_the_design_is_there():
         "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "anchor deploy",
     "anchor monitor",
         "witness", "ingest",
-        "record", "replay", "convert", "export", "watch", "stats", "prove", "verify", "audit",
+        "record", "replay", "convert", "export", "watch", "web", "stats", "prove", "verify", "audit",
         "tlog verify", "tlog audit",
         "device enrol", "device rotate", "device revoke", "device list",
         "keys list", "keys erase-messages", "keys protect", "keys unprotect",
