@@ -19,6 +19,8 @@ _TYPES: Final = {
     "webmanifest": "application/manifest+json",
 }
 INDEX: Final = "index.html"
+# Modules of the verifier page that the page uses too.
+_SHARED: Final = ("words.js",)
 _INLINE: Final = re.compile(rb"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
@@ -35,6 +37,8 @@ def page_assets() -> dict[str, Asset]:
     """Give the page's files by their path below the package `watch.page`."""
     found = dict[str, Asset]()
     _gather(files("watch.page"), "", found)
+    for name in _SHARED:
+        found[name] = _asset((files("watch.verifier") / name).read_bytes(), "js")
     return found
 
 

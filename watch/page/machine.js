@@ -1,0 +1,155 @@
+// One machine: what state it is in, and a live chart for each metric.
+
+import { ask } from "./api.js";
+import { icon, make, say, set } from "./dom.js";
+import { Chart } from "./chart.js";
+import { ageOf, factory, listen } from "./factory.js";
+import { follow } from "./live.js";
+import { prove } from "./prove.js";
+import { stateOf } from "./states.js";
+import { clockText, dayText, spanText } from "./units.js";
+
+const WINDOWS = [[1, "1 min"], [5, "5 min"], [15, "15 min"]];
+const MINUTE_US = 6e7;
+const KEPT_US = 20 * MINUTE_US;
+const EARLY_MOST = 100;
+const CHARTS_MOST = 64;
+
+/** Show the machine that the address names. */
+export function machine(root, { device }) {
+  const shown = new Machine(root, device);
+  shown.load();
+  return () => shown.end();
+}
+
+class Machine {
+  constructor(root, device) {
+    this.device = device;
+    this.charts = new Map();
+    this.early = [];
+    this.loaded = false;
+    this.span = 5 * MINUTE_US;
+    this.icon = icon("idle");
+    this.words = make("span", {}, "…");
+    this.state = make("p", { class: "big-state" }, this.icon, this.words);
+    this.facts = make("dl", { class: "facts" });
+    this.alarms = make("ul", { class: "attention-list", hidden: true });
+    this.grid = make("div", { class: "charts" });
+    this.problem = make("p", { class: "empty", hidden: true });
+    root.append(this.state, this.facts, this.alarms, this.windows(), this.problem, this.grid);
+    this.ends = [
+      listen("readings", (news) => news.device === device && this.takeReadings(news)),
+      listen("machines", (machines) => machines.some((one) => one.device === device) && this.showState()),
+      listen("all", () => this.load()),
+    ];
+    this.clock = setInterval(() => this.showState(), 1000);
+    this.showState();
+    follow(device);
+  }
+
+  end() {
+    this.ended = true;
+    clearInterval(this.clock);
+    for (const end of this.ends) end();
+    for (const chart of this.charts.values()) chart.end();
+    follow();
+  }
+
+  async load() {
+    try {
+      const known = await ask(`/api/v1/machines/${encodeURIComponent(this.device)}`);
+      if (this.ended) return;
+      this.key = known.key;
+      this.problem.hidden = true;
+      this.loaded = true;
+      for (const metric of known.metrics) this.chartOf(metric.name, metric);
+      for (const [name, points] of Object.entries(known.recent)) {
+        this.chartOf(name)?.add(points.map(([time, value, session, seq]) => ({ time, value, session, seq })));
+      }
+      for (const news of this.early.splice(0)) this.takeReadings(news);
+      this.showState();
+    } catch (error) {
+      this.problem.hidden = this.charts.size > 0;
+      say(this.problem, `${error.message}. ${error.attempt ?? ""}`);
+    }
+  }
+
+  takeReadings(news) {
+    // Units and ranges come first; until then readings wait.
+    if (!this.loaded) {
+      this.early = [...this.early, news].slice(-EARLY_MOST);
+      return;
+    }
+    const { points } = news;
+    for (const [time, readings, session, seq, heard] of points) {
+      for (const [name, value] of Object.entries(readings)) this.chartOf(name)?.add([{ time, value, session, seq }], heard);
+    }
+    for (const { series } of this.charts.values()) if (series.last) series.dropBefore(series.last.time - KEPT_US);
+  }
+
+  chartOf(name, metric = { name }) {
+    const known = this.charts.get(name);
+    if (known) return known;
+    if (this.charts.size >= CHARTS_MOST) return null;
+    const chart = new Chart(metric, (point) => prove({ device: this.device, session: point.session, seq: point.seq }));
+    chart.show(this.span);
+    this.charts.set(name, chart);
+    this.grid.append(chart.node);
+    return chart;
+  }
+
+  showState() {
+    const known = factory.machines.get(this.device);
+    if (!known) return;
+    const age = ageOf(known);
+    const { icon: name, level, words } = stateOf(known, age);
+    set(this.icon.firstChild, "href", `#icon-${name}`);
+    set(this.state, "data-level", level);
+    const since = known.since ? `, since ${clockText(known.since, 0)} UTC` : "";
+    say(this.words, level === "gone" && age !== null ? `${words}${since}; silent for ${spanText(age)}` : `${words}${since}`);
+    this.showFacts(known);
+    const said = known.alarms.map(({ kind, detail, since: from }) => `${detail || kind}, since ${dayText(from)}`);
+    const key = said.join("\n");
+    if (key === this.said) return;
+    this.said = key;
+    this.alarms.hidden = said.length === 0;
+    this.alarms.replaceChildren(...said.map((one) => make("li", {}, make("span", { "data-level": "bad" }, icon("alarm"), make("span", {}, one)))));
+  }
+
+  showFacts(known) {
+    const rows = [
+      ["Place", [known.enterprise, known.site, known.area, known.line].filter(Boolean).join(" / ")],
+      ["Signature", known.signature], ["Session", known.session], ["Newest message", known.seq],
+      ["Its time", known.time && `${clockText(known.time)} UTC`], ["Key", this.key], ["Topic", known.topic],
+    ];
+    const wanted = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+    if (this.facts.childElementCount !== wanted.length) {
+      this.facts.replaceChildren(...wanted.map(([label]) => make("div", {}, make("dt", {}, label), make("dd"))));
+    }
+    wanted.forEach(([label, value], index) => {
+      const [term, definition] = this.facts.children[index].children;
+      say(term, label);
+      say(definition, value);
+      set(definition, "title", value);
+    });
+  }
+
+  windows() {
+    const buttons = WINDOWS.map(([minutes, words]) => {
+      const button = make("button", { type: "button", class: "chip", "aria-pressed": String(minutes * MINUTE_US === this.span) }, words);
+      button.addEventListener("click", () => {
+        this.span = minutes * MINUTE_US;
+        for (const one of buttons) set(one, "aria-pressed", String(one === button));
+        for (const chart of this.charts.values()) chart.show(this.span);
+      });
+      return button;
+    });
+    const query = new URLSearchParams({ device: this.device });
+    return make(
+      "div", { class: "bar" },
+      make("div", { class: "chips", role: "group", "aria-label": "How much the charts show" }, ...buttons),
+      make("a", { href: `#/history?${query}` }, "History"),
+      make("a", { href: "/verifier", target: "_blank" }, "Verifier page"),
+    );
+  }
+}
