@@ -182,7 +182,7 @@ class LedgerReader:
 
     def decoded(self, collector: str, stop: int, start: int = 0) -> Iterator[DecodedRow]:
         """Decoded readings below position `stop`, by position and number; streamed."""
-        if not self._has(tables.decoded):
+        if not self.has(tables.decoded):
             return
         after = (start, -(2**63))
         while page := self._page(_DECODED, (collector, *after, stop, _PAGE)):
@@ -192,19 +192,20 @@ class LedgerReader:
 
     def decoded_until(self, collector: str) -> int:
         """Below which position this collector's messages are decoded; 0 in an older store."""
-        if not self._has(tables.decoded):
+        if not self.has(tables.decoded):
             return 0
         found = self._page(_DECODED_UNTIL, (collector,))
         return found[0][0] if found and type(found[0][0]) is int else 0
 
     def redecoded_until(self, device: str, session: str) -> dict[int, int]:
         """The late births of a session, by number; below which number each was heeded."""
-        if not self._has(tables.redecodings):
+        if not self.has(tables.redecodings):
             return {}
         found = self._page(_REDECODED, (device, session))
         return {seq: until for seq, until in found if type(seq) is type(until) is int}
 
-    def _has(self, table: Table) -> bool:
+    def has(self, table: Table) -> bool:
+        """Whether the store has this table: one of an older release may not."""
         if table.name not in self._there:
             with self._reading() as connection:
                 if not inspect(connection).has_table(table.name):
@@ -233,7 +234,7 @@ class LedgerReader:
         Table by table, so that no writer's log is held up for the whole of it.
         """
         for table in tables.metadata.sorted_tables if self._file else ():
-            if self._has(table):
+            if self.has(table):
                 for (said,) in self._page(f"PRAGMA integrity_check('{table.name}')", ()):
                     if said != "ok":
                         yield f"table {table.name}, by SQLite's own check: {said}"
@@ -293,6 +294,10 @@ class LedgerReader:
                 return
             after = (collector, page[-1][place], *bound, _PAGE)
             page = self._page(query + "> ?" + until + order, after)
+
+    def rows(self, query: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """What a query of SQL gives, its values as `?`; as it stands."""
+        return self._page(query, tuple(values))
 
     def _page(self, query: str, values: tuple[Any, ...]) -> Sequence[Sequence[Any]]:
         with self._reading() as connection:

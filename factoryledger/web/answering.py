@@ -1,8 +1,22 @@
-"""A person's questions to the stores: history, messages, one proof. Read only."""
+"""A person's questions to the stores: a machine's history, the newest messages. Read only."""
 
+import base64
+import heapq
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from collector.history import MessageHead, ReadingPlace, ReadingRow, newest, readings
 from factoryledger.installation import Installation
-from watch.web.answers import Messages, Readings
-from watch.web.ports import Away, MessageNamed, MessagesAsked, Proof, ReadingsAsked
+from factoryledger.web.looking import told_as_away
+from telemetry.canonical import END_OF_TIME, time_text
+from watch.web.answers import Message, Messages, Reading, Readings
+from watch.web.ports import MessagesAsked, ReadingsAsked, WrongValue
+
+_MOST_COLLECTORS: Final = 64
+
+Value = TypeVar("Value")
 
 
 class Answers:
@@ -12,20 +26,127 @@ class Answers:
         self._place = place
 
     def readings(self, asked: ReadingsAsked) -> Readings:
-        """Readings of a machine's time."""
-        raise Away(f"not written yet: {asked}")
+        """Readings of a machine's time, of all stores together."""
+        after, start = _place(asked)
+        found, reached = list[ReadingRow](), list[int]()
+        with told_as_away():
+            for store in self._place.ledger.stores:
+                rows, until = readings(
+                    store,
+                    device=asked.device,
+                    start=start,
+                    stop=asked.stop,
+                    limit=asked.limit,
+                    metric=asked.metric,
+                    after=after,
+                )
+                found += rows
+                reached += [] if until is None else [until]
+                if len(rows) == asked.limit:
+                    reached.append(rows[-1].time)
+        return _page(sorted(found, key=lambda row: row.place), reached, asked)
 
     def messages(self, asked: MessagesAsked) -> Messages:
-        """Messages, the newest first."""
-        raise Away(f"not written yet: {asked}")
+        """Messages, the newest first; collectors' rows are merged by when they were received."""
+        below = {} if asked.after is None else _read(asked.after, dict[str, int])
+        pages, ends = list[list[MessageHead]](), dict[str, int]()
+        with told_as_away():
+            known = [row.id for row in self._place.ledger.collectors()][-_MOST_COLLECTORS:]
+            for collector in known if asked.after is None else (c for c in known if c in below):
+                rows, ends[collector] = newest(
+                    self._place.ledger.holding(collector),
+                    collector,
+                    limit=asked.limit,
+                    device=asked.device,
+                    status=asked.status,
+                    below=below.get(collector),
+                )
+                pages.append(rows)
+        merged = heapq.merge(*pages, key=lambda row: row.received_at, reverse=True)
+        shown = list(islice(merged, asked.limit))
+        for page in pages:
+            taken = sum(1 for row in shown if row.collector == page[0].collector) if page else 0
+            if page and taken < len(page):
+                # What is not shown now comes next.
+                ends[page[0].collector] = page[taken].position + 1
+        rest = {collector: end for collector, end in ends.items() if end > 0}
+        return Messages([_message(row) for row in shown], _cursor(rest) if rest else None)
 
 
-class Proofs:
-    """`watch.web.ports.Proving` over an installation of its own."""
+def _page(found: list[ReadingRow], reached: list[int], asked: ReadingsAsked) -> Readings:
+    """Cut to what is whole: up to the least time that every store has reached."""
+    until = min(reached, default=None)
+    shown = [row for row in found if until is None or row.time <= until][: asked.limit]
+    said = [_reading(row, asked.device) for row in shown]
+    if len(shown) == asked.limit:
+        return Readings(said, _cursor(shown[-1].place))
+    if until is None or until >= asked.stop:
+        return Readings(said, None)
+    return Readings(said, _cursor((until + 1, "", -1, "")))
 
-    def __init__(self, place: Installation) -> None:
-        self._place = place
 
-    def proof(self, named: MessageNamed) -> Proof:
-        """A message's proof."""
-        raise Away(f"not written yet: {named}")
+def _place(asked: ReadingsAsked) -> tuple[ReadingPlace | None, int]:
+    if asked.after is None:
+        return None, asked.start
+    place = _read(asked.after, tuple[int, str, int, str])
+    if not 0 <= place[0] < END_OF_TIME or not -1 <= place[2] < 2**63 or "\0" in place[1] + place[3]:
+        raise _no_cursor()
+    return place, max(asked.start, place[0])
+
+
+def _reading(row: ReadingRow, device: str) -> Reading:
+    return Reading(
+        collector=row.collector,
+        position=row.position,
+        device=device,
+        session=row.session,
+        seq=row.seq,
+        time=_text(row.time) or "",
+        received_at=_text(row.received_at) or "",
+        metric=str(row.metric),
+        value=row.value,
+        status=row.status,
+    )
+
+
+def _message(row: MessageHead) -> Message:
+    return Message(
+        collector=row.collector,
+        position=row.position,
+        received_at=_text(row.received_at) or "",
+        topic=str(row.topic),
+        size=row.size,
+        device=row.device,
+        session=row.session,
+        seq=row.seq,
+        time=_text(row.time),
+        status=str(row.status),
+        key=row.key,
+        payload_hash=_hex(row.payload_hash) or "",
+        body_hash=_hex(row.body_hash),
+    )
+
+
+def _text(time: Any) -> str | None:
+    """A time as text; none where the column holds no time now."""
+    return time_text(time) if type(time) is int and 0 <= time < END_OF_TIME else None
+
+
+def _hex(value: Any) -> str | None:
+    return value.hex() if isinstance(value, bytes) else None
+
+
+def _cursor(value: Any) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
+
+
+def _read(cursor: str, kind: type[Value]) -> Value:
+    try:
+        data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return msgspec.json.decode(data, type=kind)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise _no_cursor() from error
+
+
+def _no_cursor() -> WrongValue:
+    return WrongValue("after is no cursor", "take it from next of the answer before")

@@ -8,10 +8,11 @@ from importlib.metadata import version
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.running import say
-from factoryledger.web.answering import Answers, Proofs
+from factoryledger.web.answering import Answers
 from factoryledger.web.files import LogFolder
 from factoryledger.web.gate import PasswordGate
 from factoryledger.web.looking import Looks
+from factoryledger.web.proofs import Proofs
 from telemetry.sparkplug_topic import sparkplug_filters
 from telemetry.topic import factory_filters
 from watch.floor.floor import Floor

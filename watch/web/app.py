@@ -13,7 +13,7 @@ from starlette.routing import Route
 from watch.web import api, asked_of_store, log_files, page, watching
 from watch.web.guard import Guard, is_loopback, names_for
 from watch.web.login import Login
-from watch.web.ports import Away, NotFound, WrongValue
+from watch.web.ports import Away, Contradicted, NotFound, WrongValue
 from watch.web.says import fault
 from watch.web.service import Service
 
@@ -72,6 +72,10 @@ async def _absent(_request: Request, error: Exception) -> Response:
     return fault(404, str(error), getattr(error, "hint", ""))
 
 
+async def _contradicted(_request: Request, error: Exception) -> Response:
+    return fault(409, str(error), getattr(error, "hint", ""))
+
+
 async def _away(_request: Request, error: Exception) -> Response:
     return fault(503, str(error), "try again once it is there", {"retry-after": "2"})
 
@@ -90,6 +94,7 @@ async def _http(request: Request, error: Exception) -> Response:
 _HANDLERS = {
     WrongValue: _wrong,
     NotFound: _absent,
+    Contradicted: _contradicted,
     Away: _away,
     HTTPException: _http,
 }

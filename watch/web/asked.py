@@ -15,7 +15,7 @@ MOST: Final = 1000
 FEW: Final = 100
 _HOUR: Final = 3_600_000_000
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_CURSOR: Final = re.compile(r"[A-Za-z0-9_-]{1,512}", re.ASCII)
+_CURSOR: Final = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
 _LONGEST: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -52,13 +52,13 @@ class Lookout:
         with ThreadPoolExecutor(1, "lookout") as thread:
             while not stop.is_set():
                 begun = time.monotonic()
-                seen = await loop.run_in_executor(thread, self._look, begun)
-                self._take(*seen)
+                seen = await loop.run_in_executor(thread, self.look, begun)
+                self.take(*seen)
                 rest = max(_EVERY, _SHARE * (time.monotonic() - begun))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), rest)
 
-    def _look(
+    def look(
         self, now: float
     ) -> tuple[Pipeline | None, Log | None, list[Gap] | None, list[Device] | None, dict[str, str]]:
         """In the thread."""
@@ -74,7 +74,7 @@ class Lookout:
     def _devices(self) -> list[Device]:
         return self.looking.devices()
 
-    def _take(
+    def take(
         self,
         pipeline: Pipeline | None,
         log: Log | None,

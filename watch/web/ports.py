@@ -1,8 +1,8 @@
 """What the server asks of others; the roof passes the real ones in.
 
-The methods of `Ledger` block, on disk or database, and are called in threads of the server's.
-`Away` says that what they read is not there now; `NotFound` and `NotYet` that the asked-for
-thing is not; `WrongValue` that a query's value is none.
+All methods block, on disk or database, and are called in threads of the server's.
+`Away` says that what they read is not there now; `NotFound` that the asked-for thing is not, or
+not yet; `WrongValue` that a query's value is none; `Contradicted` that evidence was tampered with.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,14 @@ class Away(Exception):  # noqa: N818 - the name says what is so
 
 class NotFound(Exception):  # noqa: N818 - as above
     """There is no such thing; `hint` says what to try."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class Contradicted(Exception):  # noqa: N818 - as above
+    """What is stored is not what was anchored; `hint` says what to try."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -102,7 +110,7 @@ class Proving(Protocol):
     """Proofs, each built and verified anew."""
 
     def proof(self, named: MessageNamed) -> Proof:
-        """A message's proof. NotFound where there is none or not yet, Away."""
+        """A message's proof. NotFound where there is none or not yet, Contradicted, Away."""
 
 
 class Publishing(Protocol):
