@@ -31,5 +31,8 @@ function show() {
 
 function said() {
   if (!factory.connected && factory.status) return [LOST];
-  return MISSING.filter(([name]) => factory.status?.[name] === false).map(([, words]) => words);
+  const { why = {}, not_shown: more = 0 } = factory.status ?? {};
+  const missing = MISSING.filter(([name]) => factory.status?.[name] === false);
+  const words = missing.map(([name, meaning]) => (why[name] ? `${meaning} (${why[name]})` : meaning));
+  return more ? [...words, `${more} more machines are heard than this page shows.`] : words;
 }

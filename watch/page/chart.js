@@ -15,6 +15,7 @@ const RIGHT = 10;
 const TOP = 8;
 const FOOT = 22;
 const OUTSIDE_MOST = 200;
+const SHORTEST_US = 3e7;
 
 export class Chart {
   /** Of a metric { name, unit, low, high }; `prove` is called with the reading chosen. */
@@ -59,12 +60,13 @@ export class Chart {
     const { last } = this.series;
     this.gauge.show(last);
     if (!this.width || !last) return;
-    const [from, to] = [last.time - this.span, last.time];
+    // Of a machine that has just begun, what there is; not a line at the edge of nothing.
+    const [from, to] = [Math.max(last.time - this.span, Math.min(this.series.points[0].time, last.time - SHORTEST_US)), last.time];
     const points = this.series.since(from);
     const domain = domainOf(points, this.metric.low, this.metric.high);
     this.x = between([from, to], [LEFT, this.width - RIGHT]);
     this.y = between(domain, [HEIGHT - FOOT, TOP]);
-    this.from = from;
+    Object.assign(this, { from, to });
     this.drawAxes(domain, from, to);
     this.drawRange(domain);
     set(this.plot.trace, "d", tracePath(points, this.x, this.y, this.series.longestStep, this.width));
@@ -94,7 +96,7 @@ export class Chart {
 
   drawAxes(domain, from, to) {
     const right = this.width - RIGHT;
-    const { values, places } = ticks(domain, 3);
+    const { values, places } = ticks(domain, 4);
     const { times, step } = timeTicks(from, to, right - LEFT);
     set(this.plot.grid, "d", values.map((value) => `M${LEFT} ${this.y(value).toFixed(1)}H${right}`).join(""));
     const beside = values.map((value) => [LEFT - 7, this.y(value) + 4, value.toFixed(places), "end"]);
@@ -150,7 +152,7 @@ export class Chart {
       if (!this.x) return;
       const { left } = this.svg.getBoundingClientRect();
       const share = (clientX - left - LEFT) / (this.width - RIGHT - LEFT);
-      this.choose(this.series.nearest(this.from + share * this.span));
+      this.choose(this.series.nearest(this.from + share * (this.to - this.from)));
     };
     this.svg.addEventListener("pointermove", at);
     this.svg.addEventListener("pointerdown", at);

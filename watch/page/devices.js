@@ -7,7 +7,7 @@ import { loading } from "./loading.js";
 import { badge, nothing, short, table } from "./table.js";
 import { countText, dayText } from "./units.js";
 
-const KINDS = { active: "good", next: "soft", retired: "soft", revoked: "bad" };
+const KINDS = { active: "soft", next: "soft", retired: "soft", revoked: "bad" };
 
 /** Show devices and keys. */
 export function devices(root) {
@@ -19,12 +19,12 @@ export function devices(root) {
 async function load() {
   const { devices: all } = await ask("/api/v1/devices");
   if (!all.length) return [nothing("No machine's key is enrolled yet.")];
-  const rows = all.map(({ device, key, since, until, state, entry }) => [
+  const rows = all.map(({ device, kind, key, since, until, state, entry }) => [
     factory.machines.has(device) ? make("a", { href: `#/machine/${encodeURIComponent(device)}` }, device) : device,
-    short(key, 24), badge(KINDS[state] ?? "soft", state), when(since), when(until), typeof entry === "number" ? countText(entry) : null,
+    kind ?? "device", short(key, 24), badge(KINDS[state] ?? "soft", state), when(since), when(until), typeof entry === "number" ? countText(entry) : null,
   ]);
   return [
-    table("Keys by machine", [{ name: "Machine" }, { name: "Key" }, { name: "State" }, { name: "Since (UTC)" }, { name: "Until (UTC)" }, { name: "Log entry", number: true }], rows),
+    table("Keys by whose they are", [{ name: "Whose" }, { name: "Kind" }, { name: "Key" }, { name: "State" }, { name: "Since (UTC)" }, { name: "Until (UTC)" }, { name: "Log entry", number: true }], rows),
   ];
 }
 

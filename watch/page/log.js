@@ -34,7 +34,7 @@ function head({ origin, size, root, published_at: at, checkpoint }) {
 }
 
 function witnesses({ cosignatures = [], quorum }) {
-  const rule = quorum?.rule ?? "none";
+  const rule = quorum?.rule ?? quorum ?? "none";
   const word = rule === "none"
     ? badge("warn", "The policy asks for no witness: the log's keeper could show others another log")
     : quorum?.met ? badge("good", `✓ The quorum is met (${rule})`) : badge("bad", `The quorum is not met (${rule})`);

@@ -12,6 +12,8 @@ import { clockText, dayText, spanText } from "./units.js";
 const WINDOWS = [[1, "1 min"], [5, "5 min"], [15, "15 min"]];
 const MINUTE_US = 6e7;
 const KEPT_US = 20 * MINUTE_US;
+// Whether it holds, the collector says when it stores the message.
+const SIGNATURES = { signed: "there; the collector checks it", unsigned: "none" };
 const EARLY_MOST = 100;
 const CHARTS_MOST = 64;
 
@@ -119,7 +121,7 @@ class Machine {
   showFacts(known) {
     const rows = [
       ["Place", [known.enterprise, known.site, known.area, known.line].filter(Boolean).join(" / ")],
-      ["Signature", known.signature], ["Session", known.session], ["Newest message", known.seq],
+      ["Signature", SIGNATURES[known.signature]], ["Session", known.session], ["Newest message", known.seq],
       ["Its time", known.time && `${clockText(known.time)} UTC`], ["Key", this.key], ["Topic", known.topic],
     ];
     const wanted = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");

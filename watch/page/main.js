@@ -53,8 +53,10 @@ function show({ first = false } = {}) {
   content.replaceChildren(make("div", { class: "title" }, back, heading), body);
   document.title = `${heading.textContent} · factoryledger`;
   for (const link of document.querySelectorAll("#views a")) {
-    if (link.dataset.view === (view === machine ? "floor" : name)) set(link, "aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view === (view === machine ? "floor" : name)) {
+      set(link, "aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" });
+    } else link.removeAttribute("aria-current");
   }
   if (!first && !came) heading.focus({ preventScroll: true });
   if (!first && !came) scrollTo(0, 0);

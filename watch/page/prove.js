@@ -12,6 +12,10 @@ export async function prove(message) {
     notice("bad", "This number is larger than a browser counts; `factoryledger prove` takes it.");
     return;
   }
+  if (message.seq === null) {
+    notice("bad", "This message carries no number to ask by; in History each has its place in the store.");
+    return;
+  }
   try {
     const response = await answer("/api/v1/proof", message);
     const name = NAMED.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "message.proof";
