@@ -114,7 +114,7 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
         outside = outside_ledgers(place)
         for one in outside:
             stack.push_async_callback(one.ledger.aclose)
-        await stack.enter_async_context(watched("anchor", place, partial(_probe, account)))
+        await stack.enter_async_context(watched("anchor", place, partial(_probe, account, place)))
         publish = await _announcer(place, stack) if announces else None
         await run_anchor(
             batches=Tailed(place.ledger),
@@ -141,10 +141,10 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
         )
 
 
-def _probe(account: "AnchorAccount") -> "AnchorProbe":
+def _probe(account: "AnchorAccount", place: "Installation") -> "AnchorProbe":
     from factoryledger.metrics.anchoring import AnchorProbe  # noqa: PLC0415 - on demand
 
-    return AnchorProbe(account)
+    return AnchorProbe(account, place.log)
 
 
 def _delays(place: "Installation", account: "AnchorAccount") -> "Delays | None":

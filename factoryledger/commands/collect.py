@@ -254,7 +254,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     settings, credentials = place.settings, place.credentials
     default = [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)]
     account = Account()
-    async with watched("collect", place, partial(_probe, account)):
+    async with watched("collect", place, partial(_probe, account, place)):
         return await run_collector(
             store_url=place.database_url,
             link=partial(
@@ -285,7 +285,9 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
         )
 
 
-def _probe(account: "Account") -> "CollectorProbe":
+def _probe(account: "Account", place: "Installation") -> "CollectorProbe":
+    from collector.database import sqlite_path  # noqa: PLC0415 - on demand
     from factoryledger.metrics.collecting import CollectorProbe  # noqa: PLC0415 - on demand
 
-    return CollectorProbe(account)
+    store = sqlite_path(place.database_url)
+    return CollectorProbe(account, None if store is None else store.parent)

@@ -373,7 +373,7 @@ def _run(
 
             operator = place.policy.operator or place.data.operator.verifier
             account = FleetAccount()
-            async with watched("simulate", place, partial(_probe, account)):
+            async with watched("simulate", place, partial(_probe, account, folder)):
                 return await run_fleet(
                     address=place.broker,
                     credentials=place.credentials,
@@ -417,10 +417,10 @@ def _files(plant: _Plant, *, on_disk: bool) -> int:
     return sockets + 2 * on_disk * (len(plant.machines) + nodes) + _OTHER_FILES
 
 
-def _probe(account: "FleetAccount") -> "SimulatorProbe":
+def _probe(account: "FleetAccount", folder: Path | None) -> "SimulatorProbe":
     from factoryledger.metrics.simulating import SimulatorProbe  # noqa: PLC0415 - on demand
 
-    return SimulatorProbe(account)
+    return SimulatorProbe(account, folder)
 
 
 @contextmanager

@@ -1,8 +1,6 @@
-"""`factoryledger watch`: live topics, in the terminal or as lines."""
+"""`factoryledger watch`: live topics, a line a message."""
 
 import asyncio
-import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,58 +11,30 @@ if TYPE_CHECKING:
     from factoryledger.installation import Installation
 
 
-def watch(  # noqa: PLR0913 - a command's options
+def watch(
     topics: options.Filters = None,
     *,
     broker: options.Broker = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="A line a message, on a terminal too.")
-    ] = False,
     count: Annotated[
         int | None,
         typer.Option(
-            "--count",
-            metavar="N",
-            min=1,
-            help="End after so many messages; as lines.",
-            show_default=False,
+            "--count", metavar="N", min=1, help="End after so many messages.", show_default=False
         ),
     ] = None,
-    data: options.Data = None,
-    database: options.Databases = None,
-    log: options.Log = None,
-    policy: options.PolicyFile = None,
     json_: options.Json = False,
 ) -> None:
-    """Show live topics of any broker: a tree on a terminal, a line a message when piped.
-
-    On a terminal: rates, last values, history, plots, Sparkplug; `?` shows the keys. Where the
-    data folder or --policy names the keys, signatures are verified and `p` proves a message.
-    """
+    """Show live topics, a line a message."""
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
-    from factoryledger.running import run_until_stopped, say  # noqa: PLC0415 - on demand
+    from factoryledger.running import run_until_stopped  # noqa: PLC0415 - on demand
 
-    place = installation(broker=broker, data=data, database=database, log=log, policy=policy)
-    filters = topics or ["#"]
-    lines = plain or json_ or count is not None or not _on_terminal()
-
-    async def run(stop: asyncio.Event) -> str | None:
-        if lines:
-            await _lines(place, filters, count, stop, as_json=json_)
-            return None
-        return await _terminal(place, filters, stop)
-
-    said = run_until_stopped(run, log_format=place.settings.log_format)
-    if said is not None:
-        say(said)
+    place = installation(broker=broker)
+    run_until_stopped(
+        lambda stop: _run(place, topics or ["#"], count, stop, as_json=json_),
+        log_format=place.settings.log_format,
+    )
 
 
-def _on_terminal() -> bool:
-    """Whether a person is there who sees and types."""
-    return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM") != "dumb"
-
-
-async def _lines(
+async def _run(
     place: "Installation",
     filters: list[str],
     count: int | None,
@@ -85,18 +55,3 @@ async def _lines(
         stop=stop,
         on_ready=ready(f"watch {' '.join(filters)} on {place.broker}"),
     )
-
-
-async def _terminal(place: "Installation", filters: list[str], stop: asyncio.Event) -> str:
-    from factoryledger.watching import keys_at_hand, prover_at_hand  # noqa: PLC0415 - on demand
-    from watch.terminal.watching import watch as run_watch  # noqa: PLC0415 - on demand
-
-    seen = await run_watch(
-        address=place.broker,
-        credentials=place.credentials,
-        filters=filters,
-        stop=stop,
-        signatures=keys_at_hand(place),
-        prover=prover_at_hand(place),
-    )
-    return f"watch: {seen.messages} messages of {seen.topics} topics"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 from prometheus_client import Metric
@@ -12,6 +13,7 @@ from anchor.errors import Missing
 from anchor.keeping.anchor_db import read_state
 from collector.errors import StoreUnavailable
 from factoryledger.installation import Installation
+from factoryledger.metrics.disk import free
 from factoryledger.metrics.spelling import counter, counters, gauge, gauges, histogram, since_epoch
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +24,8 @@ class AnchorProbe:
     """Reads an anchor's account in the event loop that writes it."""
 
     account: AnchorAccount = field(default_factory=AnchorAccount)
+    folder: Path | None = None
+    """Where the log is."""
 
     def impediment(self) -> str | None:
         """Why what is committed now would not be anchored, or None."""
@@ -53,6 +57,7 @@ class AnchorProbe:
         published = account.last_published
         yield since_epoch("anchor_last_published", "When a checkpoint was published.", published)
         yield from self._of_ledgers(account.ledgers)
+        yield from free(self.folder)
 
     def _of_ledgers(self, ledgers: Mapping[str, LedgerAccount]) -> Iterator[Metric]:
         for name, about in (

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import Metric
 
 from collector.account import Account, Moment
+from factoryledger.metrics.disk import free
 from factoryledger.metrics.spelling import counter, counters, gauge, histogram, since_epoch
 from telemetry.record import STATUSES
 
@@ -16,6 +18,8 @@ class CollectorProbe:
     """Reads an account in the event loop that writes it, so that one scrape is one moment."""
 
     account: Account
+    folder: Path | None = None
+    """Where the store is, if it is a file."""
 
     def impediment(self) -> str | None:
         """Why it could not take and keep a message now, or None."""
@@ -29,6 +33,7 @@ class CollectorProbe:
         yield from self._standing()
         yield from self._committed()
         yield from self._linked(moment)
+        yield from free(self.folder)
 
     def _conserved(self) -> Iterator[Metric]:
         """The terms of received = stored + duplicates + refused + in flight."""

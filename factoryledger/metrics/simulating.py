@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import Metric
 
+from factoryledger.metrics.disk import free
 from factoryledger.metrics.spelling import counter, gauge
 from simulator.crew import Tally
 from simulator.fleet import FleetAccount
@@ -15,6 +17,8 @@ class SimulatorProbe:
     """Asks a fleet, in its event loop."""
 
     account: FleetAccount
+    folder: Path | None = None
+    """Where the outboxes are, if they are files."""
 
     def impediment(self) -> str | None:
         """Why it could not publish now, or None."""
@@ -38,3 +42,4 @@ class SimulatorProbe:
             "simulator_connects_failed", "Tries to connect in vain.", counts.failed_connects
         )
         yield counter("simulator_scans_skipped", "Scans missed, not made.", counts.skipped)
+        yield from free(self.folder)

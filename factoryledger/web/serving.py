@@ -3,10 +3,13 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
+from factoryledger.metrics import watched
 from factoryledger.running import say
 from factoryledger.web.answering import Answers
 from factoryledger.web.files import LogFolder
@@ -24,6 +27,9 @@ from watch.web.login import Login
 from watch.web.lookout import Lookout
 from watch.web.service import About, Line, Service
 from watch.web.serving import listening, serve, url_of
+
+if TYPE_CHECKING:
+    from factoryledger.metrics.showing import WebProbe
 
 _TICK = 1.0
 
@@ -81,17 +87,24 @@ async def run_web(
     app = web_app(service, login, Where(host, names))
     url = url_of(listener)
     try:
-        await serve(
-            app,
-            listener,
-            tasks=[ear.listen, lookout.watch, tick],
-            stop=stop,
-            on_ready=lambda: say(f"web on {url}: ready"),
-            on_stop=hub.close,
-        )
+        async with watched("web", looked, partial(_probe, hub, ear, lookout)):
+            await serve(
+                app,
+                listener,
+                tasks=[ear.listen, lookout.watch, tick],
+                stop=stop,
+                on_ready=lambda: say(f"web on {url}: ready"),
+                on_stop=hub.close,
+            )
     finally:
         service.questions.close()
         service.proofs.close()
+
+
+def _probe(hub: Hub, ear: Ear, lookout: Lookout) -> "WebProbe":
+    from factoryledger.metrics.showing import WebProbe  # noqa: PLC0415 - on demand
+
+    return WebProbe(hub, ear, lookout)
 
 
 def _origin(place: Installation) -> str | None:

@@ -13,6 +13,9 @@ from factoryledger.cli import run
 from factoryledger.data_dir import DataDir
 from simulator.offline import test_key as key_of_recording
 
+# Tests are imported by path; the modules that they share are not, so their folder is named.
+sys.path.insert(0, str(Path(__file__).parent))
+
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path, monkeypatch):

@@ -8,25 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from probes import PROBES
 from prometheus_client.parser import text_string_to_metric_families
 
-from anchor.account import AnchorAccount, WitnessAccount
-from collector.account import Account
 from factoryledger.broker import LocalBroker
-from factoryledger.metrics.anchoring import AnchorProbe, WitnessProbe
-from factoryledger.metrics.collecting import CollectorProbe
-from factoryledger.metrics.simulating import SimulatorProbe
-from simulator.fleet import FleetAccount
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operations.md"
 PARTS = ("collector", "anchor", "simulator", "recorder", "telemetry", "watch", "factoryledger")
-PROBES = {
-    "collect": CollectorProbe(Account()),
-    "anchor": AnchorProbe(AnchorAccount()),
-    "witness": WitnessProbe(WitnessAccount()),
-    "simulate": SimulatorProbe(FleetAccount()),
-}
 
 
 def named(family):
