@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test check lint docs verifier format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime anvil compiler contract bench soak faults hammer vectors mutations outage day \
+	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations outage day \
 	lock clean
 
 ARGS ?=
@@ -58,7 +58,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers witness browser examples broker postgresql libfaketime anvil compiler check ## Everything that must hold, from an empty machine
+test: environment oracles peers witness browser examples broker postgresql libfaketime promtool anvil compiler check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -76,6 +76,7 @@ docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
 	$(VENV)/bin/python tests/simulator/machines_page.py
 	$(VENV)/bin/python benchmarks/scale_page.py
+	$(VENV)/bin/python tests/roof/dashboard_page.py > docs/observability/grafana-dashboard.json
 
 verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
 	@mkdir -p build
@@ -115,6 +116,9 @@ postgresql: ## PostgreSQL, for the tests of that store; without it they are skip
 
 libfaketime: ## libfaketime, for the tests that move a process's clock; without it they are skipped
 	@.ci/get-libfaketime || echo "The tests that move a process's clock will be skipped" >&2
+
+promtool: ## Prometheus's own checker, for the test of the alerts; without it that is skipped
+	@.ci/get-promtool || echo "The test that plays the alerts will be skipped" >&2
 
 anvil: ## A node of an EVM chain, for the tests of that ledger; without it they are skipped
 	@.ci/get-anvil >/dev/null || echo "The tests that need a chain will be skipped" >&2
