@@ -7,10 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from telemetry.canonical import time_text
-from watch.web import asked, spoken
+from watch.web import asked, openapi, spoken
 from watch.web.answers import Devices, Status
 from watch.web.login import Login
-from watch.web.openapi import DOCUMENT
 from watch.web.ports import Away, NotFound
 from watch.web.says import JSON, said
 from watch.web.service import Service
@@ -18,10 +17,15 @@ from watch.web.service import Service
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-async def document(request: Request) -> Response:
+def document() -> Answer:
     """Give the OpenAPI document."""
-    asked.nothing(request.query_params)
-    return Response(msgspec.json.encode(DOCUMENT), media_type=JSON)
+    written = msgspec.json.encode(openapi.document())
+
+    async def answer(request: Request) -> Response:
+        asked.nothing(request.query_params)
+        return Response(written, media_type=JSON)
+
+    return answer
 
 
 def status_of(service: Service, login: str) -> Status:

@@ -40,7 +40,7 @@ def web_app(service: Service, login: Login, where: Where) -> Starlette:
     routes = [
         *page.routes(),
         *log_files.routes(service),
-        open_("/api/v1/openapi.json", api.document),
+        open_("/api/v1/openapi.json", api.document()),
         open_("/api/v1/status", api.status(service, login)),
         shut("/api/v1/machines", api.machines(service)),
         shut("/api/v1/machines/{device}", api.machine(service)),

@@ -50,6 +50,8 @@ async def serve(  # noqa: PLR0913 - by keyword
     config = uvicorn.Config(
         app,
         log_config=None,
+        # Whoever sends nonsense writes no lines into our log.
+        log_level="error",
         access_log=False,
         lifespan="off",
         server_header=False,

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -24,6 +26,8 @@ from watch.web.live import Hub
 from watch.web.login import Login
 from watch.web.lookout import Lookout
 from watch.web.service import About, Line, Service
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 START = 1_767_225_600_000_000  # when a recording of the simulator begins
 
