@@ -43,8 +43,8 @@ ENTRYPOINT ["anvil", "--host", "0.0.0.0", "--state", "/chain/state.json"]
 FROM python:${PYTHON}
 # The folders get the user's ownership here, and volumes mounted on them inherit it.
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ledger \
-    && install -d -o ledger -g ledger -m 0750 /data /outbox /witness \
-    && install -d -o ledger -g ledger -m 0755 /secrets
+    && install -d -o ledger -g ledger -m 0750 /data /data/broker /data/broker/server \
+        /outbox /witness
 COPY --from=build /opt/factoryledger /opt/factoryledger
 ENV PATH=/opt/factoryledger/bin:$PATH \
     FACTORYLEDGER_DATA=/data \

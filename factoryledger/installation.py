@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     # For the types alone: a command loads only the parts that it uses.
     from anchor.policy import Policy
     from anchor.reading.log_reader import LogReader
+    from factoryledger.broker_files import BrokerFiles
+    from factoryledger.broker_identity import BrokerIdentity
     from factoryledger.stores import Stores
 
 
@@ -127,8 +129,31 @@ class Installation:
 
     @cached_property
     def credentials(self) -> Credentials:
-        """Who we are at the broker."""
-        return self.settings.credentials
+        """Who we are at the broker, for as long as this process lives."""
+        if self.broker_identity is not None:
+            return self.broker_identity.credentials(tls=self.broker.tls)
+        settings = self.settings
+        shown = settings.broker_ca_file, settings.broker_certificate_file, settings.broker_key_file
+        if not any(shown):
+            return Credentials(settings.broker_user, settings.broker_password)
+        from factoryledger.broker_identity import tls_context  # noqa: PLC0415 - on demand
+
+        return Credentials(settings.broker_user, settings.broker_password, tls_context(*shown))
+
+    @cached_property
+    def broker_identity(self) -> "BrokerIdentity | None":
+        """The client of the role that the settings name, held from now on; None without one."""
+        from factoryledger.broker_identity import take_identity  # noqa: PLC0415 - on demand
+
+        role = self.settings.broker_identity
+        return take_identity(self.broker_files.path, role) if role else None
+
+    @property
+    def broker_files(self) -> "BrokerFiles":
+        """What `init --broker-host` makes."""
+        from factoryledger.broker_files import BrokerFiles  # noqa: PLC0415 - cryptography is slow
+
+        return BrokerFiles(self.data.path / "broker")
 
 
 def installation(**flags: object) -> Installation:

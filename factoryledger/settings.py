@@ -19,7 +19,6 @@ from pydantic_settings import (
 )
 
 from factoryledger.errors import WrongUsage
-from telemetry.address import Credentials
 
 SETTINGS_FILE = Path("factoryledger.toml")
 
@@ -52,6 +51,10 @@ class Settings(BaseSettings):
     broker: str = "mqtt://127.0.0.1:1883"
     broker_user: str | None = None
     broker_password_file: Path | None = None
+    broker_ca_file: Path | None = None
+    broker_certificate_file: Path | None = None
+    broker_key_file: Path | None = None
+    broker_identity: Literal["", "collector", "anchor", "watch", "simulator"] = ""
     database: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_urls)] = None
     database_password_file: Path | None = None
     key_passphrase_file: Path | None = None
@@ -105,11 +108,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
-    def credentials(self) -> Credentials:
-        """The broker's user and password, the latter from the first line of its file."""
-        if self.broker_password_file is None:
-            return Credentials(self.broker_user)
-        return Credentials(self.broker_user, _first_line(self.broker_password_file))
+    def broker_password(self) -> str | None:
+        """The broker's password from the first line of its file, if there is one."""
+        file = self.broker_password_file
+        return None if file is None else _first_line(file)
 
     @property
     def web_password(self) -> str | None:

@@ -61,6 +61,7 @@ async def record(  # noqa: PLR0913 - by keyword, most with a default
         client_id=f"factoryledger-record-{secrets.token_hex(8)}",
         username=credentials.username,
         password=credentials.password,
+        tls=credentials.tls,
         subscriptions=[Subscription(pattern) for pattern in filters],
         on_arrivals=lambda arrivals: link.acknowledge(tape.take(arrivals)),
         on_connected=lambda _: tape.begin(),

@@ -62,6 +62,7 @@ async def replay(  # noqa: PLR0913 - by keyword, most with a default
         client_id=f"factoryledger-replay-{secrets.token_hex(8)}",
         username=credentials.username,
         password=credentials.password,
+        tls=credentials.tls,
         clean_start=True,
     )
     score = replace(score or Score(), qos=qos)

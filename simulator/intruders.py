@@ -23,11 +23,13 @@ class Intruders:
         self._prefix = wire.prefix
         self.published = 0
         self.refused = 0
+        who = wire.who("intruder")
         self._link = Link(
             wire.address,
             client_id=client_id(wire.prefix, "intruder"),
-            username=wire.credentials.username,
-            password=wire.credentials.password,
+            username=who.username,
+            password=who.password,
+            tls=who.tls,
             clean_start=True,
         )
 

@@ -37,11 +37,13 @@ class Orderly:
         self.refused = 0
         self._commands, self._befall, self._clock = commands, befall, clock
         levels = [*filter(None, [wire.prefix]), *"+++++", "event"]
+        who = wire.who("orderly")
         self._link = Link(
             wire.address,
             client_id=client_id(wire.prefix, "orderly"),
-            username=wire.credentials.username,
-            password=wire.credentials.password,
+            username=who.username,
+            password=who.password,
+            tls=who.tls,
             # Nothing retained: a command is for now.
             subscriptions=[Subscription("/".join(levels), retain_handling=2)],
             on_arrivals=self._take,

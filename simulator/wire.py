@@ -1,7 +1,7 @@
 """Where the machines of a fleet meet their broker, and what its answers mean. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +14,14 @@ NO_SUBSCRIBER: Final = 0x10
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A broker, who says hello there, what stands before every topic, when to send again (s)."""
+    """A broker, who says hello there, what stands before every topic, when to send again (s).
+
+    `who` gives the credentials of a client by its name: of a machine, an edge node, a gateway,
+    or what else a fleet connects.
+    """
 
     address: Address
-    credentials: Credentials
+    who: Callable[[str], Credentials]
     prefix: str
     resend_after: float
 
@@ -25,7 +29,7 @@ class Wire:
         """How the client of this name connects: subscribed to these, with nothing kept for it."""
         return Opening(
             client_id=client_id(self.prefix, name),
-            credentials=self.credentials,
+            credentials=self.who(name),
             subscriptions=tuple(map(Subscription, topics)),
             will=will,
             clean_start=True,

@@ -3,6 +3,7 @@
 Pure. User and password never stand in an address: addresses are shown and logged.
 """
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
@@ -46,10 +47,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user name and a password at the broker; both None is nobody in particular."""
+    """A user name and a password at the broker; both None is nobody in particular.
+
+    `tls` is for `mqtts`: whom to trust, and the certificate to show; None is the system's
+    trust and no certificate.
+    """
 
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
 
 NOBODY = Credentials()

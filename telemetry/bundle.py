@@ -284,11 +284,17 @@ class Bundle:
         if not self._leaving:
             self._retry(strand)
 
+    def _context(self, strand: Strand) -> ssl.SSLContext:
+        """A strand's own trust and certificate, else the bundle's, else the system's trust."""
+        if strand.opening.credentials.tls is not None:
+            return strand.opening.credentials.tls
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
     async def _connect(self, strand: Strand) -> None:
         """Make one connection, subscriptions included; BrokerUnavailable says why not."""
-        if self._address.tls and self._tls is None:
-            self._tls = ssl.create_default_context()
-        context = self._tls if self._address.tls else None
+        context = self._context(strand) if self._address.tls else None
         strand.standing = self._loop.create_future()
         host, port = self._address.host, self._address.port
         try:

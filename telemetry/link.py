@@ -77,7 +77,7 @@ class Link:
     ) -> None:
         self._opening = Opening(
             client_id=client_id,
-            credentials=Credentials(username, password),
+            credentials=Credentials(username, password, tls),
             subscriptions=tuple(subscriptions),
             will=will,
             clean_start=clean_start,
@@ -98,7 +98,6 @@ class Link:
             on_trouble=on_trouble,
             backoff=backoff,
             connect_timeout=connect_timeout,
-            tls=tls,
         )
 
     @property

@@ -38,7 +38,6 @@ class Upkeep:
         on_trouble: Callable[[Exception], None],
         backoff: Backoff,
         connect_timeout: float,
-        tls: ssl.SSLContext | None,
     ) -> None:
         self.address = address
         self.wire: MqttWire | None = None
@@ -54,7 +53,6 @@ class Upkeep:
         self._on_trouble = on_trouble
         self._backoff = backoff
         self._connect_timeout = connect_timeout
-        self._tls = tls
         self._listening = True
         self._patience: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +121,8 @@ class Upkeep:
 
     async def _open(self, wire: MqttWire) -> None:
         loop = asyncio.get_running_loop()
-        context = (self._tls or ssl.create_default_context()) if self.address.tls else None
+        tls = self._opening.credentials.tls
+        context = (tls or ssl.create_default_context()) if self.address.tls else None
         host, port = self.address.host, self.address.port
         try:
             await loop.create_connection(lambda: wire, host, port, ssl=context)

@@ -179,6 +179,7 @@ async def _announcer(
         client_id=f"anchor-{place.data.origin.rpartition('/')[2]}",
         username=place.credentials.username,
         password=place.credentials.password,
+        tls=place.credentials.tls,
         on_connected=connected,
     )
     await stack.enter_async_context(link)

@@ -262,6 +262,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
                 place.broker,
                 username=credentials.username,
                 password=credentials.password,
+                tls=credentials.tls,
             ),
             filters=[shared(topic, settings.share) for topic in topics or default],
             identity_for=partial(identity_of, place.data),

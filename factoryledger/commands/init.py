@@ -1,6 +1,5 @@
-"""`factoryledger init`: keys, policy and folders of a new ledger, and a broker's passwords."""
+"""`factoryledger init`: keys, policy and folders of a new ledger, and what its broker needs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,13 +29,24 @@ def init(
             show_default=False,
         ),
     ] = None,
-    broker_passwords: Annotated[
-        Path | None,
+    broker_host: Annotated[
+        list[str] | None,
         typer.Option(
-            "--broker-passwords",
-            metavar="FILE",
-            help="Also make passwords for the broker's users; FILE is Mosquitto's, the "
-            "users' own go to the data folder.",
+            "--broker-host",
+            metavar="NAME",
+            help="Also make certificates, passwords and the ACL for a broker of this host name or "
+            "address (repeatable) and its clients, in the data folder under broker/.",
+            show_default=False,
+        ),
+    ] = None,
+    collectors: Annotated[
+        int | None,
+        typer.Option(
+            "--collectors",
+            metavar="N",
+            min=1,
+            max=1000,
+            help="How many collectors there may be at once, each a client of its own. [default: 8]",
             show_default=False,
         ),
     ] = None,
@@ -46,13 +56,16 @@ def init(
     Every other command does this by itself on an empty data folder, with `quorum none`;
     `init` is for those who name witnesses or an origin. A complete folder stays as it is.
     """
-    from factoryledger.broker_passwords import make_passwords  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.witness_choice import parse_witness  # noqa: PLC0415 - on demand
 
-    folder = installation(data=data).data
+    place = installation(data=data)
+    folder = place.data
     made = folder.create(origin, [parse_witness(text) for text in witness or ()])
-    if broker_passwords is not None:
-        make_passwords(folder.path / "broker", broker_passwords)
+    if broker_host:
+        from factoryledger.broker_book import SERVICES  # noqa: PLC0415 - on demand
+
+        counts = dict(SERVICES) | ({"collector": collectors} if collectors else {})
+        place.broker_files.prepare(folder.origin, broker_host, counts)
     what = "made" if made else "is complete already"
     typer.echo(f"{folder.path}: {what}, origin {folder.origin}")

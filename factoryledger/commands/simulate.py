@@ -346,6 +346,7 @@ def _run(
     speed: float | None,
 ) -> "Tally":
     """Enrol the machines, then run them; nothing is published before that is durable."""
+    from factoryledger.fleet_clients import clients_of  # noqa: PLC0415 - on demand
     from factoryledger.running import allow_files, few_collections, ready, run_until_stopped  # noqa: PLC0415 - on demand
 
     machines = len(plant.machines)
@@ -360,6 +361,7 @@ def _run(
         said()
 
     place.data.create()
+    who = clients_of(place, plant.machines)
     with _outboxes(place, plant.machines, folder) as outboxes:
 
         async def run(stop: asyncio.Event) -> "Tally":
@@ -376,7 +378,7 @@ def _run(
             async with watched("simulate", place, partial(_probe, account, folder)):
                 return await run_fleet(
                     address=place.broker,
-                    credentials=place.credentials,
+                    who=who,
                     machines=plant.machines,
                     outboxes=outboxes,
                     receipts=ReceiptVerifier(operator, place.policy.log.name),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +69,7 @@ async def _publish(
     from factoryledger.errors import NotThere  # noqa: PLC0415 - on demand
 
     at, who = place.broker, place.credentials
-    tls = aiomqtt.TLSParameters() if at.tls else None
+    tls = (who.tls or ssl.create_default_context()) if at.tls else None
     levels = [*filter(None, [place.settings.prefix]), *"++++", spec.machine]
     try:
         async with aiomqtt.Client(
@@ -77,7 +78,7 @@ async def _publish(
             username=who.username,
             password=who.password,
             protocol=aiomqtt.ProtocolVersion.V5,
-            tls_params=tls,
+            tls_context=tls,
         ) as client:
             await client.subscribe("/".join([*levels, "birth"]), qos=1)
             topic = await _born(client)

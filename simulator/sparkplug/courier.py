@@ -134,11 +134,13 @@ class EdgeCourier:
         topics = [*self._receipts, self._checkpoint, self._collectors, self._command]
         if self._state is not None:
             topics.append(self._state)
+        who = wire.who(self.station.edge.name)
         return Link(
             wire.address,
             client_id=client_id(wire.prefix, self.station.edge.name),
-            username=wire.credentials.username,
-            password=wire.credentials.password,
+            username=who.username,
+            password=who.password,
+            tls=who.tls,
             subscriptions=[Subscription(topic) for topic in topics],
             on_arrivals=self._take,
             on_connected=self._connected,

@@ -68,7 +68,7 @@ def test_nothing_secret_is_ever_printed_logged_or_left_elsewhere(
     recording = tmp_path / "r.jsonl"
     said = b""
     script = [
-        (["init", *place, "--broker-passwords", tmp_path / "mosquitto"], 0),
+        (["init", *place, "--broker-host", "127.0.0.1"], 0),
         (["simulate", "--machines", 2, "--duration", 3, "--out", recording], 0),
         (["device", "enrol", "mill-01", *place], 0),
         (["device", "rotate", "mill-01", *place], 0),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from factoryledger.errors import WrongUsage
+from factoryledger.installation import Installation
 from factoryledger.settings import read_settings
 from simulator.delivery import RESEND_AFTER
 
@@ -59,7 +60,7 @@ def test_a_brokers_password_comes_from_the_first_line_of_its_file(monkeypatch):
     monkeypatch.setenv("FACTORYLEDGER_BROKER_USER", "collector")
     monkeypatch.setenv("FACTORYLEDGER_BROKER_PASSWORD_FILE", "secret")
 
-    credentials = read_settings().credentials
+    credentials = Installation(read_settings()).credentials
 
     assert (credentials.username, credentials.password) == ("collector", "swordfish")
     assert "swordfish" not in repr(credentials)
@@ -70,7 +71,7 @@ def test_an_empty_password_file_is_named(monkeypatch):
     monkeypatch.setenv("FACTORYLEDGER_BROKER_PASSWORD_FILE", "secret")
 
     with pytest.raises(WrongUsage, match="secret: no password"):
-        _ = read_settings().credentials
+        _ = Installation(read_settings()).credentials
 
 
 def test_machines_send_again_before_they_give_up_waiting():

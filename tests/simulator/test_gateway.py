@@ -22,7 +22,7 @@ SEED = 5
 
 
 def couriers(machines, prefix=""):
-    wire = Wire(Address("127.0.0.1", 1), NOBODY, prefix, 5.0)
+    wire = Wire(Address("127.0.0.1", 1), lambda _name: NOBODY, prefix, 5.0)
     boxes, trust = memory_boxes(machines, SEED), Trust(None, None)
     made = [Courier(m, boxes[m.name], trust, wire, clock=lambda: 0.0) for m in machines]
     return made, wire

@@ -59,6 +59,7 @@ async def watch(  # noqa: PLR0913 - by keyword, most with a default
         client_id=f"factoryledger-watch-{secrets.token_hex(8)}",
         username=credentials.username,
         password=credentials.password,
+        tls=credentials.tls,
         subscriptions=[Subscription(pattern, qos=0) for pattern in filters],
         on_arrivals=model.hear,
         on_connected=model.connected,

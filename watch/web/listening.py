@@ -56,6 +56,7 @@ class Ear:
             client_id=f"factoryledger-web-{secrets.token_hex(8)}",
             username=self.credentials.username,
             password=self.credentials.password,
+            tls=self.credentials.tls,
             subscriptions=[
                 # What is retained tells what was; what comes live is not to look like it.
                 Subscription(one, qos=0, retain_as_published=False)

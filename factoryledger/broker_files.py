@@ -1,0 +1,175 @@
+"""What a broker of the shipped configuration needs, and what its clients show it.
+
+A folder for each reader, to be mounted where it is needed and nowhere else: `server` is the
+broker's, `authority` the operator's, the rest hold clients' keys by role. Rule: a file is whole
+or not there, and `server/generation` is written last: a broker that reads all again when it
+changes (broker-config/run) reads what belongs together. Edge: the disk and the wall clock.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from factoryledger.broker_acl import acl_file
+from factoryledger.broker_book import MACHINE, SERVICES, Book, helper_names, service_names
+from factoryledger.broker_config import broker_config
+from factoryledger.broker_passwords import hashed, new_password
+from factoryledger.certificates import Authority, Pair, due, good_for, new_authority, serial
+from factoryledger.errors import WrongUsage
+from factoryledger.files import locked, write_whole
+
+_PRIVATE: Final = 0o600
+_BRIEF: Final = timedelta(minutes=5)
+
+
+class BrokerFiles:
+    """The folder `broker` of a data folder. Making one touches nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.server = path / "server"
+        self._home = path / "authority"
+
+    @property
+    def ready(self) -> bool:
+        """Whether `init` has made an authority here."""
+        return (self._home / "ca.crt").exists()
+
+    def prepare(
+        self, origin: str, hosts: Sequence[str], counts: Mapping[str, int] = SERVICES
+    ) -> None:
+        """Make what is not there yet for a broker of these names; renew what is due."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self.path / ".lock"):
+            if not self.ready:
+                self._keep(self._folder("authority") / "ca", new_authority(origin, _now()))
+        with self._open() as (authority, book):
+            book.counts = dict(counts)
+            self._certify_server(authority, hosts)
+            for role, count in counts.items():
+                names = [*service_names(role, count), *helper_names(role, count)]
+                self._certify(authority, book, role, names)
+                for name in names:
+                    password = self.path / role / f"{name}.password"
+                    if not password.exists():
+                        write_whole(password, f"{new_password()}\n".encode(), mode=_PRIVATE)
+
+    def machines(self, names: Iterable[str], edges: Mapping[str, Sequence[str]] = {}) -> None:
+        """Make a certificate for each machine without a good one; `edges` by their devices."""
+        with self._open() as (authority, book):
+            self._certify(authority, book, MACHINE, names)
+            book.edges.update({name: list(devices) for name, devices in edges.items()})
+
+    def grant(self, name: str, request: bytes) -> Path:
+        """Certify the key of a machine's request; BadRequest if it does not hold."""
+        with self._open() as (authority, book):
+            granted = authority.grant(request, name, _now())
+            file = self._folder(MACHINE) / f"{name}.crt"
+            write_whole(file, granted)
+            book.note(name, serial(granted))
+        return file
+
+    def gateway(self, name: str, places: Sequence[str]) -> None:
+        """Let the client of this name speak for the machines of these places, and no others."""
+        with self._open() as (authority, book):
+            book.gateways[name] = list(places)
+            self._certify(authority, book, MACHINE, [name])
+
+    def rotate(self, name: str) -> None:
+        """Let a machine's certificates so far count no more, and make another."""
+        with self._open() as (authority, book):
+            book.drop(name)
+            (self.path / MACHINE / f"{name}.crt").unlink(missing_ok=True)
+            self._certify(authority, book, MACHINE, [name])
+
+    def shut_out(self, name: str) -> None:
+        """Let no certificate of a client count any more, and deny it every topic."""
+        with self._open() as (_, book):
+            book.bar(name)
+            (self.path / MACHINE / f"{name}.crt").unlink(missing_ok=True)
+
+    def usurper(self, name: str) -> Pair:
+        """A certificate of a client's name for minutes: who connects with it takes its place."""
+        return self._authority().client(name, _now(), _BRIEF)
+
+    def _authority(self) -> Authority:
+        if not self.ready:
+            raise WrongUsage(
+                f"{self.path}: no authority for a broker's certificates; make one by "
+                "`factoryledger init --broker-host NAME`"
+            )
+        home = self._home
+        pair = Pair((home / "ca.key").read_bytes(), (home / "ca.crt").read_bytes())
+        return Authority.from_pem(pair)
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Authority, Book]]:
+        """Give the authority and its book; what changes in it reaches the broker's files."""
+        authority = self._authority()
+        with locked(self.path / ".lock"):
+            file = self._home / "book.json"
+            book = Book.from_json(file.read_text("utf-8")) if file.exists() else Book()
+            before, rules = book.to_json(), book.rules()
+            yield authority, book
+            if book.rules() != rules or not (self.server / "generation").exists():
+                self._publish(authority, book)
+            # Last: after a crash before it the same is done again, and nothing is forgotten.
+            if book.to_json() != before:
+                write_whole(file, book.to_json().encode(), mode=_PRIVATE)
+
+    def _certify_server(self, authority: Authority, hosts: Sequence[str]) -> None:
+        there = self._folder("server") / "server.crt"
+        if (
+            there.exists()
+            and good_for(there.read_bytes(), hosts)
+            and not due(there.read_bytes(), _now())
+        ):
+            return
+        self._keep(self.server / "server", authority.server(hosts, _now()))
+        (self.server / "generation").unlink(missing_ok=True)
+
+    def _certify(self, authority: Authority, book: Book, role: str, names: Iterable[str]) -> None:
+        folder = self._folder(role)
+        if not (folder / "ca.crt").exists():
+            write_whole(folder / "ca.crt", authority.certificate)
+        for name in names:
+            there = folder / f"{name}.crt"
+            if not there.exists() or due(there.read_bytes(), _now()):
+                pair = authority.client(name, _now())
+                self._keep(folder / name, pair)
+                book.note(name, serial(pair.certificate))
+
+    def _publish(self, authority: Authority, book: Book) -> None:
+        """Write what the broker reads."""
+        passwords = "".join(
+            f"{name}:{hashed((self.path / role / f'{name}.password').read_text('ascii').strip())}\n"
+            for role, count in book.counts.items()
+            for name in [*service_names(role, count), *helper_names(role, count)]
+            if name not in book.shut_out
+        )
+        shipped = broker_config("acl").read_text("utf-8")
+        for name, said, mode in (
+            ("ca.crt", authority.certificate, 0o644),
+            ("crl.pem", authority.revoked(book.revoked, _now()), 0o644),
+            ("acl", acl_file(shipped, book).encode(), _PRIVATE),
+            ("passwords", passwords.encode(), _PRIVATE),
+            ("generation", f"{secrets.token_hex(8)}\n".encode(), 0o644),
+        ):
+            write_whole(self.server / name, said, mode=mode)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def _keep(self, stem: Path, pair: Pair) -> None:
+        """Write a key, then its certificate, whose presence says that both are there."""
+        write_whole(stem.with_name(f"{stem.name}.key"), pair.key, mode=_PRIVATE)
+        write_whole(stem.with_name(f"{stem.name}.crt"), pair.certificate)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
