@@ -36,10 +36,15 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
-def free_port() -> int:
-    """Give a TCP port of 127.0.0.1 that nothing listened on a moment ago."""
+def free_port(wanted: int = 0) -> int:
+    """Give a TCP port of 127.0.0.1 that nothing listened on a moment ago; `wanted` if it is one."""
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        # As a server binds: what an earlier one left behind does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, wanted))
+        except OSError:
+            probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
 
 

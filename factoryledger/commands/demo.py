@@ -28,7 +28,7 @@ def demo(
     data: options.Data = None,
     seed: options.Seed = None,
 ) -> None:
-    """Run broker, factory, collector, anchor and witness; then audit, prove and verify.
+    """Run broker, factory, collector, anchor, witness and page; audit, prove and verify.
 
     Exit code 0 only if nothing was lost, doubled or changed and the proof holds. Run again
     on the same data, it goes on with the same log.

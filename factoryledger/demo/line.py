@@ -24,9 +24,11 @@ _ENDINGS = 3
 
 
 class Line:
-    """Broker, witness, collector, anchor and simulated factory of one demo."""
+    """Broker, witness, collector, anchor, simulated factory and web page of one demo."""
 
-    def __init__(self, data: Path, *, machines: int, seed: int, witness_port: int) -> None:
+    def __init__(
+        self, data: Path, *, machines: int, seed: int, witness_port: int, web_port: int
+    ) -> None:
         self._data = data
         self._broker_restarts = 0
         self.folder = folder = data / "demo"
@@ -41,14 +43,17 @@ class Line:
         self.anchor = Part("anchor", ["anchor", "--every", "1", *at], folder)
         fleet = ["--machines", str(machines), "--seed", str(seed), "--outbox", str(data / "outbox")]
         self.factory = Part("simulate", ["simulate", *at, *fleet, "--json"], folder)
-        self.parts = (self.witness, self.collector, self.anchor, self.factory)
+        self.page = f"http://127.0.0.1:{web_port}"
+        self.web = Part("web", ["web", *at, "--port", str(web_port)], folder)
+        self.parts = (self.witness, self.collector, self.anchor, self.factory, self.web)
         # Which of them are to run now; the others are not yet, or no longer, started again.
         self._kept: list[Part] = []
 
     def start(self) -> None:
         """Start everything, each once what it needs is ready."""
         self.broker.start()
-        for wave in ((self.witness, self.collector), (self.anchor, self.factory)):
+        waves = ((self.witness, self.collector), (self.anchor, self.factory), (self.web,))
+        for wave in waves:
             for part in wave:
                 part.output.unlink(missing_ok=True)
                 part.start()
@@ -75,12 +80,13 @@ class Line:
         """Stop in the order in which the data goes; give the simulator's exit code.
 
         The machines wait for their receipts, the collector commits what it has, the anchor
-        goes on until `anchored` says that nothing is left; then witness and broker.
+        goes on until `anchored` says that nothing is left; then page, witness and broker.
         """
         code = self._end_factory(drain + 15.0)
         self._end(self.collector)
         self._run_until(anchored, 30.0)
         self._end(self.anchor)
+        self._end(self.web)
         self._end(self.witness)
         self.broker.stop()
         self._write()

@@ -25,6 +25,7 @@ from factoryledger.witness_choice import WitnessChoice
 from simulator.plant import build_plant
 
 UNWATCHED = 60.0
+WEB_PORT = 8080
 # SIGHUP: the terminal was closed.
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TICK = 0.1
@@ -54,13 +55,18 @@ def run_demo(place: Installation, duration: float | None) -> bool:
         _prepare(place, port)
         settings = place.settings
         line = Line(
-            place.data.path, machines=settings.machines, seed=settings.seed, witness_port=port
+            place.data.path,
+            machines=settings.machines,
+            seed=settings.seed,
+            witness_port=port,
+            web_port=free_port(WEB_PORT),
         )
         with _signals() as stop, _killed_on_error(line):
             _greet(place, line)
             line.start()
             ready = time.monotonic()
             say(f"demo: ready after {ready - begun:.1f} s; {_until(duration)}")
+            say(f"demo: the factory is to be seen at {line.page}")
             with open_screen("factoryledger demo") as screen:
                 _watch(place, line, screen, stop, begun, ready, duration)
             return _end(place, line)

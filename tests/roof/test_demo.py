@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -100,6 +101,7 @@ def test_a_demo_proves_its_first_reading_and_ends_well(ended):
     said, data = ended
 
     assert "cosigned by demo" in said
+    assert re.search(r"to be seen at http://127\.0\.0\.1:\d+\n", said)
     counts = tally(data)
     assert counts["held"] == 0
     assert counts["recorded"] == counts["receipted"] == accepted(data)
@@ -124,7 +126,7 @@ def test_what_a_demo_leaves_passes_by_hand_from_another_process(ended, tmp_path)
 def test_no_process_outlives_a_demo(ended):
     _, data = ended
 
-    assert set(pids(data)) == {"broker", "witness", "collect", "anchor", "simulate"}
+    assert set(pids(data)) == {*("broker", "witness", "collect", "anchor", "simulate", "web")}
     assert set(pids(data).values()) == {None}
 
 

@@ -31,7 +31,7 @@ _NAME: Final = {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"}
 _WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999_999}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[^\\u0000]+$"}
-_CURSOR: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,8192}$"}
+_CURSOR: Final = {"type": "string", "maxLength": 8192, "pattern": "^[A-Za-z0-9_-]+$"}
 _LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
 _STATUS: Final = {"type": "string", "enum": list(STATUSES)}
 
