@@ -30,7 +30,11 @@ class Stores:
         self.urls = urls
         self._open: dict[str, LedgerReader] = {}
         self._holders: dict[str, str] = {}
-        self.collectors()
+        try:
+            self.collectors()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def stores(self) -> Sequence[LedgerReader]:
