@@ -12,7 +12,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Route,
+    sync_playwright,
+)
 
 SAID = """() => {
     const result = document.getElementById("result");
@@ -56,6 +63,13 @@ COLOURS = """() => {
     const { backgroundColor, color } = getComputedStyle(document.body);
     return [backgroundColor, color];
 }"""
+
+
+def launched(playwright: Playwright, chromium: str) -> Browser:
+    """The system's browser, which asks its maker for nothing."""
+    # Root has no sandbox.
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
+    return playwright.chromium.launch(executable_path=chromium, args=quiet)
 
 
 def file_of(name: str, data: str) -> dict[str, Any]:
@@ -207,11 +221,7 @@ def main() -> None:
     cases, address = given["cases"], Path(given["page"]).as_uri()
     good = cases[given["good"]]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=given["chromium"],
-            # Root has no sandbox; the others are what a browser asks its maker at a start.
-            args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
-        )
+        browser = launched(playwright, given["chromium"])
         driver = Driver(browser, address)
         answers = driver.run_all(cases)
         found = {

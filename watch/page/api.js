@@ -1,7 +1,7 @@
 // Asks the server. An error is a sentence for people: what, and what to try.
 
 /** The server's word on why it does not answer. */
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(status, what, attempt) {
     super(what);
     this.status = status;

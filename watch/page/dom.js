@@ -9,7 +9,7 @@ const ORDINARY = /^[ -~]*$/;
 const AS_IT_IS = new Set(["value", "href"]);
 
 /** Somebody's words, or anything, as text to show. */
-export function visible(value) {
+function visible(value) {
   const text = String(value);
   return ORDINARY.test(text) ? text : plain(text);
 }

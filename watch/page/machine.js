@@ -3,11 +3,11 @@
 import { ask } from "./api.js";
 import { icon, make, say, set } from "./dom.js";
 import { Chart } from "./chart.js";
-import { ageOf, factory, listen } from "./factory.js";
+import { ageOf, factory, listen, serverNow } from "./factory.js";
 import { follow } from "./live.js";
 import { prove } from "./prove.js";
 import { stateOf } from "./states.js";
-import { clockText, dayText, spanText } from "./units.js";
+import { clockText, dayText, millis, spanText } from "./units.js";
 
 const WINDOWS = [[1, "1 min"], [5, "5 min"], [15, "15 min"]];
 const MINUTE_US = 6e7;
@@ -107,7 +107,8 @@ class Machine {
     const { icon: name, level, words } = stateOf(known, age);
     set(this.icon.firstChild, "href", `#icon-${name}`);
     set(this.state, "data-level", level);
-    const since = known.since ? `, since ${clockText(known.since, 0)} UTC` : "";
+    const lasts = spanText((serverNow() - millis(known.since)) / 1000);
+    const since = known.since ? ` for ${lasts}, since ${clockText(known.since, 0)} UTC` : "";
     say(this.words, level === "gone" && age !== null ? `${words}${since}; silent for ${spanText(age)}` : `${words}${since}`);
     this.showFacts(known);
     const said = known.alarms.map(({ kind, detail, since: from }) => `${detail || kind}, since ${dayText(from)}`);

@@ -12,12 +12,14 @@ import { follow, hush } from "./live.js";
 import { log } from "./log.js";
 import { login } from "./login.js";
 import { machine } from "./machine.js";
+import { messages } from "./messages.js";
 import { pipeline } from "./pipeline.js";
 import { theme } from "./theme.js";
 
 const VIEWS = new Map([
   ["floor", ["Factory floor", floor]], ["alarms", ["Alarms and gaps", alarms]], ["pipeline", ["Pipeline", pipeline]],
-  ["log", ["Log", log]], ["history", ["History", history]], ["devices", ["Devices and keys", devices]],
+  ["log", ["Log", log]], ["history", ["History", history]],
+  ["messages", ["Messages", messages]], ["devices", ["Devices and keys", devices]],
 ]);
 const AGAIN_MS = 3000;
 const content = document.getElementById("content");

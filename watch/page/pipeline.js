@@ -67,7 +67,7 @@ class Pipeline {
     this.statuses.replaceChildren(...rows.map(([name, count]) => {
       const bar = make("meter", { min: 0, max: Math.max(stored, 1), "aria-label": `${name}: ${countText(count)}` });
       bar.value = count;
-      return make("li", {}, make("span", {}, make("b", {}, name), make("span", { class: "soft" }, ` ${STATUS_WORDS[name] ?? ""}`)), bar, make("span", { class: "number" }, countText(count)));
+      return make("li", {}, make("span", {}, make("a", { href: `#/messages?status=${encodeURIComponent(name)}` }, name), make("span", { class: "soft" }, ` ${STATUS_WORDS[name] ?? ""}`)), bar, make("span", { class: "number" }, countText(count)));
     }));
   }
 }
