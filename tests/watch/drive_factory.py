@@ -23,7 +23,7 @@ VIEWS = ("floor", "alarms", "pipeline", "log", "history?device={}", "messages", 
 TEXT = "document.body.innerText"
 TAGS = "[...new Set([...document.querySelectorAll('*')].map((one) => one.localName))].sort()"
 # What a reader takes from a chart: its newest value, and when that was heard.
-HEARD = "document.querySelector('.chart').dataset.heard ?? ''"
+HEARD = "document.querySelector('.chart').dataset.heard"
 FOCUS = "document.activeElement.getAttribute('href') ?? document.activeElement.id"
 BRIEF_MS = 20_000
 
@@ -58,7 +58,7 @@ def live(it: Watched, machine: str) -> list[str]:
     it.see(f"machine/{machine}", ".chart[data-heard]")
     found = [it.page.evaluate(HEARD)]
     for _ in range(2):
-        it.page.wait_for_function(f"{HEARD} !== '{found[-1]}'")
+        it.page.wait_for_selector(f".chart:first-child[data-heard]:not([data-heard='{found[-1]}'])")
         found.append(it.page.evaluate(HEARD))
     return found
 
@@ -160,7 +160,7 @@ def views(it: Watched, machine: str) -> dict[str, str]:
     """What each view says, in words."""
     found = {}
     for view in VIEWS:
-        it.see(view.format(machine), ".tile, .part, .table, .verdict, .empty")
+        it.see(view.format(machine), ".tile, .part, .table, .verdict, .empty:not([hidden])")
         if view.startswith("pipeline"):
             it.page.wait_for_selector(".sum b")
         found[view.partition("?")[0]] = it.page.evaluate(TEXT)
@@ -169,7 +169,7 @@ def views(it: Watched, machine: str) -> dict[str, str]:
 
 def hostile(it: Watched, machine: str, unsigned: str) -> dict[str, Any]:
     """What is shown of a machine that says bad things, and of topics like them."""
-    it.see(f"machine/{machine}", ".chart[data-heard]")
+    it.see(f"machine/{machine}", ".chart")
     it.page.wait_for_timeout(300)
     text = it.page.evaluate(
         "[...document.querySelectorAll('main *')].map(e => e.textContent).join('\\n')"
@@ -210,7 +210,7 @@ def looks(browser: Browser, address: str, machine: str) -> list[dict[str, Any]]:
     it = Watched(browser, address, viewport={"width": 360, "height": 740}, color_scheme="dark")
     found = []
     for view in (*VIEWS, "machine/{}"):
-        it.see(view.format(machine), ".tile, .part, .table, .verdict, .empty, .chart")
+        it.see(view.format(machine), ".tile, .part, .table, .verdict, .chart, .empty:not([hidden])")
         wide = it.page.evaluate("document.documentElement.scrollWidth")
         ground = it.page.evaluate("getComputedStyle(document.body).backgroundColor")
         found.append({"view": view, "wide": wide, "ground": ground, "noted": it.noted})

@@ -33,10 +33,10 @@ class Factory:
 
 @contextmanager
 def factory(data: Path, machines: int) -> Iterator[Factory]:
-    """Run the demo, from when its first reading is proved and verified."""
+    """Run the demo, from when all its parts are ready."""
     arguments = ("demo", "--data", data, "--machines", machines, "--duration", 600)
     with _running(*arguments) as running:
-        _await_line(running.stderr, "first reading proved and verified")
+        _await_line(running.stderr, "demo: ready after")
         said = (data / "demo" / "simulate.log").read_text()
         found = re.search(r"mqtt://127\.0\.0\.1:\d+", said)
         assert found is not None, said

@@ -25,6 +25,8 @@ MACHINES = 3
 PASSWORD = "a password for this test alone"
 MODULES = sorted(PAGE.glob("*.js"))
 STYLES = sorted(PAGE.glob("*.css"))
+EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
+IMPORTED = re.compile(r'^import \{ ([\w, ]+) \} from "\./(.+)";$', re.MULTILINE)
 
 # Metrics, units, states, events and topics as no honest machine names them.
 HOSTILE = (

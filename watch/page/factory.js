@@ -31,6 +31,7 @@ export function takeStatus(status) {
   const theirs = millis(status?.time);
   if (!Number.isNaN(theirs)) ahead = theirs - Date.now();
   tell("status", status);
+  if (status?.login === "needed") tell("locked");
 }
 
 /** Take all machines there are; those not named are gone. */

@@ -10,6 +10,8 @@ export function login(root, inside) {
   const button = make("button", { type: "submit", class: "main" }, "Log in");
   const form = make(
     "form", { class: "login" }, make("h1", {}, "Log in"), make("p", { class: "soft" }, "This factory's page is not for everybody."),
+    // For a reader's keeper of passwords; there is one password, and no name.
+    make("input", { type: "text", name: "username", autocomplete: "username", value: "factory", hidden: true }),
     make("label", {}, "Password", password), problem, button,
   );
   form.addEventListener("submit", async (event) => {

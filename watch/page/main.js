@@ -105,6 +105,7 @@ async function start() {
     setTimeout(start, AGAIN_MS);
     return;
   }
+  if (locked) return;
   logout.hidden = factory.status.login !== "done";
   show({ first: true });
   follow(route().name === "machine" ? route().rest[0] : "");
@@ -117,6 +118,7 @@ logout.addEventListener("click", async () => {
 });
 addEventListener("hashchange", () => show());
 whenLocked(lock);
+listen("locked", lock);
 theme(document.getElementById("theme"));
 navigation();
 banners();
