@@ -5,7 +5,7 @@ type only shows nothing. One pass of msgspec over the payload, and nothing kept 
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -22,6 +22,9 @@ MAX_METRICS: Final = 64
 _MAX_NAME: Final = 128
 
 
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class _Scan(msgspec.Struct):
     time: str
     readings: dict[str, float]
@@ -29,7 +32,7 @@ class _Scan(msgspec.Struct):
 
 class _State(msgspec.Struct):
     name: str
-    number: int | None = None
+    number: _Number | None = None
 
 
 class _Metric(msgspec.Struct):
@@ -49,7 +52,7 @@ class _Event(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     session: str = ""
-    seq: int | None = None
+    seq: _Number | None = None
     time: str = ""
     key: str | None = None
     readings: dict[str, float] | None = None

@@ -1,0 +1,208 @@
+"""Each address says what its contract says; wrong questions are named with what to try."""
+
+import json
+
+import msgspec
+import pytest
+
+from watch.web import answers
+
+SPOKEN = {
+    "/api/v1/status": answers.Status,
+    "/api/v1/machines": answers.Machines,
+    "/api/v1/machines/mill-01": answers.MachineWhole,
+    "/api/v1/alarms": answers.Alarms,
+    "/api/v1/pipeline": answers.Pipeline,
+    "/api/v1/log": answers.Log,
+    "/api/v1/devices": answers.Devices,
+    "/api/v1/readings?device=mill-01": answers.Readings,
+    "/api/v1/messages": answers.Messages,
+}
+
+
+@pytest.mark.parametrize(("path", "kind"), SPOKEN.items())
+def test_every_answer_is_of_its_kind(world, path, kind):
+    answer = world.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    msgspec.json.decode(answer.content, type=kind)
+
+
+def test_status_says_what_is_there(world):
+    said = world.get("/api/v1/status").json()
+    assert (said["live"], said["store"], said["log"], said["login"]) == (True, True, True, "none")
+    world.ear.live, world.ear.why = False, "no broker answers"
+    said = world.get("/api/v1/status").json()
+    assert (said["live"], said["why"]) == (False, {"live": "no broker answers"})
+
+
+def test_a_machine_is_whole_with_units_and_what_it_said_lately(world, stored):
+    said = world.get("/api/v1/machines/mill-01").json()
+    telemetry = [one for one in stored.lines if one["topic"].endswith("mill-01/telemetry")]
+    load = next(one for one in said["metrics"] if one["name"] == "load")
+
+    assert (load["unit"], load["low"], load["high"]) == ("%", 0, 100)
+    assert load["value"] == telemetry[-1]["json"]["readings"]["load"]
+    assert [point[1] for point in said["recent"]["load"]] == [
+        one["json"]["readings"]["load"] for one in telemetry
+    ]
+    assert (said["area"], said["line"], said["enterprise"]) == (
+        "machining",
+        "line-1",
+        "example-works",
+    )
+    assert said["topic"] == "example-works/north/machining/line-1/mill-01"
+    assert said["key"] == telemetry[0]["json"]["key"]
+    assert said["age"] == 0
+
+
+def test_the_pipeline_is_conserved_and_all_anchored(world, stored):
+    said = world.get("/api/v1/pipeline").json()
+    assert said["conserved"] is True
+    assert said["stored"] == said["anchored"] == said["received"] == len(stored.lines)
+    assert said["statuses"]["accepted"] == len(stored.lines)
+    assert said["waiting_for_anchor"] == 0
+
+
+def test_the_log_shows_its_head_and_its_newest_entries(world, stored):
+    said = world.get("/api/v1/log").json()
+    note = (stored.path / "log" / "checkpoint").read_text()
+    assert said["checkpoint"] == note
+    assert (said["origin"], str(said["size"]), said["root"]) == tuple(note.splitlines()[:3])
+    assert [one["index"] for one in said["entries"]] == list(range(said["size"]))[::-1]
+    assert {one["kind"] for one in said["entries"]} == {"key", "checkpoint"}
+    newest = said["entries"][0]
+    assert newest["size"] == len(stored.lines)
+
+
+def test_the_log_is_followed_and_read_once(world):
+    before = world.lookout.log
+    world.look()
+    assert world.lookout.log == before
+
+
+def test_devices_are_those_that_the_log_brings(world):
+    said = world.get("/api/v1/devices").json()["devices"]
+    machines = [one["device"] for one in said if one["kind"] == "device"]
+    assert machines == ["compressor-01", "mill-01", "moulding-01"]
+    assert {one["state"] for one in said} == {"active"}
+
+
+def test_the_policy_is_the_file(world, stored):
+    assert world.get("/api/v1/policy").content == (stored.path / "policy").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/api/v1/status?x=1", "no value 'x'"),
+        ("/api/v1/readings", "device is missing"),
+        ("/api/v1/readings?device=Mill", "is no name"),
+        ("/api/v1/readings?device=a&device=b", "twice"),
+        ("/api/v1/readings?device=a&limit=0", "out of bounds"),
+        ("/api/v1/readings?device=a&limit=-1", "is no number"),
+        ("/api/v1/readings?device=a&limit=1001", "out of bounds"),
+        ("/api/v1/readings?device=a&from=yesterday", "is no time"),
+        ("/api/v1/readings?device=a&from=2026-01-01T00:00:00", "zone"),
+        ("/api/v1/readings?device=a&from=1900-01-01T00:00:00Z", "outside of"),
+        ("/api/v1/readings?device=a&from=0001-01-01T00:00:00%2B23:59", "outside of"),
+        ("/api/v1/readings?device=a&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "after to"),
+        ("/api/v1/readings?device=a&after=%00", "cursor"),
+        ("/api/v1/readings?device=a&after=bnVsbA", "cursor"),
+        ("/api/v1/readings?device=a&after=W10", "cursor"),
+        ("/api/v1/readings?device=a&metric=%00", "is no name"),
+        ("/api/v1/messages?status=good", "is no status"),
+        ("/api/v1/messages?after=WzFd", "cursor"),
+        ("/api/v1/proof", "names no message"),
+        ("/api/v1/proof?device=a&session=b", "names no message"),
+        ("/api/v1/proof?device=a&session=b&seq=1.5", "is no number"),
+        ("/api/v1/live?device=%2e%2e", "is no name"),
+    ],
+)
+def test_a_wrong_question_is_named_with_what_to_try(world, path, word):
+    answer = world.get(path)
+    assert answer.status_code == 400, answer.text
+    error = msgspec.json.decode(answer.content, type=answers.Error).error
+    assert word in error.what
+    assert error.try_
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/machines/nobody", 404),
+        ("/api/v1/proof?device=mill-01&session=none&seq=0", 404),
+        ("/api/v1/proof?collector=nobody&position=7", 404),
+        ("/api/v2/status", 404),
+        ("/api/v1/", 404),
+    ],
+)
+def test_what_is_not_there_is_said(world, path, status):
+    answer = world.get(path)
+    assert answer.status_code == status
+    msgspec.json.decode(answer.content, type=answers.Error)
+
+
+def test_a_message_that_is_not_anchored_yet_has_no_proof_and_it_is_said_when(
+    stored, worlds, tmp_path
+):
+    import shutil
+
+    data = tmp_path / "young"
+    shutil.copytree(stored.path, data)
+    for gone in ("anchor.db", "log"):
+        path = data / gone
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    world = worlds(data)
+    collector = world.get("/api/v1/messages?limit=1").json()["messages"][0]["collector"]
+
+    answer = world.get("/api/v1/proof", params={"collector": collector, "position": 3})
+
+    assert answer.status_code == 404
+    assert "try again in about 2 s" in answer.json()["error"]["try"]
+    assert world.get("/api/v1/log").status_code == 503
+
+
+def test_a_row_that_was_changed_has_no_proof_and_it_is_said_why(stored, worlds, tmp_path):
+    import shutil
+    import sqlite3
+    from contextlib import closing
+
+    data = tmp_path / "changed"
+    shutil.copytree(stored.path, data)
+    with closing(sqlite3.connect(data / "ledger.db")) as store, store:
+        store.execute("update messages set payload = replace(payload, '1', '2') where position = 5")
+    world = worlds(data)
+    collector = world.get("/api/v1/messages?limit=1").json()["messages"][0]["collector"]
+
+    answer = world.get("/api/v1/proof", params={"collector": collector, "position": 5})
+
+    assert answer.status_code == 409, answer.text
+    assert "audit" in answer.json()["error"]["try"]
+
+
+def test_without_a_store_live_values_go_on_and_it_is_said(worlds, stored, tmp_path):
+    world = worlds(tmp_path / "nothing")
+    world.hear(stored.lines)
+    world.look()
+
+    assert len(world.get("/api/v1/machines").json()["machines"]) == 3
+    said = world.get("/api/v1/status").json()
+    assert (said["store"], said["log"]) == (False, False)
+    for path in ("pipeline", "readings?device=a", "messages", "log", "devices", "policy", "proof?device=a&session=b&seq=1"):  # fmt: skip # noqa: E501
+        answer = world.get(f"/api/v1/{path}")
+        assert answer.status_code == 503, path
+        assert answer.json()["error"]["what"]
+    assert world.get("/api/v1/alarms").status_code == 200
+    assert world.get("/checkpoint").status_code == 404
+
+
+def test_what_strangers_write_comes_as_text_of_json(world):
+    evil = "</script><script>alert(1)</script>\u202e\u0007"
+    body = json.dumps({"session": evil, "seq": 1, "time": "2027-01-01T00:00:00.000000Z",
+                       "readings": {evil: 1}, "state": {"name": evil}})  # fmt: skip
+    world.floor.hear("a/b/c/d/mill-9/telemetry", body.encode(), world.now)
+    answer = world.get("/api/v1/machines/mill-9")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.json()["metrics"][0]["name"] == evil
