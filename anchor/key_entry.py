@@ -105,6 +105,15 @@ def erase(  # noqa: PLR0913 - what is erased, each part by name
     return _seal(operator, "erase", "messages", name, time=time, statuses=statuses)
 
 
+def countersign(operator: SignerKey, text: str) -> bytes:
+    """Sign what a device wrote about its own key, with its proof of possession; the whole entry.
+
+    So the key never leaves the device. Malformed or Refused for what no entry may say.
+    """
+    _read(text, b"")
+    return sign_note(text, operator)
+
+
 def is_key_entry(entry: bytes) -> bool:
     """Whether an entry of the anchor log is a key entry and no checkpoint; nothing is checked."""
     return entry.startswith((FIRST_LINE.encode() + b"\n", SECOND_VERSION.encode() + b"\n"))

@@ -19,7 +19,7 @@ from factoryledger.broker_config import broker_config
 from factoryledger.broker_passwords import hashed, new_password
 from factoryledger.certificates import Authority, Pair, due, good_for, new_authority, serial
 from factoryledger.errors import WrongUsage
-from factoryledger.files import locked, write_whole
+from factoryledger.files import locked, write_all, write_whole
 
 _PRIVATE: Final = 0o600
 _BRIEF: Final = timedelta(minutes=5)
@@ -52,10 +52,12 @@ class BrokerFiles:
             for role, count in counts.items():
                 names = [*service_names(role, count), *helper_names(role, count)]
                 self._certify(authority, book, role, names)
-                for name in names:
-                    password = self.path / role / f"{name}.password"
-                    if not password.exists():
-                        write_whole(password, f"{new_password()}\n".encode(), mode=_PRIVATE)
+                secret = {
+                    f"{name}.password": f"{new_password()}\n".encode()
+                    for name in names
+                    if not (self.path / role / f"{name}.password").exists()
+                }
+                write_all(self.path / role, secret, _PRIVATE)
 
     def machines(self, names: Iterable[str], edges: Mapping[str, Sequence[str]] = {}) -> None:
         """Make a certificate for each machine without a good one; `edges` by their devices."""
@@ -67,7 +69,8 @@ class BrokerFiles:
         """Certify the key of a machine's request; BadRequest if it does not hold."""
         with self._open() as (authority, book):
             granted = authority.grant(request, name, _now())
-            file = self._folder(MACHINE) / f"{name}.crt"
+            self._certify(authority, book, MACHINE, [])
+            file = self.path / MACHINE / f"{name}.crt"
             write_whole(file, granted)
             book.note(name, serial(granted))
         return file
@@ -95,12 +98,16 @@ class BrokerFiles:
         """A certificate of a client's name for minutes: who connects with it takes its place."""
         return self._authority().client(name, _now(), _BRIEF)
 
-    def _authority(self) -> Authority:
+    def check_ready(self) -> None:
+        """Raise WrongUsage, naming what makes one, where there is no authority."""
         if not self.ready:
             raise WrongUsage(
                 f"{self.path}: no authority for a broker's certificates; make one by "
                 "`factoryledger init --broker-host NAME`"
             )
+
+    def _authority(self) -> Authority:
+        self.check_ready()
         home = self._home
         pair = Pair((home / "ca.key").read_bytes(), (home / "ca.crt").read_bytes())
         return Authority.from_pem(pair)
@@ -122,11 +129,7 @@ class BrokerFiles:
 
     def _certify_server(self, authority: Authority, hosts: Sequence[str]) -> None:
         there = self._folder("server") / "server.crt"
-        if (
-            there.exists()
-            and good_for(there.read_bytes(), hosts)
-            and not due(there.read_bytes(), _now())
-        ):
+        if _good(there) and good_for(there.read_bytes(), hosts):
             return
         self._keep(self.server / "server", authority.server(hosts, _now()))
         (self.server / "generation").unlink(missing_ok=True)
@@ -135,12 +138,13 @@ class BrokerFiles:
         folder = self._folder(role)
         if not (folder / "ca.crt").exists():
             write_whole(folder / "ca.crt", authority.certificate)
-        for name in names:
-            there = folder / f"{name}.crt"
-            if not there.exists() or due(there.read_bytes(), _now()):
-                pair = authority.client(name, _now())
-                self._keep(folder / name, pair)
-                book.note(name, serial(pair.certificate))
+        wanted = [name for name in names if not _good(folder / f"{name}.crt")]
+        pairs = {name: authority.client(name, _now()) for name in wanted}
+        # Keys before certificates, whose presence says that both are there.
+        write_all(folder, {f"{name}.key": pair.key for name, pair in pairs.items()}, _PRIVATE)
+        write_all(folder, {f"{name}.crt": pair.certificate for name, pair in pairs.items()})
+        for name, pair in pairs.items():
+            book.note(name, serial(pair.certificate))
 
     def _publish(self, authority: Authority, book: Book) -> None:
         """Write what the broker reads."""
@@ -169,6 +173,10 @@ class BrokerFiles:
         """Write a key, then its certificate, whose presence says that both are there."""
         write_whole(stem.with_name(f"{stem.name}.key"), pair.key, mode=_PRIVATE)
         write_whole(stem.with_name(f"{stem.name}.crt"), pair.certificate)
+
+
+def _good(certificate: Path) -> bool:
+    return certificate.exists() and not due(certificate.read_bytes(), _now())
 
 
 def _now() -> datetime:

@@ -17,8 +17,8 @@ from factoryledger.files import write_whole
 from telemetry.errors import BrokerUnavailable, LinkLost
 from telemetry.link import Address, Backoff, Link
 
-HOLD: Final = 2.0
-"""Seconds in which a client that may still come back does."""
+HOLD: Final = 1.0
+"""Seconds; broker-config/run looks every half for what has changed."""
 _TRIES: Final = 20
 _QUICK: Final = Backoff(first=0.05, limit=0.2)
 

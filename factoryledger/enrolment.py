@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from anchor.key_entry import Enrolled, OperatorAuthority, enrol, revoke, rotate
 from anchor.note import SignerKey
 from factoryledger.data_dir import DataDir
+from factoryledger.device_request import check_place, sign_request
 from factoryledger.errors import WrongUsage
 from telemetry.keyring import KeyStatement, Kind
 from telemetry.signature import SigningKey, key_id
@@ -161,6 +162,16 @@ class Enrolments:
         self._data.replace_device(device, key)
         self._take(entry)
         return self._current("device", device, key_id(key.public_key))
+
+    def take_request(self, device: str, text: str) -> EnrolledKey:
+        """Enrol, or rotate to, a key that the device alone holds, by its own statement."""
+        with self._rotating():
+            signed = sign_request(self._data.operator, device, text, _now())
+            if self._enrolled("device", device, signed.key) is None:
+                used = [k.statement.hash for k in self.keys("device", device) if k.ended is None]
+                check_place(device, signed.statement.prior, used)
+                self._take(signed.entry)
+            return self._current("device", device, key_id(signed.key))
 
     def revoke(self, kind: Enrolled, name: str, key: str | None) -> EnrolledKey:
         """End a machine's or collector's key (`key` is its id; None when it has one only)."""

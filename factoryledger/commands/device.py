@@ -5,6 +5,7 @@ anchor makes it public.
 """
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from factoryledger import options
 
 if TYPE_CHECKING:
     from factoryledger.enrolment import EnrolledKey, Enrolments
+    from factoryledger.installation import Installation
 
 app = typer.Typer(
     help="Machines' keys: enrol, rotate, revoke, list.",
@@ -24,18 +26,74 @@ Device = Annotated[str, typer.Argument(metavar="DEVICE", help="The machine's nam
 
 
 @app.command("enrol")
-def enrol(device: Device, *, data: options.Data = None) -> None:
-    """Make a key for a machine and enrol it; a machine with an enrolled key keeps it."""
-    enrolments = _enrolments(data)
+def enrol(
+    device: Device,
+    *,
+    csr: Annotated[
+        Path | None,
+        typer.Option(
+            "--csr",
+            metavar="FILE",
+            help="What a real device wrote, which keeps its keys: its key entry with proof of "
+            "possession, a PKCS#10 certificate request in PEM, or one after the other.",
+            show_default=False,
+        ),
+    ] = None,
+    data: options.Data = None,
+) -> None:
+    """Make a key for a machine and enrol it; a machine with an enrolled key keeps it.
+
+    Where `init --broker-host` has made an authority, it gets a certificate for the broker, too.
+    """
+    place = _at(data)
     _check_name(device)
+    if csr is not None:
+        _take_request(place, device, csr)
+        return
+    enrolments = _enrolments(place)
     enrolments.ensure_device(device)
+    if place.broker_files.ready:
+        place.broker_files.machines([device])
     _say(enrolments.keys("device", device)[-1])
+
+
+def _take_request(place: "Installation", device: str, file: Path) -> None:
+    """Sign what the device asks for; the certificate first, so that nothing is half refused."""
+    from factoryledger.certificates import BadRequest, requested_key  # noqa: PLC0415 - on demand
+    from factoryledger.device_request import DeviceRequest  # noqa: PLC0415 - on demand
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+
+    request, enrolments = DeviceRequest.from_bytes(file.read_bytes()), _enrolments(place)
+    used = [key for key in enrolments.keys("device", device) if key.ended is None]
+    if not request.entry and not used:
+        raise WrongUsage(
+            f"{file}: a certificate request without the device's key entry, and {device} has no "
+            "enrolled key; what it signs would count for nothing"
+        )
+    try:
+        if request.certificate:
+            place.broker_files.check_ready()
+            requested_key(request.certificate, device)
+        key = enrolments.take_request(device, request.entry) if request.entry else used[-1]
+        if request.certificate:
+            granted = place.broker_files.grant(device, request.certificate)
+            typer.echo(f"certificate {granted}, authority {granted.with_name('ca.crt')}", err=True)
+    except BadRequest as error:
+        raise WrongUsage(f"{file}: {error}") from error
+    _say(key)
 
 
 @app.command("rotate")
 def rotate(device: Device, *, data: options.Data = None) -> None:
-    """End a machine's key and enrol a new one; running machines take it up when restarted."""
-    _say(_enrolments(data).rotate_device(device))
+    """End a machine's key and enrol a new one; running machines take it up when restarted.
+
+    Its certificate for the broker is renewed with it, and the former one counts no more. A real
+    device writes a request with its new key instead (`enrol --csr`).
+    """
+    place = _at(data)
+    _say(_enrolments(place).rotate_device(device))
+    if place.broker_files.ready:
+        place.broker_files.rotate(device)
 
 
 @app.command("revoke")
@@ -48,10 +106,61 @@ def revoke(
             "--key", metavar="ID", help="Which key, if it has several.", show_default=False
         ),
     ] = None,
+    broker: options.Broker = None,
     data: options.Data = None,
 ) -> None:
-    """End a machine's key; what it signs from then on is stored as `revoked`."""
-    _say(_enrolments(data).revoke("device", device, key))
+    """End a machine's key; what it signs from then on is stored as `revoked`.
+
+    With the last key its certificates end: the broker denies it everything once it has read its
+    files again, and over mqtts:// its connection is ended here. Exit code 3 if that failed.
+    """
+    place = _at(data, broker)
+    enrolments = _enrolments(place)
+    _say(enrolments.revoke("device", device, key))
+    if place.broker_files.ready and all(k.ended for k in enrolments.keys("device", device)):
+        _shut_out(place, device)
+
+
+@app.command("gateway")
+def gateway(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The gateway's name.")],
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLACE...", help="Whose machines it speaks for: ENTERPRISE/SITE[/AREA[/LINE]]."
+        ),
+    ],
+    *,
+    data: options.Data = None,
+) -> None:
+    """Certify a gateway for the broker, as the client `gateway.NAME`.
+
+    It publishes for the machines of these places and hears their receipts; each still signs with
+    its own key.
+    """
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+    from telemetry.canonical import is_segment  # noqa: PLC0415 - on demand
+
+    place = _at(data)
+    _check_name(name)
+    for text in places:
+        levels = text.split("/")
+        if not 2 <= len(levels) <= 4 or not all(map(is_segment, levels)):  # noqa: PLR2004 - site to line
+            raise WrongUsage(f"{text!r} is no place: write ENTERPRISE/SITE[/AREA[/LINE]]")
+    place.broker_files.gateway(f"gateway.{name}", places)
+    typer.echo(f"gateway.{name}  speaks for {', '.join(places)}")
+
+
+def _shut_out(place: "Installation", device: str) -> None:
+    """Take a device's certificates from it, and its connection where the broker is known."""
+    import asyncio  # noqa: PLC0415 - on demand
+
+    from factoryledger.displacing import displace  # noqa: PLC0415 - on demand
+
+    place.broker_files.shut_out(device)
+    if place.broker.tls:
+        asyncio.run(displace(place.broker, place.broker_files, device))
+        typer.echo(f"{device} is shut out of {place.broker}")
 
 
 @app.command("list")
@@ -62,7 +171,7 @@ def list_(
 
     A key counts from the log entry that enrols it on, and no more from the one that ends it.
     """
-    keys = _enrolments(data).keys("device")
+    keys = _enrolments(_at(data)).keys("device")
     places = _logged(data, log)
     if json_:
         rows = [_as_json(key) | _places(key, places) for key in keys]
@@ -72,13 +181,17 @@ def list_(
         _say(key, places)
 
 
-def _enrolments(data: object) -> "Enrolments":
-    from factoryledger.enrolment import Enrolments  # noqa: PLC0415 - on demand
+def _at(data: object, broker: object = None) -> "Installation":
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
-    folder = installation(data=data).data
-    folder.create()
-    return Enrolments(folder)
+    return installation(data=data, broker=broker)
+
+
+def _enrolments(place: "Installation") -> "Enrolments":
+    from factoryledger.enrolment import Enrolments  # noqa: PLC0415 - on demand
+
+    place.data.create()
+    return Enrolments(place.data)
 
 
 def _logged(data: object, log: object) -> dict[bytes, int]:

@@ -18,12 +18,13 @@ COUNTS = {"collector": 2, "anchor": 1, "watch": 2, "simulator": 1}
 class Shipped(LocalBroker):
     """mosquitto.conf as shipped, but for its ports and where its files are.
 
-    `server` is the folder that its files are in.
+    `server` is the folder that its files are in. `watched`: run by broker-config/run, which has
+    it read them again when they change.
     """
 
-    def __init__(self, directory: Path, server: Path) -> None:
+    def __init__(self, directory: Path, server: Path, *, watched: bool = False) -> None:
         super().__init__(0, directory, embedded=False)
-        self.server = server
+        self.server, self.watched = server, watched
         self.tls_port = free_port()
 
     @property
@@ -46,7 +47,11 @@ class Shipped(LocalBroker):
         text += "user root\n" if os.geteuid() == 0 else ""
         config = self.directory / "shipped.conf"
         config.write_text(text)
-        return [str(self.mosquitto), "-c", str(config)]
+        if not self.watched:
+            return [str(self.mosquitto), "-c", str(config)]
+        path = f"PATH={self.mosquitto.parent}:{os.environ['PATH']}"
+        script = [str(broker_config("run")), str(config), str(self.server / "generation")]
+        return ["/usr/bin/env", path, "sh", *script]
 
 
 class Plant:
