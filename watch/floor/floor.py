@@ -75,7 +75,10 @@ class Floor:
             where.kind, hear(payload), now, retained=retained, ring=self._ring()
         )
         self._tell(machine, alarms)
-        if scans and self.on_scans is not None:
+        if not scans:
+            return
+        machine.read = self.version
+        if self.on_scans is not None:
             self.on_scans(machine.device, scans)
 
     def tick(self, now: int) -> None:

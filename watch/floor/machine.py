@@ -52,6 +52,8 @@ class Machine:
     signature: Shape | None = None
     key: str | None = None
     heard: int | None = None
+    read: int = 0
+    """The floor's version when readings came last."""
     metrics: dict[str, Range] = field(default_factory=dict)
     scans: deque[Scan] = field(default_factory=deque)
     _missing: Missing = field(default_factory=Missing)
@@ -68,6 +70,24 @@ class Machine:
     def device(self) -> str:
         """Its name."""
         return self.topic.machine
+
+    @property
+    def lead(self) -> str | None:
+        """The metric that stands for it: the first that its birth names, or that it sent."""
+        if not self.scans:
+            return next(iter(self.metrics), None)
+        names = self.scans[-1].names
+        return next((name for name in self.metrics if name in names), next(iter(names), None))
+
+    def latest(self, metric: str, many: int) -> list[float]:
+        """Its newest values of a metric, by the order in which they came, the oldest first."""
+        found = list[float]()
+        for scan in reversed(self.scans):
+            if len(found) == many:
+                break
+            if metric in scan.names:
+                found.append(scan.values[scan.names.index(metric)])
+        return found[::-1]
 
     def hear(
         self, kind: str, heard: Heard, now: int, *, retained: bool, ring: int

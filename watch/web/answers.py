@@ -6,7 +6,7 @@ Times are text (RFC 3339, UTC, microseconds) unless a name ends in `_us`. Pure.
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Time = Annotated[str, Meta(examples=["2026-11-23T08:00:00.000000Z"])]
 Count = Annotated[int, Meta(ge=0)]
@@ -50,10 +50,22 @@ class Alarm(Struct, frozen=True):
     detail: str
 
 
-class Machine(Struct, frozen=True):
+class Lead(Struct, frozen=True):
+    """A machine's first metric, for the floor; `recent` values, the oldest first, at the start."""
+
+    metric: str
+    unit: str
+    low: float | None
+    high: float | None
+    value: float | None
+    recent: list[float] | UnsetType = UNSET
+
+
+class Machine(Struct, frozen=True, kw_only=True):
     """A machine as its live messages tell it; `age` in seconds, null where none came yet.
 
-    `signature` is the last message's shape: nothing is verified here.
+    `signature` is the last message's shape: nothing is verified here. `lead` is left out where
+    no reading came since the last time it was said.
     """
 
     device: str
@@ -71,6 +83,7 @@ class Machine(Struct, frozen=True):
     signature: Literal["signed", "unsigned"] | None
     alarms: list[Alarm]
     age: float | None
+    lead: Lead | UnsetType | None = UNSET
 
 
 class Machines(Struct, frozen=True):
@@ -94,7 +107,7 @@ class Metric(Struct, frozen=True):
 Point = tuple[int, float, str, int | None]
 
 
-class MachineWhole(Machine, frozen=True):
+class MachineWhole(Machine, frozen=True, kw_only=True):
     """A machine with its metrics; `recent` has [time_us, value, session, seq] by metric."""
 
     metrics: list[Metric]

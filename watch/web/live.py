@@ -138,6 +138,8 @@ class Stream:
         floor = self._hub.floor
         if floor.version == self._version:
             return b""
-        found = spoken.machines(floor.changed(self._version), self._hub.clock(), floor.not_shown)
+        found = spoken.machines(
+            floor.changed(self._version), self._hub.clock(), floor.not_shown, self._version
+        )
         self._version = floor.version
         return event("machines", found)

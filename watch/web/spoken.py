@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from telemetry.canonical import END_OF_TIME, time_text
 from watch.floor.alarms import Alarm
 from watch.floor.floor import Floor
+from watch.floor.heard import Range
 from watch.floor.machine import Machine, Scan
 from watch.web import answers
 
 _US = 1_000_000
+_RECENT = 30
 
 
 def alarm(one: Alarm) -> answers.Alarm:
@@ -25,13 +28,15 @@ def alarms(floor: Floor, gaps: Sequence[answers.Gap]) -> answers.Alarms:
     return answers.Alarms([alarm(one) for one in found], list(gaps))
 
 
-def machines(found: Iterable[Machine], now: int, not_shown: int = 0) -> answers.Machines:
-    """Write machines; `now` in microseconds."""
-    return answers.Machines([machine(one, now) for one in found], not_shown)
+def machines(
+    found: Iterable[Machine], now: int, not_shown: int = 0, since: int | None = None
+) -> answers.Machines:
+    """Write machines, or what changed of them `since` a version; `now` in microseconds."""
+    return answers.Machines([machine(one, now, since) for one in found], not_shown)
 
 
-def machine(one: Machine, now: int) -> answers.Machine:
-    """Write a machine."""
+def machine(one: Machine, now: int, since: int | None = None) -> answers.Machine:
+    """Write a machine; its lead with recent values, or `since` a version what came after it."""
     topic = one.topic
     return answers.Machine(
         device=one.device,
@@ -49,6 +54,22 @@ def machine(one: Machine, now: int) -> answers.Machine:
         signature=one.signature,
         alarms=[alarm(each) for each in one.board.lasting],
         age=None if one.heard is None else max(0, now - one.heard) / _US,
+        lead=_lead(one, _RECENT) if since is None else _lead(one) if one.read > since else UNSET,
+    )
+
+
+def _lead(one: Machine, recent: int = 0) -> answers.Lead | None:
+    name = one.lead
+    if name is None:
+        return None
+    known, values = one.metrics.get(name, Range()), one.latest(name, recent or 1)
+    return answers.Lead(
+        name,
+        known.unit,
+        known.low,
+        known.high,
+        values[-1] if values else None,
+        values if recent else UNSET,
     )
 
 
