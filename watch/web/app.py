@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from watch.web import api, asked_of_store, log_files, page, watching
 from watch.web.guard import Guard, is_loopback, names_for
@@ -28,7 +28,7 @@ class Where:
     names: Collection[str] = field(default=())
 
 
-def web_app(service: Service, login: Login, where: Where) -> Starlette:
+def web_app(service: Service, login: Login, where: Where) -> ASGIApp:
     """Give the application over one service."""
 
     def open_(path: str, answer: Answer) -> Route:
@@ -56,12 +56,12 @@ def web_app(service: Service, login: Login, where: Where) -> Starlette:
         Route("/login", login.enter, methods=["POST"]),
         Route("/logout", login.leave, methods=["POST"]),
     ]
-    guard = Middleware(
-        Guard,
+    # Around everything, what goes wrong in an answer included.
+    return Guard(
+        Starlette(routes=routes, exception_handlers=_HANDLERS),
         names=names_for(where.host, where.names),
         addresses=not is_loopback(where.host),
     )
-    return Starlette(routes=routes, middleware=[guard], exception_handlers=_HANDLERS)
 
 
 async def _wrong(_request: Request, error: Exception) -> Response:
@@ -91,10 +91,16 @@ async def _http(request: Request, error: Exception) -> Response:
     return fault(error.status_code, what, hint, headers)
 
 
+async def _fault(_request: Request, _error: Exception) -> Response:
+    # The error goes on from here to the server, which logs it.
+    return fault(500, "a fault of factoryledger", "report what the server's log says")
+
+
 _HANDLERS = {
     WrongValue: _wrong,
     NotFound: _absent,
     Contradicted: _contradicted,
     Away: _away,
     HTTPException: _http,
+    Exception: _fault,
 }

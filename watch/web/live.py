@@ -76,14 +76,22 @@ class Hub:
 class Stream:
     """One page's stream; `device` is whose readings it wants."""
 
-    def __init__(self, hub: Hub, device: str | None) -> None:
+    def __init__(
+        self, hub: Hub, device: str | None, *, comment_every: float = _COMMENT_EVERY
+    ) -> None:
         self.device = device
         self.wake = asyncio.Event()
         self.scans: deque[Scan] = deque(maxlen=_KEPT_POINTS)
         self.alarms: deque[Alarm] = deque(maxlen=_KEPT_ALARMS)
         self._hub = hub
+        self._comment_every = comment_every
         self._seen: Latest = {}
         self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Up to which version of the floor it has given machines."""
+        return self._version
 
     async def run(self, status: answers.Status) -> AsyncIterator[bytes]:
         """Give what is to be sent next, as soon as the last was taken."""
@@ -100,7 +108,7 @@ class Stream:
                 due = now - machines_at >= _MACHINES_EVERY
                 said = b"".join((self._readings(), self._news(), self._machines() if due else b""))
                 machines_at = now if due else machines_at
-                if not said and now - spoke >= _COMMENT_EVERY:
+                if not said and now - spoke >= self._comment_every:
                     said = b": still here\n\n"
                 if said:
                     spoke = now

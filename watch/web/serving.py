@@ -15,6 +15,7 @@ _BACKLOG: Final = 128
 _MOST_CONNECTIONS: Final = 512
 _IDLE: Final = 30
 _GRACE: Final = 3
+_STUCK: Final = 60_000  # milliseconds
 
 
 class _Server(uvicorn.Server):
@@ -28,7 +29,11 @@ class _Server(uvicorn.Server):
 def listening(host: str, port: int) -> socket.socket:
     """Listen there; OSError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # Who asks and then takes nothing does not keep a connection for ever.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK)
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:

@@ -41,8 +41,10 @@ class EventStream(Response):
         finally:
             for task in (sending, leaving):
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            sent, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
             await self._parts.aclose()  # type: ignore[attr-defined]  # a generator
+        if isinstance(sent, Exception) and not isinstance(sent, TimeoutError | OSError):
+            raise sent
 
     async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}

@@ -1,7 +1,9 @@
 """Each address says what its contract says; wrong questions are named with what to try."""
 
+import asyncio
 import json
 
+import httpx
 import msgspec
 import pytest
 
@@ -206,3 +208,20 @@ def test_what_strangers_write_comes_as_text_of_json(world):
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.json()["metrics"][0]["name"] == evil
+
+
+def test_a_fault_of_ours_is_said_without_a_trace_of_it(world):
+    def fails(_asked):
+        raise ZeroDivisionError("secret")
+
+    world.service.answering = type("Broken", (), {"messages": staticmethod(fails)})()
+
+    async def ask():
+        transport = httpx.ASGITransport(app=world.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get("/api/v1/messages")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "content-security-policy" in answer.headers
