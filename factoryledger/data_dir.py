@@ -140,6 +140,12 @@ class DataDir:
         """The operator's key, which signs key entries."""
         return self._needed("operator")
 
+    @property
+    def operator_public(self) -> VerifierKey:
+        """The public half of the operator's key: the policy's word, else by the key itself."""
+        named = self.policy().operator if self.policy_file.exists() else None
+        return self.operator.verifier if named is None else named
+
     @cached_property
     def anchor(self) -> SignerKey:
         """The anchor log's key; its name is the log's origin."""

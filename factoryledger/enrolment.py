@@ -44,7 +44,7 @@ class Enrolments:
         self._read()
 
     def _read(self) -> None:
-        authority = OperatorAuthority(self._data.operator.verifier)
+        authority = OperatorAuthority(self._data.operator_public)
         for _, entry in self._data.requests.after(""):
             try:
                 self._apply(authority.read(entry), entry)
@@ -64,6 +64,11 @@ class Enrolments:
     def ensure_devices(self, devices: Iterable[str]) -> dict[str, SigningKey]:
         """Give every machine's key, each made and enrolled if it is not; durable on return."""
         keys = self._data.devices(devices)
+        self.enrol_devices(keys)
+        return keys
+
+    def enrol_devices(self, keys: Mapping[str, SigningKey]) -> None:
+        """Enrol these machines' keys, each if it is not; durable on return."""
         self._request_all(
             "device",
             {
@@ -72,7 +77,6 @@ class Enrolments:
                 if not self._enrolled("device", name, key.public_key)
             },
         )
-        return keys
 
     def ensure_collector(self, identity: str, key: SigningKey) -> bytes:
         """Give a collector's key entry, written if it is not there; durable on return.
@@ -216,6 +220,8 @@ class Enrolments:
 
     def _request_all(self, kind: Enrolled, keys: Mapping[str, SigningKey]) -> list[bytes]:
         """Sign enrolments and put them into the folder."""
+        if not keys:
+            return []
         operator, now = self._data.operator, _now()
         return self._take(
             *(
@@ -227,7 +233,7 @@ class Enrolments:
     def _take(self, *entries: bytes) -> list[bytes]:
         """Write entries, then count them here too."""
         self._data.requests.write_all(entries)
-        authority = OperatorAuthority(self._data.operator.verifier)
+        authority = OperatorAuthority(self._data.operator_public)
         for entry in entries:
             self._apply(authority.read(entry), entry)
         return list(entries)

@@ -109,7 +109,11 @@ class KeyFiles:
 
     def settle(self, stem: str) -> None:
         """Let the prepared key take the place of this one, which is gone after that."""
-        self.path(f"{stem}{_NEXT}").replace(self.path(stem))
+        self.rename(f"{stem}{_NEXT}", stem)
+
+    def rename(self, stem: str, to: str) -> None:
+        """Let a key be of another stem from now on; durable on return."""
+        self.path(stem).replace(self.path(to))
         sync_folder(self.folder)
 
     # -- reading -----------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""A witness as the policy's `witness` line spells it, for `init` and the demo. Pure."""
+"""A witness as the policy's `witness` line spells it, for `init` and the demo."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from anchor.errors import Malformed
 from anchor.note import VerifierKey
@@ -31,3 +32,16 @@ def parse_witness(text: str) -> WitnessChoice:
     except Malformed as error:
         raise WrongUsage(f"--witness {text!r}: {error}") from error
     return WitnessChoice(name, urls[0] if urls else None, vkey)
+
+
+def with_file(text: str) -> str:
+    """Put a vkey that stands in a file, named as `@FILE`, in that word's place."""
+    words = text.split()
+    return " ".join(_first_line(Path(word[1:])) if word.startswith("@") else word for word in words)
+
+
+def _first_line(file: Path) -> str:
+    lines = file.read_text("utf-8").splitlines()
+    if not lines or not lines[0]:
+        raise WrongUsage(f"--witness: {file}: no vkey on its first line")
+    return lines[0]

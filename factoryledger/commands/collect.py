@@ -246,6 +246,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
     from factoryledger.identity import anchored_size, identity_of  # noqa: PLC0415 - on demand
     from factoryledger.metrics import watched  # noqa: PLC0415 - on demand
     from factoryledger.running import few_collections, helpers, ready  # noqa: PLC0415 - on demand
+    from factoryledger.spare_keys import new_collector  # noqa: PLC0415 - on demand
     from telemetry.link import Link  # noqa: PLC0415 - on demand
     from telemetry.sparkplug_topic import sparkplug_filters  # noqa: PLC0415 - on demand
     from telemetry.topic import factory_filters, shared  # noqa: PLC0415 - on demand
@@ -266,7 +267,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             ),
             filters=[shared(topic, settings.share) for topic in topics or default],
             identity_for=partial(identity_of, place.data),
-            authority=OperatorAuthority(place.data.operator.verifier),
+            authority=OperatorAuthority(place.data.operator_public),
             requests=place.data.requests,
             stop=stop,
             prefix=settings.prefix,
@@ -280,6 +281,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             processes=helpers(settings.processes),
             anchored_size=partial(anchored_size, place),
             holds=place.holds_collector,
+            new_id=partial(new_collector, place.data),
             keeping=keeping(place),
             on_ready=ready(f"collect from {place.broker}"),
             account=account,

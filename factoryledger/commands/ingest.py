@@ -52,7 +52,7 @@ def ingest(  # noqa: PLR0913 - a command's options
             store_url=place.database_url,
             file=file,
             identity_for=partial(identity_of, place.data),
-            authority=OperatorAuthority(place.data.operator.verifier),
+            authority=OperatorAuthority(place.data.operator_public),
             requests=place.data.requests,
             processes=helpers(place.settings.processes),
             keep_going=keep_going,

@@ -5,6 +5,7 @@ Rotation is in `keys_rotate`, revocation in `keys_revoke`.
 
 import json
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -169,6 +170,39 @@ def _place(name: str, key: "VerifierKey", logged: "list[LoggedKey] | None") -> s
 def _entries(key: "LoggedKey") -> str:
     end = "" if key.ended_by is None else f", {key.ended_by}d by log entry {key.ended_index}"
     return f"  (log entry {key.index}{end})"
+
+
+@app.command("witness")
+def witness(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The witness's, as policies say it.")],
+    *,
+    publish: Annotated[
+        Path | None,
+        typer.Option(
+            "--publish",
+            metavar="FILE",
+            help="Write the public half there too, for who makes the policy.",
+            show_default=False,
+        ),
+    ] = None,
+    data: options.Data = None,
+) -> None:
+    """Make the key of a witness that no operator holds, and print its public half.
+
+    Made once; `factoryledger witness --name NAME` cosigns with it.
+    """
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+    from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.own_secrets import witness_key  # noqa: PLC0415 - on demand
+    from telemetry.canonical import is_segment  # noqa: PLC0415 - on demand
+
+    if not is_segment(name):
+        raise WrongUsage(f"{name!r}: a witness's name is of a-z, 0-9, _ and -")
+    key = witness_key(installation(data=data).data, name)
+    if publish is not None:
+        write_whole(publish, f"{key}\n".encode())
+    typer.echo(str(key))
 
 
 @app.command("protect")

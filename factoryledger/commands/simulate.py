@@ -373,7 +373,7 @@ def _run(
             from simulator.fleet import FleetAccount  # noqa: PLC0415 - on demand
             from simulator.fleet import simulate as run_fleet  # noqa: PLC0415 - on demand
 
-            operator = place.policy.operator or place.data.operator.verifier
+            operator = place.policy.operator or place.data.operator_public
             account = FleetAccount()
             async with watched("simulate", place, partial(_probe, account, folder)):
                 return await run_fleet(
