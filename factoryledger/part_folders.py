@@ -65,7 +65,7 @@ def hand_out(
 def _enrol(place: Installation, data: DataDir, plant: Sequence[Machine]) -> None:
     """Machines and edge nodes: a key each in the part's folder, enrolled; a certificate each."""
     edges = edges_of(plant)
-    senders = [sender.name for sender in (*plant, *edges)]
+    senders = [machine.name for machine in plant] + [edge.name for edge in edges]
     Enrolments(place.data).enrol_devices(data.devices(senders))
     if place.broker_files.ready:
         alone = [machine.name for machine in plant if machine.language != "sparkplug"]

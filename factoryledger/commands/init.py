@@ -8,7 +8,7 @@ import typer
 from factoryledger import options
 
 
-def init(
+def init(  # noqa: PLR0913 - a command's options
     *,
     data: options.Data = None,
     origin: Annotated[
