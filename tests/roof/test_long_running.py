@@ -33,13 +33,14 @@ def arguments(name, data, broker, prefix):
         "anchor": ["anchor", *at, *own],
         "witness": ["witness", "--data", data, "--name", "near", "--port", free_port()],
         "simulate": ["simulate", *at, *own, "--machines", 2, "--drain", 0],
+        "web": ["web", *at, *own, "--port", 0],
         "watch": ["watch", *at, f"{prefix}/#"],
         "record": ["record", *at, "-o", data / "r.jsonl", f"{prefix}/#"],
     }[name]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("name", ["collect", "anchor", "witness", "watch", "record"])
+@pytest.mark.parametrize("name", ["collect", "anchor", "witness", "watch", "web", "record"])
 def test_it_says_when_it_is_ready_and_stops_when_told(
     name, number, data, broker, topic_prefix, program, await_line
 ):
