@@ -22,6 +22,8 @@ _KEPT_POINTS: Final = 256
 _KEPT_ALARMS: Final = 256
 _READINGS_EVERY: Final = 0.05
 _MACHINES_EVERY: Final = 0.1
+_TIMERS: Final = 0.002
+"""So much too early a timer may end."""
 _COMMENT_EVERY: Final = 15.0
 _RETRY: Final = b"retry: 2000\n\n"
 
@@ -101,13 +103,15 @@ class Stream:
             self._version = floor.version
             all_ = [spoken.machine(one, hub.clock()) for one in floor.machines.values()]
             yield _RETRY + event("hello", answers.Hello(all_, status)) + self._told()
-            spoke = machines_at = time.monotonic()
+            spoke = time.monotonic()
+            machines_at = spoke + _MACHINES_EVERY
             while not hub.closed:
-                await self._wait()
+                await self._wait(machines_at - time.monotonic())
                 now = time.monotonic()
-                due = now - machines_at >= _MACHINES_EVERY
+                due = now >= machines_at - _TIMERS
                 said = b"".join((self._readings(), self._news(), self._machines() if due else b""))
-                machines_at = now if due else machines_at
+                # From when it was due: waiting a little too long now is not added each time.
+                machines_at = max(machines_at + _MACHINES_EVERY, now) if due else machines_at
                 if not said and now - spoke >= self._comment_every:
                     said = b": still here\n\n"
                 if said:
@@ -117,9 +121,9 @@ class Stream:
         finally:
             hub.streams.discard(self)
 
-    async def _wait(self) -> None:
+    async def _wait(self, longest: float) -> None:
         try:
-            async with asyncio.timeout(_MACHINES_EVERY - _READINGS_EVERY):
+            async with asyncio.timeout(longest):
                 await self.wake.wait()
         except TimeoutError:
             return
