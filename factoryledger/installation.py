@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
 from factoryledger.ledger_file import LEDGER_FILE
+from factoryledger.secret_prefix import secret_prefix
 from factoryledger.settings import Settings, read_settings
 from telemetry.address import Address, Credentials
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _MAX_PORT = 65535
+AUTO = "auto"
+"""The prefix that stands for one of the data folder's own, which nobody can guess."""
 
 
 class Installation:
@@ -115,6 +118,16 @@ class Installation:
             return Address.parse(self.settings.broker)
         except ValueError as error:
             raise WrongUsage(f"--broker: {error}") from error
+
+    @property
+    def public(self) -> bool:
+        """Whether the broker is one that strangers use, too: a prefix that they cannot guess."""
+        return self.settings.prefix == AUTO
+
+    @cached_property
+    def prefix(self) -> str:
+        """What stands before every topic; for `auto` it is made once and kept in the folder."""
+        return secret_prefix(self.data.path) if self.public else self.settings.prefix
 
     @cached_property
     def metrics(self) -> tuple[str, int] | None:

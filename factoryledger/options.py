@@ -76,7 +76,8 @@ Prefix = Annotated[
     typer.Option(
         "--prefix",
         metavar="LEVELS",
-        help="Topic levels in front of the factory's own.",
+        help="Topic levels in front of the factory's own; auto: one that nobody can guess, kept in "
+        "the data folder, for a broker that is everybody's.",
         show_default=False,
     ),
 ]

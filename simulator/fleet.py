@@ -64,6 +64,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     checkpoints: CheckpointChecker,
     who: Callable[[str], Credentials] = lambda _name: NOBODY,
     prefix: str = "",
+    ids: str | None = None,
     interval: float = 1.0,
     duration: float | None = None,
     drain: float = 30.0,
@@ -88,7 +89,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
-    trust, wire = Trust(receipts, checkpoints), Wire(address, who, prefix, resend_after)
+    trust, wire = Trust(receipts, checkpoints), Wire(address, who, prefix, resend_after, ids)
     simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
     parts = parts_for(len(machines)) if simulated is None else 1
     crew = Crew(machines, outboxes, trust, wire, simulated or clock, parts, conditions)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from simulator.faults.fault import Publication
-from simulator.wire import Wire, client_id
+from simulator.wire import Wire
 from telemetry.errors import LinkLost
 from telemetry.link import Link
 
@@ -26,7 +26,7 @@ class Intruders:
         who = wire.who("intruder")
         self._link = Link(
             wire.address,
-            client_id=client_id(wire.prefix, "intruder"),
+            client_id=wire.client_id("intruder"),
             username=who.username,
             password=who.password,
             tls=who.tls,

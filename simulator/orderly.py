@@ -15,7 +15,7 @@ from simulator.faults.commands import Commands, is_command
 from simulator.faults.schedule import Occurrence
 from simulator.machine import Machine
 from simulator.ports import CommandChecker
-from simulator.wire import Wire, client_id
+from simulator.wire import Wire
 from telemetry.link import Arrival, Link, Subscription
 from telemetry.topic import MachineTopic
 
@@ -40,7 +40,7 @@ class Orderly:
         who = wire.who("orderly")
         self._link = Link(
             wire.address,
-            client_id=client_id(wire.prefix, "orderly"),
+            client_id=wire.client_id("orderly"),
             username=who.username,
             password=who.password,
             tls=who.tls,

@@ -17,28 +17,29 @@ class Wire:
     """A broker, who says hello there, what stands before every topic, when to send again (s).
 
     `who` gives the credentials of a client by its name: of a machine, an edge node, a gateway,
-    or what else a fleet connects.
+    or what else a fleet connects. `ids` stands before every client id; None: the prefix.
     """
 
     address: Address
     who: Callable[[str], Credentials]
     prefix: str
     resend_after: float
+    ids: str | None = None
 
     def opening(self, name: str, topics: Iterable[str], will: Will | None = None) -> Opening:
         """How the client of this name connects: subscribed to these, with nothing kept for it."""
         return Opening(
-            client_id=client_id(self.prefix, name),
+            client_id=self.client_id(name),
             credentials=self.who(name),
             subscriptions=tuple(map(Subscription, topics)),
             will=will,
             clean_start=True,
         )
 
-
-def client_id(prefix: str, name: str) -> str:
-    """A client id that every server takes in characters: the prefix's made safe, the name."""
-    return re.sub(r"[^0-9A-Za-z_-]", "-", f"{prefix}-{name}" if prefix else name)
+    def client_id(self, name: str) -> str:
+        """A client id that every server takes in characters: the prefix's made safe, the name."""
+        before = self.prefix if self.ids is None else self.ids
+        return re.sub(r"[^0-9A-Za-z_-]", "-", f"{before}-{name}" if before else name)
 
 
 def is_delivery(code: int) -> bool:

@@ -1,6 +1,7 @@
 """`factoryledger anchor`: appends what collectors committed to the anchor log and publishes it."""
 
 import asyncio
+import secrets
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -163,7 +164,7 @@ async def _announcer(
     from telemetry.link import Link  # noqa: PLC0415 - on demand
     from telemetry.topic import checkpoint_topic  # noqa: PLC0415 - on demand
 
-    topic = checkpoint_topic(place.settings.prefix)
+    topic = checkpoint_topic(place.prefix)
     newest: list[bytes] = []
     again: set[asyncio.Task[int]] = set()
 
@@ -176,7 +177,8 @@ async def _announcer(
 
     link = Link(
         place.broker,
-        client_id=f"anchor-{place.data.origin.rpartition('/')[2]}",
+        # Random: the origin is public, and who says another's client id ends its connection.
+        client_id=f"factoryledger-anchor-{secrets.token_hex(8)}",
         username=place.credentials.username,
         password=place.credentials.password,
         tls=place.credentials.tls,

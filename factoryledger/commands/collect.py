@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collector.stats import Stats
     from factoryledger.installation import Installation
     from factoryledger.metrics.collecting import CollectorProbe
-    from factoryledger.settings import Settings
 
 
 def collect(  # noqa: PLR0913 - a command's options
@@ -223,10 +222,18 @@ def collect(  # noqa: PLR0913 - a command's options
     say(f"collect: ended, {stats.stored} stored in {stats.batches} batches")
 
 
-def _limits(settings: "Settings") -> "Limits":
+# On a broker for everybody, unless the settings say otherwise: a stranger fills a disk no faster.
+_PUBLIC = {"limit_unproven": 20.0, "limit_unknown": 5.0, "limit_checks": 200.0}
+
+
+def _limits(place: "Installation") -> "Limits":
     """Zero is no limit."""
     from collector.limits import Limits  # noqa: PLC0415 - on demand
 
+    settings = place.settings
+    if place.public:
+        unsaid = {k: v for k, v in _PUBLIC.items() if k not in settings.model_fields_set}
+        settings = settings.model_copy(update=unsaid)
     return Limits(
         payload=settings.limit_payload or None,
         properties=settings.limit_properties or None,
@@ -253,7 +260,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
 
     few_collections()
     settings, credentials = place.settings, place.credentials
-    default = [*factory_filters(settings.prefix), *sparkplug_filters(settings.prefix)]
+    default = [*factory_filters(place.prefix), *sparkplug_filters(place.prefix)]
     account = Account()
     async with watched("collect", place, partial(_probe, account, place)):
         return await run_collector(
@@ -270,13 +277,13 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
             authority=OperatorAuthority(place.data.operator_public),
             requests=place.data.requests,
             stop=stop,
-            prefix=settings.prefix,
+            prefix=place.prefix,
             flush_count=settings.flush_count,
             flush_seconds=settings.flush_seconds,
             session_expiry=settings.session_expiry,
             recorded_clock=settings.clock == "recording",
             anchored_within=settings.anchored_within,
-            limits=_limits(settings),
+            limits=_limits(place),
             rebirth=settings.rebirth,
             processes=helpers(settings.processes),
             anchored_size=partial(anchored_size, place),

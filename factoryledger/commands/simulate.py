@@ -5,6 +5,7 @@ import gc
 import json
 import math
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -361,6 +362,8 @@ def _run(
         said()
 
     place.data.create()
+    if place.public:
+        _warn(place)
     who = clients_of(place, plant.machines)
     with _outboxes(place, plant.machines, folder) as outboxes:
 
@@ -383,7 +386,10 @@ def _run(
                     outboxes=outboxes,
                     receipts=ReceiptVerifier(operator, place.policy.log.name),
                     checkpoints=CheckpointVerifier(place.policy),
-                    prefix=place.settings.prefix,
+                    prefix=place.prefix,
+                    # Whoever reads a prefix could say the client ids that it gives, and each
+                    # would end a machine's connection.
+                    ids=secrets.token_hex(8) if place.public else None,
                     interval=place.settings.interval,
                     duration=duration,
                     drain=place.settings.drain,
@@ -403,6 +409,19 @@ def _run(
                 )
 
         return run_until_stopped(run, log_format=place.settings.log_format)
+
+
+def _warn(place: "Installation") -> None:
+    """Say what everybody will be able to read, before anything is published."""
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+
+    say(
+        f"public: whoever may subscribe to # on {place.broker} reads all of it, in clear: topics "
+        "(the prefix and the names of site, line and machine), readings, states, events, key ids, "
+        "public keys, receipts and checkpoints. Retained messages (births, states, the "
+        "checkpoint, key entries) stay there when this ends. Signatures keep others from speaking "
+        f"as a machine, not from reading. The prefix is in {place.data.path / 'prefix'}"
+    )
 
 
 def _files(plant: _Plant, *, on_disk: bool) -> int:

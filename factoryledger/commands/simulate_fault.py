@@ -70,7 +70,7 @@ async def _publish(
 
     at, who = place.broker, place.credentials
     tls = (who.tls or ssl.create_default_context()) if at.tls else None
-    levels = [*filter(None, [place.settings.prefix]), *"++++", spec.machine]
+    levels = [*filter(None, [place.prefix]), *"++++", spec.machine]
     try:
         async with aiomqtt.Client(
             at.host,

@@ -55,7 +55,7 @@ async def run_web(
         )
     listener = listening(host, port)
     hub = Hub(Floor(), clock=now)
-    prefix = looked.settings.prefix
+    prefix = looked.prefix
     ear = Ear(
         hub.floor,
         looked.broker,

@@ -17,7 +17,7 @@ from simulator.sparkplug.primary_host import PrimaryHost
 from simulator.sparkplug.session import asks_rebirth
 from simulator.sparkplug.station import EdgeStation
 from simulator.trust import Trust
-from simulator.wire import Wire, client_id
+from simulator.wire import Wire
 from telemetry.errors import LinkLost, MalformedPayload
 from telemetry.link import Arrival, Link, Subscription, Will
 from telemetry.sparkplug import Payload
@@ -137,7 +137,7 @@ class EdgeCourier:
         who = wire.who(self.station.edge.name)
         return Link(
             wire.address,
-            client_id=client_id(wire.prefix, self.station.edge.name),
+            client_id=wire.client_id(self.station.edge.name),
             username=who.username,
             password=who.password,
             tls=who.tls,
