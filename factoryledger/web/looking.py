@@ -25,7 +25,7 @@ from factoryledger.installation import Installation
 from factoryledger.logged_keys import LoggedKey, LoggedKeys
 from telemetry.canonical import END_OF_TIME, b64, time_text
 from telemetry.signature import key_id
-from watch.web.answers import Cosignature, Device, Entry, Gap, Log, Outside, Pipeline, Rates
+from watch.web.answers import Cosignature, Device, Entry, Gap, Log, Outside, Pipeline, Quorum, Rates
 from watch.web.ports import Away
 
 _SHOWN: Final = 50
@@ -82,7 +82,8 @@ class Looks:
                 return None
             reader = self._place.log_reader
             note, view = reader.head
-            cosigned = self._place.policy.open(note)
+            policy = self._place.policy
+            cosigned = policy.open(note)
             followed = self._follow(view)
             return Log(
                 origin=cosigned.checkpoint.origin,
@@ -91,7 +92,7 @@ class Looks:
                 published_at=self._published_at(cosigned),
                 checkpoint=note.decode("utf-8", "replace"),
                 cosignatures=_cosignatures(cosigned),
-                quorum=self._place.policy.quorum,
+                quorum=Quorum(policy.quorum, policy.met_by(cosigned.times)),
                 outside=self._outside(),
                 entries=list(reversed(followed.entries)),
             )

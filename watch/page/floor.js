@@ -10,6 +10,7 @@ import { rove } from "./roving.js";
 import { Tile } from "./tile.js";
 
 const TICK_MS = 1000;
+const WIDEST = 6;
 
 /** Show the floor in `root`; what it gives ends it. */
 export function floor(root, { from }) {
@@ -26,7 +27,7 @@ class Floor {
     this.changed = new Set();
     this.filter = new Filter(() => nextFrame(this.sift));
     this.attention = new Attention();
-    this.body = make("div", { class: "areas" });
+    this.body = make("div");
     this.empty = make(
       "p", { class: "empty", hidden: true },
       "No machine has been heard yet. ", make("code", {}, "factoryledger simulate"), " starts some.",
@@ -68,14 +69,14 @@ class Floor {
   }
 
   lay(machines) {
-    const areas = new Map();
+    const sites = new Map();
     for (const { device, enterprise, site, area, line } of machines) {
-      const name = [enterprise, site, area].filter(Boolean).join(" / ") || "No area";
-      entry(entry(areas, name, () => new Map()), line || "No line", () => []).push(this.tiles.get(device));
+      const areas = entry(sites, [enterprise, site].filter(Boolean).join(" / ") || "No site", () => new Map());
+      entry(entry(areas, area || "No area", () => new Map()), line || "No line", () => []).push(this.tiles.get(device));
     }
     this.seen.disconnect();
     this.visible.clear();
-    this.body.replaceChildren(...[...areas].map(([name, lines]) => areaOf(name, lines)));
+    this.body.replaceChildren(...[...sites].map(([name, areas]) => siteOf(name, areas)));
     for (const tile of this.tiles.values()) {
       tile.link.tile = tile;
       this.seen.observe(tile.link);
@@ -121,7 +122,7 @@ class Floor {
     this.filter.count(tiles);
     this.attention.show(tiles);
     for (const tile of tiles) hide(tile.node, !this.filter.wants(tile));
-    for (const part of this.body.querySelectorAll(".line-part, .area")) hide(part, !part.querySelector("li:not([hidden])"));
+    for (const part of this.body.querySelectorAll(".line-part, .area, .site")) hide(part, !part.querySelector("li:not([hidden])"));
     const first = this.body.querySelector(".tile[tabindex='0']");
     if (!first || first.closest("[hidden]")) {
       if (first) set(first, "tabindex", "-1");
@@ -143,17 +144,24 @@ function hide(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }
 
+function siteOf(name, areas) {
+  const parts = [...areas].map(([area, lines]) => areaOf(area, lines));
+  return make("section", { class: "site" }, make("h2", {}, name), make("div", { class: "areas" }, ...parts));
+}
+
+/** An area as wide as its longest line wants, where there is room beside others. */
 function areaOf(name, lines) {
-  const heading = make("h2", {}, name);
-  return make("section", { class: "area" }, heading, ...[...lines].map(([line, tiles]) => lineOf(line, tiles)));
+  const widest = Math.max(...[...lines.values()].map(({ length }) => length));
+  const parts = [...lines].map(([line, tiles]) => lineOf(line, tiles));
+  return make("section", { class: "area", "data-wide": Math.min(widest, WIDEST) }, make("h3", {}, name), ...parts);
 }
 
 function lineOf(name, tiles) {
   const count = make("span", { class: "soft" });
   say(count, tiles.length === 1 ? "1 machine" : `${tiles.length} machines`);
   return make(
-    "section", { class: "line-part", "data-size": tiles.length },
-    make("h3", {}, name, " ", count), make("ul", { class: "tiles" }, ...tiles.map(({ node }) => node)),
+    "section", { class: "line-part" },
+    make("h4", {}, name, " ", count), make("ul", { class: "tiles" }, ...tiles.map(({ node }) => node)),
   );
 }
 

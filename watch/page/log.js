@@ -34,10 +34,9 @@ function head({ origin, size, root, published_at: at, checkpoint }) {
 }
 
 function witnesses({ cosignatures = [], quorum }) {
-  const rule = quorum?.rule ?? quorum ?? "none";
+  const rule = quorum?.rule ?? "none";
   const word = rule === "none"
     ? badge("warn", "The policy asks for no witness: the log's keeper could show others another log")
-    : typeof quorum === "string" ? badge("soft", `The policy's quorum: ${rule}`)
     : quorum?.met ? badge("good", `✓ The quorum is met (${rule})`) : badge("bad", `The quorum is not met (${rule})`);
   const rows = cosignatures.map(({ witness, time }) => [witness, dayText(time)]);
   return part("Witnesses", make("p", {}, word), rows.length ? table("Who cosigned it, and when", [{ name: "Witness" }, { name: "Cosigned (UTC)" }], rows) : nothing("No witness has cosigned it."));

@@ -180,6 +180,13 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     size: int | None = None
 
 
+class Quorum(Struct, frozen=True):
+    """Which witnesses the policy wants, and whether the checkpoint has them."""
+
+    rule: str
+    met: bool
+
+
 class Log(Struct, frozen=True):
     """The anchor log at its newest checkpoint, and its newest entries."""
 
@@ -189,7 +196,7 @@ class Log(Struct, frozen=True):
     published_at: Time | None
     checkpoint: str
     cosignatures: list[Cosignature]
-    quorum: str
+    quorum: Quorum
     outside: list[Outside]
     entries: list[Entry]
 
