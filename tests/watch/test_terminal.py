@@ -518,12 +518,14 @@ def test_what_strangers_send_is_text_and_nothing_else():
                 heard(text, json.dumps({text: text}).encode()),
             )
         seen.hear(heard("bin", bytes(range(256))), heard("deep", b"[" * 40_000))
-        for number in range(len(seen.app.query_one(TopicPane).listed)):
-            for view in "12345":
-                await seen.press(view)
-                for line in seen.screen():
-                    assert line.isprintable(), (seen.cursor, number, view)
-            await seen.press("down")
+        pane, lines = seen.app.query_one(TopicPane), seen.app.query_one(LinesPane)
+        for _ in range(len(pane.listed)):
+            for view in range(5):
+                seen.app.action_view(view)
+                drawn = [lines.render_line(y).text for y in range(lines.size.height)]
+                assert all(line.isprintable() for line in drawn), (seen.cursor, view, drawn)
+            pane.action_move(1)
+            assert all(line.isprintable() for line in seen.screen()), seen.cursor
         assert not seen.app._exit
         await seen.press("slash")
         await seen.type("[red")

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from rich.style import Style
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.widgets import Footer, Input
 
+from watch.terminal.bindings import KEYS
 from watch.terminal.columns import Columns
 from watch.terminal.detail import Detail
 from watch.terminal.errands import Errands, new_name
@@ -37,28 +37,7 @@ class WatchApp(App[None]):
     TITLE = "factoryledger watch"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (110, "-beside")]  # noqa: RUF012 - Textual's
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit"),
-        Binding("question_mark", "help", "Help"),
-        Binding("slash", "ask('topic')", "Topics"),
-        Binding("equals_sign", "ask('content')", "Content"),
-        Binding("space", "pause", "Pause"),
-        Binding("v", "next_view", show=False),
-        Binding("c", "copy", "Copy"),
-        Binding("r", "record", "Record"),
-        Binding("p", "prove", "Prove"),
-        Binding("C", "copy_topic", show=False),
-        Binding("t", "ground", show=False),
-        Binding("z", "zoom", show=False),
-        Binding("n", "number(1)", show=False),
-        Binding("N", "number(-1)", show=False),
-        Binding("left_square_bracket", "step(-1)", show=False),
-        Binding("right_square_bracket", "step(1)", show=False),
-        Binding("0", "step(0)", show=False),
-        Binding("escape", "look_for_all", show=False),
-        Binding("ctrl+c", "quit", show=False, priority=True),
-        *(Binding(str(one + 1), f"view({one})", show=False) for one in range(5)),
-    ]
+    BINDINGS = KEYS
 
     def __init__(
         self,
@@ -189,6 +168,7 @@ class WatchApp(App[None]):
             if isinstance(one, OneLine | LinesPane | TopicPane):
                 one.styles_by_role = styles
                 one.refresh()
+        self._tree.redraw()
         self._detail.query_one(LinesPane).lay_out()
 
     def action_zoom(self) -> None:

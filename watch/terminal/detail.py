@@ -8,7 +8,6 @@ from textual.containers import Vertical
 
 from watch.terminal.line import OneLine
 from watch.terminal.lines_pane import LinesPane
-from watch.terminal.topic_pane import births_of
 from watch.topics.node import Kept, Node
 from watch.topics.plot import plot_lines, series
 from watch.topics.shown import Line, hex_lines, message_lines
@@ -29,7 +28,7 @@ class Detail(Vertical):
         self.node: Node | None = None
         self.view = 0
         self._tree = tree
-        self._births = births_of(tree)
+        self._births = tree.newest
         self._signatures = signatures
         self._back: Kept | None = None
         self._path: str | None = None

@@ -4,10 +4,8 @@ A widget by lines (Textual's line API): a row is made when it is drawn, and its 
 then, once for each new message.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping
 
-from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
 from textual.events import Click
@@ -16,28 +14,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from watch.line import visible
-from watch.terminal.columns import Columns, fitted, fitted_end
-from watch.terminal.palette import CURSOR, CURSOR_LIGHT, DARK, state_role
-from watch.topics import words
-from watch.topics.node import Kept, Node
-from watch.topics.pace import counts, rate, sparkline
+from watch.terminal.columns import Columns
+from watch.terminal.palette import CURSOR, CURSOR_LIGHT, DARK
+from watch.terminal.row_drawing import RowDrawing
+from watch.topics.node import Node
 from watch.topics.rows import Row, Rows
 from watch.topics.shown import Role
-from watch.topics.summary import machine_state, summary
 from watch.topics.tree import TopicTree
-from watch.topics.trust import Signatures, standing
-
-_CACHED: Final = 400
-_MARKS: Final[dict[Role, str]] = {"good": "✓", "bad": "✗", "open": "?", "dim": " "}
-
-
-class _Read(NamedTuple):
-    """A message as its row says it."""
-
-    kept: Kept
-    summary: str
-    role: Role
+from watch.topics.trust import Signatures
 
 
 class TopicPane(ScrollView, can_focus=True):
@@ -67,10 +51,10 @@ class TopicPane(ScrollView, can_focus=True):
         self.now = tree.since
         self.listed: list[Row] = []
         self._tree = tree
-        self._signatures = signatures
+        self._drawing = RowDrawing(tree, signatures)
         self._cursor: Node | None = None
         self._place = 0
-        self._read: dict[Node, _Read] = {}
+        self._strips: dict[int, Strip] = {}
 
     @property
     def chosen(self) -> Node | None:
@@ -87,11 +71,20 @@ class TopicPane(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self.listed))
         place = next((at for at, row in enumerate(self.listed) if row.node is self._cursor), None)
         self._stand(self._place if place is None else place, follow=False)
-        self.refresh()
+        self.redraw()
 
     def draw(self, now: int) -> None:
-        """Draw what is in sight, as of a time."""
+        """Draw the rows in sight that changed, as of a time."""
         self.now = now
+        top = self.scroll_offset.y
+        before, self._strips = self._strips, {}
+        for place in range(top, min(len(self.listed), top + self.size.height)):
+            if self._strip(place) != before.get(place):
+                self.refresh_line(place)
+
+    def redraw(self) -> None:
+        """Draw all rows in sight."""
+        self._strips.clear()
         self.refresh()
 
     def choose(self, node: Node) -> None:
@@ -107,11 +100,25 @@ class TopicPane(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if place >= len(self.listed):
             return Strip.blank(width, self.rich_style)
-        row = self.listed[place]
-        strip = Strip(self._segments(row, Columns.of(width))).adjust_cell_length(width)
+        strip = self._strip(place).adjust_cell_length(width)
         if place == self._place:
             strip = strip.apply_style(self._cursor_style)
         return strip.apply_style(self.rich_style)
+
+    def _strip(self, place: int) -> Strip:
+        """Give a row as it was drawn last, or make it."""
+        strip = self._strips.get(place)
+        if strip is None:
+            width = self.scrollable_content_region.width
+            columns, styles = Columns.of(width), self.styles_by_role
+            row = self.listed[place]
+            strip = Strip(self._drawing.segments(row, columns, styles, self.now))
+            self._strips[place] = strip
+        return strip
+
+    def on_resize(self) -> None:
+        """Share out the columns anew."""
+        self.redraw()
 
     def action_move(self, by: int) -> None:
         """Move the cursor by so many rows."""
@@ -190,63 +197,3 @@ class TopicPane(ScrollView, can_focus=True):
             self.scroll_to(y=self._place, animate=False, immediate=True)
         elif height and self._place >= top + height:
             self.scroll_to(y=self._place - height + 1, animate=False, immediate=True)
-
-    def _segments(self, row: Row, columns: Columns) -> list[Segment]:
-        node, style = row.node, self.styles_by_role
-        marker = ("▾ " if row.opened else "▸ ") if row.branches else "  "
-        indent = "  " * min(row.depth, columns.topic // 5) + marker
-        room = max(0, columns.topic - len(indent))
-        label = indent + fitted_end(visible(row.label) or '""', room)
-        size = "" if node.shown is None else words.size(node.shown.size)
-        cells: list[tuple[Role, str, int]] = [
-            ("dim", words.count(node.total), columns.count),
-            ("number", words.rate(rate(node, self.now, self._tree.since)), columns.rate),
-            ("dim", words.age(self.now - node.newest) if node.newest else "", columns.age),
-            ("dim", size, columns.size),
-        ]
-        name: Role = "name" if row.branches else "plain"
-        segments = [Segment(fitted(label, columns.topic) + " ", style[name])]
-        segments += [Segment(f"{text:>{width}} ", style[r]) for r, text, width in cells if width]
-        if columns.spark:
-            bars = sparkline(counts(node, self.now))
-            segments.append(Segment(bars + " ", style["bars"]))
-        role, mark, value, value_role = self._value(row)
-        segments.append(Segment(mark + " ", style[role]))
-        segments.append(Segment(fitted(value, columns.value), style[value_role]))
-        return segments
-
-    def _value(self, row: Row) -> tuple[Role, str, str, Role]:
-        """Mark and last value of a row: a machine's its state, a level's its topics."""
-        node = row.node
-        if node.shown is not None:
-            read = self._said(node, node.shown)
-            value_role: Role = "plain"
-            if node.name == "state":
-                value_role = state_role(read.summary)
-            return read.role, _MARKS.get(read.role, " "), read.summary, value_role
-        state = machine_state(node)
-        if state is not None:
-            return state_role(state), "●", state, state_role(state)
-        topics = node.topics
-        return "dim", " ", f"{topics} topic{'s' * (topics != 1)}", "dim"
-
-    def _said(self, node: Node, kept: Kept) -> _Read:
-        read = self._read.get(node)
-        if read is None or read.kept is not kept:
-            if len(self._read) >= _CACHED:
-                self._read.clear()
-            topic = node.topic
-            role = standing(topic, kept, self._signatures).role
-            read = _Read(kept, summary(topic, kept, births_of(self._tree)), role)
-            self._read[node] = read
-        return read
-
-
-def births_of(tree: TopicTree) -> Callable[[str], Kept | None]:
-    """Give the look-up of a topic's newest kept message."""
-
-    def newest(topic: str) -> Kept | None:
-        node = tree.find(topic)
-        return node.history[-1] if node is not None and node.history else None
-
-    return newest

@@ -13,7 +13,7 @@ from watch.topics.node import Kept, Node
 
 MESSAGES: Final = 500  # of one topic
 LEVEL: Final = 256 * 1024  # bytes of one topic, at first
-BUDGET: Final = 12 * 1024 * 1024  # bytes of all topics
+BUDGET: Final = 20 * 1024 * 1024  # bytes of all topics
 LONGEST: Final = 64 * 1024  # bytes of one payload; of a longer one the start is kept
 _FLOOR: Final = 1024  # bytes: below it the level helps no more
 _AFTER: Final = 0.75  # of the budget, filled, after letting go
@@ -52,7 +52,7 @@ class Memory:
         """Let go of history until all of it is well under the budget."""
         enough = self.budget * _AFTER
         while self.weight > enough and self.level > _FLOOR:
-            self.level = max(_FLOOR, self.level * 3 // 4)
+            self.level = max(_FLOOR, self.level * 7 // 8)
             for node in nodes:
                 history = node.history
                 if history is not None:

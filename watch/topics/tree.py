@@ -101,6 +101,11 @@ class TopicTree:
         """Give the node of exactly this topic; None where no message of it came."""
         return self._by_topic.get(topic)
 
+    def newest(self, topic: str) -> Kept | None:
+        """Give the newest message that is kept of a topic."""
+        node = self._by_topic.get(topic)
+        return node.history[-1] if node is not None and node.history else None
+
     def items(self) -> Iterator[tuple[str, Node]]:
         """Give every topic with its node."""
         yield from self._by_topic.items()
