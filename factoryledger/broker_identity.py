@@ -2,7 +2,8 @@
 
 Mosquitto takes the user's name for the client id, so two processes under one name would shut
 each other out. A part takes the first client of its role that nobody holds, by a lock on its
-key file, which the kernel lets go of with the process. Edge: the disk.
+password's file, which is never written again; the kernel lets go of it with the process. Edge:
+the disk.
 """
 
 import fcntl
@@ -16,7 +17,7 @@ from typing import Final
 from factoryledger.errors import NotThere, WrongUsage
 from telemetry.address import Credentials
 
-_NUMBERED: Final = re.compile(r"[a-z]+\.[1-9][0-9]*\.key")
+_NUMBERED: Final = re.compile(r"[a-z]+\.[1-9][0-9]*\.password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def take_identity(folder: Path, role: str) -> BrokerIdentity:
     """Take the first client of a role that is free; NotThere where none is."""
     home = folder / role
     names = sorted(
-        (path.name for path in home.glob(f"{role}.*.key") if _NUMBERED.fullmatch(path.name)),
+        (path.name for path in home.glob(f"{role}.*.password") if _NUMBERED.fullmatch(path.name)),
         key=lambda name: int(name.split(".")[1]),
     )
     if not names:
@@ -55,7 +56,7 @@ def take_identity(folder: Path, role: str) -> BrokerIdentity:
         except BlockingIOError:
             os.close(descriptor)
             continue
-        return BrokerIdentity(home, name.removesuffix(".key"), descriptor)
+        return BrokerIdentity(home, name.removesuffix(".password"), descriptor)
     raise NotThere(f"{home}: all {len(names)} clients are in use; end one of them")
 
 

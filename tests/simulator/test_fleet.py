@@ -16,8 +16,8 @@ from simulator.fleet import simulate
 from simulator.offline import test_key
 from simulator.outbox import Outbox
 from simulator.plant import build_plant
-from simulator.wire import client_id
-from telemetry.address import Address
+from simulator.wire import Wire
+from telemetry.address import NOBODY, Address
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Link, Subscription
 from telemetry.message import Cited, parse
@@ -435,8 +435,12 @@ def test_kill_9_of_the_fleet_loses_no_recorded_message(
 
 
 def test_client_ids_hold_no_character_that_a_server_may_refuse():
-    assert client_id("", "mill-01") == "mill-01"
-    assert client_id("lab/Ü 7/x", "mill-01") == "lab---7-x-mill-01"
+    def wire(prefix, ids=None):
+        return Wire(Address("b.example"), lambda _name: NOBODY, prefix, 5.0, ids)
+
+    assert wire("").client_id("mill-01") == "mill-01"
+    assert wire("lab/Ü 7/x").client_id("mill-01") == "lab---7-x-mill-01"
+    assert wire("lab", "random").client_id("mill-01") == "random-mill-01"
 
 
 def test_time_never_goes_back_within_a_session(key, topic):
