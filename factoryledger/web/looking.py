@@ -83,7 +83,7 @@ class Looks:
             reader = self._place.log_reader
             note, view = reader.head
             policy = self._place.policy
-            cosigned = policy.open(note)
+            cosigned = policy.read(note)
             followed = self._follow(view)
             return Log(
                 origin=cosigned.checkpoint.origin,

@@ -9,10 +9,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from telemetry.canonical import is_segment
+from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 from watch.floor.alarms import Alarm
-from watch.floor.heard import hear
+from watch.floor.heard import Heard, hear
 from watch.floor.machine import Machine, Scan
+from watch.floor.sparkplug import KINDS, NAMESPACE, Births, hear_device, place_of
 
 MOST_MACHINES: Final = 5000
 _ALL_SCANS: Final = 200_000
@@ -23,6 +26,7 @@ _COUNTED_STRANGERS: Final = 10_000
 _FORGOTTEN_AFTER: Final = 300_000_000
 _MOVED_AFTER: Final = 30_000_000
 _LONGEST_TOPIC: Final = 512
+DIES: Final = Heard("unsigned")
 
 
 class Floor:
@@ -37,6 +41,8 @@ class Floor:
         self.on_scans: Callable[[str, Sequence[Scan]], None] | None = None
         self._most = most
         self._strangers = set[int]()
+        self._births = Births(most)
+        self._nodes: dict[str, set[str]] = {}
 
     @property
     def not_shown(self) -> int:
@@ -56,13 +62,49 @@ class Floor:
                 return
             yield machine
 
-    def hear(self, topic: str, payload: bytes, now: int, *, retained: bool = False) -> None:
-        """Take a message of any topic; one that is no machine's says nothing here."""
+    def hear(
+        self, topic: str, payload: bytes, now: int, *, retained: bool = False, header: bytes = b""
+    ) -> None:
+        """Take a message of any topic; one that is no machine's says nothing here.
+
+        `header` is what travels beside a payload that is not JSON (`telemetry.header`).
+        """
         self.messages += 1
-        where = MachineTopic.parse(topic) if len(topic) <= _LONGEST_TOPIC else None
-        if where is None or where.kind == "receipt" or not payload:
+        if len(topic) > _LONGEST_TOPIC or not payload:
+            return
+        if NAMESPACE in topic:
+            self._hear_sparkplug(topic, payload, header, now)
+            return
+        where = MachineTopic.parse(topic)
+        if where is None or where.kind == "receipt":
             return
         root = topic[: -len(where.kind)]
+        self._take(where, root, hear(payload), now, retained=retained)
+
+    def _hear_sparkplug(self, topic: str, payload: bytes, header: bytes, now: int) -> None:
+        place = SparkplugTopic.parse(topic)
+        if place is None or place.type not in KINDS:
+            return
+        node = f"{place.prefix}/{NAMESPACE}{place.group}/{place.node}/".removeprefix("/")
+        if place.device is None:
+            for device in list(self._nodes.get(node, ())):
+                machine = self.machines.get(device)
+                if machine is not None and machine.root.startswith(node):
+                    self._take(machine.topic.with_kind("death"), machine.root, DIES, now)
+            return
+        if not is_segment(place.device):
+            return
+        root = f"{node}{place.device}/"
+        if place.type == "DBIRTH":
+            self._births.born(root, payload)
+        said = hear_device(place, payload, header, self._births.of(root))
+        self._take(place_of(place), root, said, now)
+        if place.device in self.machines:
+            self._nodes.setdefault(node, set()).add(place.device)
+
+    def _take(
+        self, where: MachineTopic, root: str, said: Heard, now: int, *, retained: bool = False
+    ) -> None:
         machine = self.machines.get(where.machine) or self._new(where, root, now)
         if machine is None:
             return
@@ -71,9 +113,8 @@ class Floor:
             self._tell(machine, alarms)
             if not moved:
                 return
-        alarms, scans = machine.hear(
-            where.kind, hear(payload), now, retained=retained, ring=self._ring()
-        )
+        ring = self._ring()
+        alarms, scans = machine.hear(where.kind, said, now, retained=retained, ring=ring)
         self._tell(machine, alarms)
         if not scans:
             return
@@ -118,6 +159,12 @@ class Floor:
         if oldest.heard is not None and now - oldest.heard < _FORGOTTEN_AFTER:
             return False
         del self.machines[oldest.device]
+        self._births.forget(oldest.root)
+        node = oldest.root.rpartition("/")[0].rpartition("/")[0] + "/"
+        if node in self._nodes:
+            self._nodes[node].discard(oldest.device)
+            if not self._nodes[node]:
+                del self._nodes[node]
         return True
 
     def _elsewhere(

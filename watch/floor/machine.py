@@ -95,7 +95,10 @@ class Machine:
         """Take a message; gives the alarms that began or ended, and the scans that came."""
         changed = self._alive(now) if not retained else []
         if kind == "death":
-            return [*changed, *self._dies(now, retained=retained)], ()
+            # A device's own word at its end takes a number; a will is nobody's.
+            if heard.shape == "signed" and heard.seq is not None:
+                changed += self._numbered(heard.session, heard.seq, now)
+            return [*changed, *self._dies(now)], ()
         if not retained:
             changed += self.board.end("offline", now)
         if heard.faulty:
@@ -140,9 +143,8 @@ class Machine:
         self.heard = now
         return self.board.end("silent", now)
 
-    def _dies(self, now: int, *, retained: bool) -> list[Alarm]:
+    def _dies(self, now: int) -> list[Alarm]:
         self.state, self.state_number, self.since = OFFLINE, None, now
-        del retained
         return self.board.begin("offline", "its connection ended", now)
 
     def _newest(self, heard: Heard) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 from telemetry.address import Address, Credentials
 from telemetry.backoff import Backoff
 from telemetry.errors import TelemetryError
+from telemetry.header import NAME
 from telemetry.link import Arrival, Link, Subscription
 from watch.floor.floor import Floor
 
@@ -88,4 +89,11 @@ class Ear:
         now = self.clock()
         hear = self.floor.hear
         for one in arrivals:
-            hear(one.topic, one.payload, now, retained=one.retain)
+            header = _header(one) if one.properties.user_properties else b""
+            hear(one.topic, one.payload, now, retained=one.retain, header=header)
+
+
+def _header(arrival: Arrival) -> bytes:
+    """What tells who sent a payload that is not JSON."""
+    found = (value for name, value in arrival.properties.user_properties if name == NAME)
+    return next(found, "").encode("utf-8", "replace")
