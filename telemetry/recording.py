@@ -20,6 +20,7 @@ __all__ = ["CLOCKS", "Header", "Line", "Reading", "Writer", "read"]
 _MAX_LINE: Final = 2**31
 _OURS: Final = b'{"factoryledger":'
 _REASONS: Final = 10
+_BOM: Final = b"\xef\xbb\xbf"
 _END: Final = b'{"end":'
 
 
@@ -106,7 +107,13 @@ class Reading:
             self._first = self._file.readline(_MAX_LINE)
         except NotCanonical as error:
             raise MalformedRecording(name, 1, str(error)) from None
+        if self._first.startswith(_BOM):
+            raise MalformedRecording(name, 1, "begins with a byte order mark: save it without one")
         own = self._first.startswith(_OURS)
+        if own and self._first.endswith(b"\r\n"):
+            raise MalformedRecording(
+                name, 1, "its lines end in CR LF, so a program rewrote it: make each end in LF"
+            )
         self._foreign = foreign or (None if own or not self._first else guess(self._first))
         if self._foreign is None and self._first.endswith(b"\n"):
             try:
@@ -183,7 +190,14 @@ class Reading:
 
     def _end(self, raw: bytes, number: int, count: int, digest: str) -> None:
         if raw != _end_mark(count, digest):
-            reason = f"the end mark is not that of the {count} messages before it"
+            same = raw.startswith(f'{{"end":{{"count":{count},'.encode("ascii"))
+            reason = (
+                f"the end mark's SHA-256 is not that of the {count} messages before it: one of "
+                "them was changed"
+                if same
+                else f"the end mark is not that of the {count} messages before it: some are "
+                "missing, or were added"
+            )
             self._broken(number, reason)
         elif self._file.read(1):
             self._broken(number + 1, "there is more after the end mark")

@@ -220,7 +220,7 @@ def spoiled(old, new):
 
 COUNT = b'"count":2'
 BROKEN = {
-    "a false count": (spoiled(COUNT, b'"count":1'), 4, 2, "end mark"),
+    "a false count": (spoiled(COUNT, b'"count":1'), 4, 2, "missing, or were added"),
     "a line left out": (
         b"".join(
             recorded([LINE, replace(LINE, payload=b"2")]).splitlines(keepends=True)[i]
@@ -228,7 +228,7 @@ BROKEN = {
         ),
         3,
         1,
-        "end mark",
+        "missing, or were added",
     ),
     "a false hash": (spoiled(b'"sha256":"', b'"sha256":"0'), 4, 2, "end mark"),
     "another end mark": (spoiled(COUNT, b'"count": 2'), 4, 2, "end mark"),
@@ -236,7 +236,7 @@ BROKEN = {
     "two recordings": (recorded([LINE]) + recorded([LINE]), 4, 1, "more after"),
     "an empty line": (spoiled(b'\n{"end"', b'\n\n{"end"'), 4, 2, "not a message"),
     "no JSON": (spoiled(b'"text":"two"', b'"text":"two'), 3, 1, "not a message"),
-    "a changed text": (spoiled(b'"two"', b'"twp"'), 4, 2, "end mark"),
+    "a changed text": (spoiled(b'"two"', b'"twp"'), 4, 2, "was changed"),
     "a space": (spoiled(b'"text":', b'"text": '), 3, 1, "canonical"),
     "a member more": (spoiled(b'"qos":1', b'"qos":1,"dup":true'), 2, 0, "not a message"),
     "a member less": (spoiled(b'"qos":1,', b""), 2, 0, "not a message"),
@@ -276,6 +276,20 @@ BROKEN = {
     "an odd clock": (spoiled(b'"system"', b'"sundial"'), 1, 0, "clock"),
     "a spaced header": (spoiled(b'"origin":', b'"origin": '), 1, 0, "canonical"),
 }
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\xef\xbb\xbf" + recorded([LINE]), "byte order mark"),
+        (recorded([LINE]).replace(b"\n", b"\r\n"), "CR LF"),
+        (b"\xef\xbb\xbftopic,payload\n", "byte order mark"),
+    ],
+)
+def test_a_file_that_a_program_rewrote_is_called_so(data, said):
+    with pytest.raises(MalformedRecording, match=said) as refused:
+        read(io.BytesIO(data), "f")
+    assert refused.value.line == 1
 
 
 @pytest.mark.parametrize(("data", "line", "before", "reason"), BROKEN.values(), ids=BROKEN)
