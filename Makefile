@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs verifier format environment oracles peers witness browser examples example broker \
+.PHONY: help demo test check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
 	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations outage day \
 	lock clean
 
@@ -82,6 +82,9 @@ verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
 	@mkdir -p build
 	$(VENV)/bin/python tests/watch/verifier_page.py > build/verifier.html
 	@mv build/verifier.html watch/verifier/verifier.html
+
+screenshots: $(DEFAULT) browser broker ## The README's pictures, of a small factory that runs for it
+	$(VENV)/bin/python tests/watch/pictures.py
 
 format: $(DEV) ## Put every file into its one format
 	$(VENV)/bin/ruff format
