@@ -19,7 +19,7 @@ def main() -> None:
     chromium, address, machine, folder = sys.argv[1:]
     with sync_playwright() as playwright:
         browser = launched(playwright, chromium)
-        page = browser.new_page(viewport={"width": 1180, "height": 720}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1300, "height": 780}, color_scheme="light")
         page.goto(f"{address}/#/floor")
         page.wait_for_selector(".trend polyline[points*=' ']")
         page.wait_for_timeout(1000)

@@ -123,11 +123,11 @@ class Machine {
     const rows = [
       ["Place", [known.enterprise, known.site, known.area, known.line].filter(Boolean).join(" / ")],
       ["Signature", SIGNATURES[known.signature]], ["Session", known.session], ["Newest message", known.seq],
-      ["Its time", known.time && `${clockText(known.time)} UTC`], ["Key", this.key], ["Topic", known.topic],
+      ["Its time", known.time && `${clockText(known.time)} UTC`], ["Key", this.key],
     ];
     const wanted = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
     if (this.facts.childElementCount !== wanted.length) {
-      this.facts.replaceChildren(...wanted.map(([label]) => make("div", {}, make("dt", {}, label), make("dd"))));
+      this.facts.replaceChildren(...wanted.map(([label]) => make("div", { class: label === "Place" && "wide" }, make("dt", {}, label), make("dd"))));
     }
     wanted.forEach(([label, value], index) => {
       const [term, definition] = this.facts.children[index].children;
