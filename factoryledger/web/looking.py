@@ -42,11 +42,37 @@ class _Followed:
     entries: "deque[Entry]"
 
 
+class Pinned:
+    """The policy's file, read again when it was changed: keys are rotated while this runs."""
+
+    def __init__(self, place: Installation) -> None:
+        self._place = place
+        self._stamp = self._now()
+
+    def changed(self) -> bool:
+        """Whether it is another one now; then the installation has it anew."""
+        stamp = self._now()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        self._place.__dict__.pop("policy", None)
+        return True
+
+    def _now(self) -> tuple[int, int] | None:
+        file = self._place.settings.policy or self._place.data.policy_file
+        try:
+            found = file.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+
 class Looks:
     """`watch.web.ports.Looking` over an installation."""
 
     def __init__(self, place: Installation) -> None:
         self._place = place
+        self._pinned = Pinned(place)
         self._followed: _Followed | None = None
 
     def pipeline(self) -> Pipeline:
@@ -78,6 +104,8 @@ class Looks:
     def log(self) -> Log | None:
         """The log at its newest checkpoint, followed from where it was looked at last."""
         with told_as_away():
+            if self._pinned.changed():
+                self._followed = None
             if not self._place.has_log:
                 return None
             reader = self._place.log_reader

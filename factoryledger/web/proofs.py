@@ -9,7 +9,7 @@ from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.outside import vouchers
 from factoryledger.proving import hints_of, message_at, message_of
-from factoryledger.web.looking import told_as_away
+from factoryledger.web.looking import Pinned, told_as_away
 from telemetry.rows import MessageRow
 from watch.web.ports import Contradicted, MessageNamed, NotFound, Proof
 
@@ -21,10 +21,12 @@ class Proofs:
 
     def __init__(self, place: Installation) -> None:
         self._place = place
+        self._pinned = Pinned(place)
 
     def proof(self, named: MessageNamed) -> Proof:
         """A message's proof; Contradicted where the store is not what was anchored."""
         with told_as_away():
+            self._pinned.changed()
             row = self._row(named)
             try:
                 self._check_anchored(row)

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import httpx
 import msgspec
@@ -148,8 +151,6 @@ def test_what_is_not_there_is_said(world, path, status):
 def test_a_message_that_is_not_anchored_yet_has_no_proof_and_it_is_said_when(
     stored, worlds, tmp_path
 ):
-    import shutil
-
     data = tmp_path / "young"
     shutil.copytree(stored.path, data)
     for gone in ("anchor.db", "log"):
@@ -166,10 +167,6 @@ def test_a_message_that_is_not_anchored_yet_has_no_proof_and_it_is_said_when(
 
 
 def test_a_row_that_was_changed_has_no_proof_and_it_is_said_why(stored, worlds, tmp_path):
-    import shutil
-    import sqlite3
-    from contextlib import closing
-
     data = tmp_path / "changed"
     shutil.copytree(stored.path, data)
     with closing(sqlite3.connect(data / "ledger.db")) as store, store:
@@ -225,3 +222,19 @@ def test_a_fault_of_ours_is_said_without_a_trace_of_it(world):
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "content-security-policy" in answer.headers
+
+
+def test_a_policy_that_is_changed_counts_from_the_next_look(stored, worlds, tmp_path):
+    data = tmp_path / "rotated"
+    shutil.copytree(stored.path, data)
+    world = worlds(data)
+    world.look()
+    policy = (data / "policy").read_bytes()
+    (data / "policy.new").write_bytes(b"log nonsense\n")
+    (data / "policy.new").replace(data / "policy")
+    world.look()
+    assert "policy" in world.get("/api/v1/status").json()["why"]["log"]
+    (data / "policy.new").write_bytes(policy)
+    (data / "policy.new").replace(data / "policy")
+    world.look()
+    assert world.get("/api/v1/status").json()["log"] is True
