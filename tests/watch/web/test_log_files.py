@@ -1,6 +1,7 @@
 """The log over HTTP: any C2SP client reads it here, and caches know what may change."""
 
 import asyncio
+import shutil
 
 import pytest
 from serve_world import served
@@ -33,8 +34,6 @@ def test_files_are_those_of_the_folder_with_types_and_caching(world, log):
 
 
 def test_full_tiles_never_change(stored, worlds, tmp_path):
-    import shutil
-
     data = tmp_path / "full"
     shutil.copytree(stored.path, data)
     tile = data / "log" / "tile" / "0" / "000"
@@ -42,6 +41,14 @@ def test_full_tiles_never_change(stored, worlds, tmp_path):
     answer = worlds(data).get("/tile/0/000")
     assert answer.headers["cache-control"] == FOREVER
     assert len(answer.content) == 256 * 32
+
+
+def test_what_is_no_file_of_a_log_is_not_given_out(stored, worlds, tmp_path):
+    data = tmp_path / "more"
+    shutil.copytree(stored.path, data)
+    for name in ("tile/notes", "tile/0/000.old", "checkpoints/draft"):
+        (data / "log" / name).write_text("not for strangers")
+        assert worlds(data).get(f"/{name}").status_code == 404, name
 
 
 def test_an_auditor_of_ours_reads_the_log_at_this_address(world, stored, capsys):
