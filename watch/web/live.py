@@ -5,6 +5,7 @@ its device's readings the newest few; nothing waits in a queue without an end.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,8 +23,6 @@ _KEPT_POINTS: Final = 256
 _KEPT_ALARMS: Final = 256
 _READINGS_EVERY: Final = 0.05
 _MACHINES_EVERY: Final = 0.1
-_TIMERS: Final = 0.002
-"""So much too early a timer may end."""
 _COMMENT_EVERY: Final = 15.0
 _RETRY: Final = b"retry: 2000\n\n"
 
@@ -103,31 +102,34 @@ class Stream:
             self._version = floor.version
             all_ = [spoken.machine(one, hub.clock()) for one in floor.machines.values()]
             yield _RETRY + event("hello", answers.Hello(all_, status)) + self._told()
-            spoke = time.monotonic()
+            spoke = news_at = time.monotonic()
             machines_at = spoke + _MACHINES_EVERY
             while not hub.closed:
-                await self._wait(machines_at - time.monotonic())
-                now = time.monotonic()
-                due = now >= machines_at - _TIMERS
-                said = b"".join((self._readings(), self._news(), self._machines() if due else b""))
-                # From when it was due: waiting a little too long now is not added each time.
-                machines_at = max(machines_at + _MACHINES_EVERY, now) if due else machines_at
+                now = await self._due(news_at, machines_at)
+                said = b""
+                if now >= news_at:
+                    self.wake.clear()
+                    said = self._readings() + self._news()
+                    news_at = now + _READINGS_EVERY if said else news_at
+                if now >= machines_at:
+                    said += self._machines()
+                    # From when it was due: what a timer is late is not added each time.
+                    machines_at = max(machines_at + _MACHINES_EVERY, now)
                 if not said and now - spoke >= self._comment_every:
                     said = b": still here\n\n"
                 if said:
                     spoke = now
                     yield said
-                await asyncio.sleep(_READINGS_EVERY)
         finally:
             hub.streams.discard(self)
 
-    async def _wait(self, longest: float) -> None:
-        try:
-            async with asyncio.timeout(longest):
+    async def _due(self, news_at: float, machines_at: float) -> float:
+        """Wait until there is news that may be sent, or machines are due; gives the time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(machines_at - time.monotonic()):
                 await self.wake.wait()
-        except TimeoutError:
-            return
-        self.wake.clear()
+                await asyncio.sleep(news_at - time.monotonic())
+        return time.monotonic()
 
     def _readings(self) -> bytes:
         if not self.scans or self.device is None:
