@@ -133,7 +133,7 @@ contract: $(CONTRACT) ## Compile the contract on the chain: ABI and bytecode bes
 		> build/Checkpoints.json
 	@mv build/Checkpoints.json anchor/ledgers/evm/vyper/Checkpoints.json
 
-bench: $(DEFAULT) peers postgresql ## Every figure that the documents name
+bench: $(DEFAULT) peers postgresql browser ## Every figure that the documents name
 	@.ci/get-mosquitto --clients
 	@set -e; for file in benchmarks/*.py; do \
 		case $$file in *_page.py) continue; esac; \

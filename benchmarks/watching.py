@@ -1,0 +1,320 @@
+"""The page with a thousand machines: what the server takes, and how late the screen is.
+
+A light publisher sends each machine's message once a second, spread evenly, through a real
+Mosquitto with the shipped settings; `factoryledger web` shows them to one real Chromium. The
+first reading of a message is when it was published, so what the document shows says how old
+it is; all clocks are this machine's. `--write FILE` puts the table into a page, between its
+two marks. Needs `make browser`.
+
+Run: python benchmarks/watching.py [--machines N] [--seconds S] [--write docs/performance.md]
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+from factoryledger.broker import LocalBroker, free_port
+from telemetry.address import Address
+from telemetry.canonical import time_text
+from telemetry.link import Link
+
+HERE = Path(__file__).parent
+BROWSER = HERE.parent / ".venv-browser" / "bin" / "python"
+MARK = "<!-- benchmarks/watching.py -->"
+LINE = 10  # machines
+STRIDE = 617  # has no divisor in common with a thousand
+READINGS = 10  # beside the one that says when
+SHARE, LATE, FIRST = 0.25, 0.150, 1.0  # wanted: of a core, s, s
+SIGNATURE = "A" * 86 + "=="
+
+
+def topic(machine: int, kind: str) -> str:
+    """Where a machine is: ten of them in a line, five lines in an area."""
+    line = machine // LINE
+    return f"works/hall/area-{line // 5}/line-{line}/machine-{machine:04}/{kind}"
+
+
+def message(machine: int, seq: int, **said: Any) -> bytes:
+    """Give a message as machines sign them; nobody here checks the signature."""
+    body = {"device": f"machine-{machine:04}", "session": "0123456789abcdef", "seq": seq,
+        "prev": "A" * 43 + "=", "time": time_text(time.time_ns() // 1000), **said,
+        "key": "0123456789abcdef"}  # fmt: skip
+    return json.dumps({**body, "sig": SIGNATURE}, separators=(",", ":")).encode()
+
+
+def birth(machine: int) -> bytes:
+    """Metrics with units and ranges; the first has none, for it is a clock."""
+    others = {f"metric_{n}": {"unit": "Cel", "low": 0, "high": 100} for n in range(READINGS)}
+    return message(
+        machine, 0, birth={"kind": "lathe", "metrics": {"published": {"unit": "ms"}, **others}}
+    )
+
+
+def readings(machine: int, seq: int) -> bytes:
+    """Eleven of them; the first says when this was made."""
+    others = {f"metric_{n}": 20 + (seq + n + machine) % 60 + 0.125 for n in range(READINGS)}
+    return message(machine, seq, readings={"published": time.time_ns() // 10**6 % 10_000, **others})
+
+
+async def publish(address: Address, machines: int, stop: threading.Event) -> None:
+    """Each machine once a second, evenly; born first, and retained."""
+    async with Link(address, client_id="bench-watching") as link:
+        state = {"name": "Execute", "number": 6}
+        for machine in range(machines):
+            await link.publish(topic(machine, "birth"), birth(machine), retain=True)
+            await link.publish(
+                topic(machine, "state"), message(machine, 1, state=state), retain=True
+            )
+        begun, sent = time.perf_counter(), 0
+        while not stop.is_set():
+            due = int((time.perf_counter() - begun) * machines)
+            for number in range(sent, due):
+                turn, place = divmod(number, machines)
+                # Neighbours on the screen speak at any time of the second, not one after another.
+                machine = place * STRIDE % machines
+                link.post(topic(machine, "telemetry"), readings(machine, turn + 2))
+            sent = due
+            await asyncio.sleep(0.002)
+
+
+@contextmanager
+def publishing(address: Address, machines: int) -> Iterator[None]:
+    """Publish in a thread meanwhile."""
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(publish(address, machines, stop)))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def running(*words: object) -> Iterator[int]:
+    """Run a command of factoryledger meanwhile, once it is ready; gives its process's id."""
+    command = [sys.executable, "-m", "factoryledger", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            while ": ready" not in (line := process.stderr.readline()):
+                assert line, f"{words[0]} ended"
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def init(data: Path) -> None:
+    """Make keys and a policy."""
+    command = [sys.executable, "-m", "factoryledger", "init", "--data", str(data)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(pid: int) -> float:
+    """Its resident memory, MiB."""
+    return (
+        int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+        * os.sysconf("SC_PAGE_SIZE")
+        / 2**20
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """The page as it is served: where, what it counts, and by which processes."""
+
+    port: int
+    metrics: int
+    pid: int
+    broker: int
+
+    def so_far(self) -> dict[str, float]:
+        """Seconds of CPU, and messages heard."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics") as answer:
+            text = answer.read().decode()
+        found = re.search(r"^factoryledger_web_messages_heard_total (\S+)", text, re.MULTILINE)
+        assert found
+        return {
+            "server": cpu_of(self.pid),
+            "broker": cpu_of(self.broker),
+            "heard": float(found[1]),
+        }
+
+
+@contextmanager
+def serving(broker: LocalBroker, data: Path) -> Iterator[Served]:
+    """Serve the page meanwhile."""
+    port, metrics = free_port(), free_port()
+    words = ("--data", data, "--broker", broker.address, "--port", port, "--metrics", metrics)
+    with running("web", *words) as pid:
+        yield Served(port, metrics, pid, broker.pid)
+
+
+def look(page: Served, machines: int, seconds: float, device: str | None = None) -> dict[str, Any]:
+    """Let the browser look, and take what each process had of a core meanwhile."""
+    given = {
+        "url": f"http://127.0.0.1:{page.port}/",
+        "machines": machines,
+        "device": device,
+        "seconds": seconds,
+        "chromium": shutil.which("chromium"),
+    }
+    found: dict[str, Any] = {}
+    before: dict[str, float] = {}
+    at = 0.0
+    command = [str(BROWSER), str(HERE / "looking" / "page_side.py")]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(given))
+        process.stdin.close()
+        for text in process.stdout:
+            said = json.loads(text)
+            step = said.pop("step")
+            if step.endswith(" begins"):
+                before, at = page.so_far(), time.perf_counter()
+            elif step in {"floor", "machine"}:
+                now, spent = page.so_far(), time.perf_counter() - at
+                said["shares"] |= {name: (now[name] - before[name]) / spent for name in now}
+                said["memory"] = memory_of(page.pid)
+            found[step] = said
+    assert "end" in found, "the browser ended early"
+    return found
+
+
+def light(folder: Path, machines: int, seconds: float) -> dict[str, Any]:
+    """Machines that cost little, so that broker, server and browser have the cores."""
+    folder.mkdir()
+    init(folder / "data")
+    with (
+        LocalBroker(0, folder / "broker", embedded=False) as broker,
+        serving(broker, folder / "data") as page,
+        publishing(broker.address, machines),
+    ):
+        return look(page, machines, seconds, "machine-0000")
+
+
+def line(folder: Path, machines: int, seconds: float) -> dict[str, Any]:
+    """Let the whole line run beside it, so that store and log grow."""
+    folder.mkdir()
+    init(folder / "data")
+    with LocalBroker(0, folder / "broker", embedded=False) as broker, ExitStack() as stack:
+        at = ("--data", folder / "data", "--broker", broker.address)
+        for words in (("collect",), ("anchor",), ("simulate", "--machines", machines)):
+            stack.enter_context(running(*words, *at))
+        page = stack.enter_context(serving(broker, folder / "data"))
+        return look(page, machines, seconds)
+
+
+def quantile(values: list[float], share: float) -> float:
+    """Of some values."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def table(found: dict[str, Any], machines: int) -> list[str]:
+    """Give the figures as rows."""
+    lines = ["| | found | wanted | to what is wanted |", "|---|---|---|---|"]
+
+    def row(what: str, value: float, unit: str, wanted: float | None, scale: float = 1) -> None:
+        said = (
+            f"{value * scale:.0f} {unit}"
+            if scale != 1
+            else f"{value:{'.0f' if value >= 100 else '.2f'}} {unit}".rstrip()
+        )
+        limit = (
+            ("", "")
+            if wanted is None
+            else (f"under {wanted * scale:g} {unit}", f"{value / wanted:.2f}")
+        )
+        lines.append(f"| {what} | {said} | {limit[0]} | {limit[1]} |")
+
+    for step, name in (("floor", "the floor"), ("machine", "one machine's charts")):
+        shares, ages = found[step]["shares"], [age / 1000 for age in found[step]["ages"]]
+        row(
+            f"the server, {machines:,} machines, {name} on the screen",
+            shares["server"],
+            "of a core",
+            SHARE,
+        )
+        row(
+            f"message to screen, {name}, median of {len(ages):,}",
+            statistics.median(ages),
+            "ms",
+            LATE,
+            1000,
+        )
+        row(f"message to screen, {name}, 99 %", quantile(ages, 0.99), "ms", LATE, 1000)
+        row(f"the browser, all its processes, {name}", shares["browser"], "of a core", None)
+        row(f"the page's own thread, {name}", shares["thread"], "of a core", None)
+        row(f"its heap, {name}", shares["heap"] / 2**20, "MiB", None)
+    paints = found["paint"]["paints"]
+    for what, name, limit in (
+        ("first-paint", "first paint", FIRST),
+        ("first-contentful-paint", "first content", None),
+        ("all machines", "every machine there", None),
+    ):
+        middle = statistics.median(one[what] for one in paints) / 1000
+        row(f"{name}, nothing kept, median of {len(paints)}", middle, "ms", limit, 1000)
+    row(
+        "the server, the whole line beside it",
+        found["line"]["shares"]["server"],
+        "of a core",
+        SHARE,
+    )
+    row("the server's memory", found["line"]["memory"], "MiB", None)
+    row("the broker beside it", found["floor"]["shares"]["broker"], "of a core", None)
+    row("messages heard a second", found["floor"]["shares"]["heard"], "", None)
+    row("the same, the whole line beside it", found["line"]["shares"]["heard"], "", None)
+    return lines
+
+
+def main() -> None:
+    """Measure, print the table, put it where it was asked for."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--machines", type=int, default=1000)
+    arguments.add_argument("--seconds", type=float, default=60)
+    arguments.add_argument("--write", type=Path)
+    chosen = arguments.parse_args()
+    if math.gcd(STRIDE, chosen.machines) != 1:
+        arguments.error(f"--machines: no multiple of {STRIDE}")
+    if not BROWSER.exists() or shutil.which("chromium") is None:
+        sys.exit("No browser to look with: make browser")
+    with tempfile.TemporaryDirectory() as scratch:
+        found = light(Path(scratch) / "light", chosen.machines, chosen.seconds)
+        found["line"] = line(Path(scratch) / "line", chosen.machines, chosen.seconds / 2)["floor"]
+    lines = table(found, chosen.machines)
+    print("\n".join(lines))
+    print(json.dumps(found["end"]))
+    if chosen.write:
+        before, _, after = chosen.write.read_text("utf-8").split(MARK, 2)
+        page = (before, f"{MARK}\n", "\n".join(lines), f"\n{MARK}", after)
+        chosen.write.write_text("".join(page), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
