@@ -44,7 +44,8 @@ class Answers:
                 reached += [] if until is None else [until]
                 if len(rows) == asked.limit:
                     reached.append(rows[-1].time)
-        return _page(sorted(found, key=lambda row: row.place), reached, asked)
+        # Within a message in the database's own order, by which it goes on after a cursor.
+        return _page(sorted(found, key=lambda row: row.place[:3]), reached, asked)
 
     def messages(self, asked: MessagesAsked) -> Messages:
         """Messages, the newest first; collectors' rows are merged by when they were received."""

@@ -64,9 +64,9 @@ class Ear:
 class World:
     """All that stands behind the addresses, over one installation."""
 
-    def __init__(self, data, *, password=None, where=None, pause=None, clock=None):
+    def __init__(self, data, *, password=None, where=None, pause=None, clock=None, **flags):
         self.now = START
-        self.place = installation(data=data)
+        self.place = installation(data=data, **flags)
         self.floor = Floor()
         self.hub = Hub(self.floor, clock=clock or (lambda: self.now))
         self.ear = Ear()

@@ -87,6 +87,29 @@ def test_several_collectors_messages_are_one_list_whatever_the_pages(stored, wor
     assert times == sorted(times, reverse=True)
 
 
+def test_postgresql_gives_the_same(stored, worlds, world, postgres, tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text(f"{postgres.password}\n")
+    monkeypatch.setenv("FACTORYLEDGER_DATABASE_PASSWORD_FILE", str(tmp_path / "secret"))
+    url, data = postgres.database(password=False), tmp_path / "d"
+    shutil.copytree(stored.path, data)
+    assert int(run(["ingest", str(stored.recording), "--data", str(data), "--database", url])) == 0
+    other = worlds(data, database=[url])
+
+    for path, query in (
+        ("/api/v1/readings", {"device": "mill-01", "limit": 7, **SPAN}),
+        ("/api/v1/messages", {"limit": 10}),
+    ):
+        names = ("time", "device", "seq", "metric", "value", "topic", "payload_hash", "size")
+        both = [
+            {tuple(one.get(name) for name in names) for one in pages(each, path, **query)[0]}
+            for each in (world, other)
+        ]
+        assert both[0] == both[1]
+        assert len(both[0]) > 70
+    other.look()
+    assert other.get("/api/v1/pipeline").json()["stored"] == len(stored.lines)
+
+
 def test_messages_of_a_device_and_of_a_status(world, stored):
     mill, _ = pages(world, "/api/v1/messages", device="mill-01", limit=1000)
     assert len(mill) == sum("/mill-01/" in line["topic"] for line in stored.lines)
