@@ -11,8 +11,8 @@ from collector.history import MessageHead, ReadingPlace, ReadingRow, newest, rea
 from factoryledger.installation import Installation
 from factoryledger.web.looking import told_as_away
 from telemetry.canonical import END_OF_TIME, time_text
-from watch.web.answers import Message, Messages, Reading, Readings
 from watch.web.ports import MessagesAsked, ReadingsAsked, WrongValue
+from watch.web.stored import Message, Messages, Reading, Readings
 
 _MOST_COLLECTORS: Final = 64
 

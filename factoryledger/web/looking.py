@@ -25,8 +25,8 @@ from factoryledger.installation import Installation
 from factoryledger.logged_keys import LoggedKey, LoggedKeys
 from telemetry.canonical import END_OF_TIME, b64, time_text
 from telemetry.signature import key_id
-from watch.web.answers import Cosignature, Device, Entry, Gap, Log, Outside, Pipeline, Quorum, Rates
 from watch.web.ports import Away
+from watch.web.stored import Cosignature, Device, Entry, Gap, Log, Outside, Pipeline, Quorum, Rates
 
 _SHOWN: Final = 50
 _US: Final = 1_000_000

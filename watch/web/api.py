@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from telemetry.canonical import time_text
 from watch.web import asked, openapi, spoken
-from watch.web.answers import Devices, Status
+from watch.web.answers import Status
 from watch.web.login import Login
 from watch.web.ports import Away, NotFound
 from watch.web.says import JSON, said
 from watch.web.service import Service
+from watch.web.stored import Devices
 
 Answer = Callable[[Request], Awaitable[Response]]
 

@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from watch.web.answers import Device, Gap, Log, Pipeline, Rates
 from watch.web.live import Hub
 from watch.web.ports import Away, Looking
+from watch.web.stored import Device, Gap, Log, Pipeline, Rates
 
 _log = structlog.get_logger(__name__)
 

@@ -9,18 +9,18 @@ from typing import Any, Final
 import msgspec
 
 from telemetry.record import STATUSES
-from watch.web import answers
+from watch.web import answers, stored
 
 _SPOKEN: Final = (
     answers.Status,
     answers.Machines,
     answers.MachineWhole,
     answers.Alarms,
-    answers.Pipeline,
-    answers.Log,
-    answers.Devices,
-    answers.Readings,
-    answers.Messages,
+    stored.Pipeline,
+    stored.Log,
+    stored.Devices,
+    stored.Readings,
+    stored.Messages,
     answers.Error,
     answers.Password,
     answers.Done,

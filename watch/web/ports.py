@@ -8,7 +8,7 @@ not yet; `WrongValue` that a query's value is none; `Contradicted` that evidence
 from dataclasses import dataclass
 from typing import Protocol
 
-from watch.web.answers import Device, Gap, Log, Messages, Pipeline, Readings
+from watch.web.stored import Device, Gap, Log, Messages, Pipeline, Readings
 
 
 class Away(Exception):  # noqa: N818 - the name says what is so

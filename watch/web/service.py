@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from watch.floor.floor import Floor
-from watch.web import answers
+from watch.web import stored
 from watch.web.live import Hub
 from watch.web.ports import Answering, Away, Proving, Publishing
 
@@ -34,10 +34,10 @@ class Live(Protocol):
 class Seen(Protocol):
     """What store and log were when they were looked at last."""
 
-    pipeline: answers.Pipeline | None
-    log: answers.Log | None
-    gaps: list[answers.Gap]
-    devices: list[answers.Device]
+    pipeline: stored.Pipeline | None
+    log: stored.Log | None
+    gaps: list[stored.Gap]
+    devices: list[stored.Device]
     why: dict[str, str]
 
 

@@ -10,7 +10,7 @@ from watch.floor.alarms import Alarm
 from watch.floor.floor import Floor
 from watch.floor.heard import Range
 from watch.floor.machine import Machine, Scan
-from watch.web import answers
+from watch.web import answers, stored
 
 _US = 1_000_000
 _RECENT = 30
@@ -22,7 +22,7 @@ def alarm(one: Alarm) -> answers.Alarm:
     return answers.Alarm(one.device, one.kind, time_text(one.since), until, one.detail)
 
 
-def alarms(floor: Floor, gaps: Sequence[answers.Gap]) -> answers.Alarms:
+def alarms(floor: Floor, gaps: Sequence[stored.Gap]) -> answers.Alarms:
     """Write all alarms: those that last, then those that ended, the newest first."""
     found = [*reversed(floor.lasting), *reversed(floor.ended)]
     return answers.Alarms([alarm(one) for one in found], list(gaps))

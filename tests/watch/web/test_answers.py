@@ -10,18 +10,18 @@ import httpx
 import msgspec
 import pytest
 
-from watch.web import answers
+from watch.web import answers, stored
 
 SPOKEN = {
     "/api/v1/status": answers.Status,
     "/api/v1/machines": answers.Machines,
     "/api/v1/machines/mill-01": answers.MachineWhole,
     "/api/v1/alarms": answers.Alarms,
-    "/api/v1/pipeline": answers.Pipeline,
-    "/api/v1/log": answers.Log,
-    "/api/v1/devices": answers.Devices,
-    "/api/v1/readings?device=mill-01": answers.Readings,
-    "/api/v1/messages": answers.Messages,
+    "/api/v1/pipeline": stored.Pipeline,
+    "/api/v1/log": stored.Log,
+    "/api/v1/devices": stored.Devices,
+    "/api/v1/readings?device=mill-01": stored.Readings,
+    "/api/v1/messages": stored.Messages,
 }
 
 
