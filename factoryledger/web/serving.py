@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from anchor.keeping.impatient import Door
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.metrics import watched
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from factoryledger.metrics.showing import WebProbe
 
 _TICK = 1.0
+_MOST_CLIENTS = 512
 
 
 def now() -> int:
@@ -95,6 +97,7 @@ async def run_web(
                 stop=stop,
                 on_ready=lambda: say(f"web on {url}: ready"),
                 on_stop=hub.close,
+                http=Door(most=_MOST_CLIENTS).protocol(),
             )
     finally:
         service.questions.close()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -94,7 +94,7 @@ class Stream:
         """Up to which version of the floor it has given machines."""
         return self._version
 
-    async def run(self, status: answers.Status) -> AsyncIterator[bytes]:
+    async def run(self, status: answers.Status) -> AsyncGenerator[bytes, None]:
         """Give what is to be sent next, as soon as the last was taken."""
         hub, floor = self._hub, self._hub.floor
         hub.streams.add(self)

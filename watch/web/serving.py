@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 Task = Callable[[asyncio.Event], Awaitable[None]]
 
 _BACKLOG: Final = 128
-_MOST_CONNECTIONS: Final = 512
 _IDLE: Final = 30
 _GRACE: Final = 3
 _STUCK: Final = 60_000  # milliseconds
@@ -50,8 +49,12 @@ async def serve(  # noqa: PLR0913 - by keyword
     stop: asyncio.Event,
     on_ready: Callable[[], None],
     on_stop: Callable[[], None],
+    http: Callable[..., asyncio.Protocol] | None = None,
 ) -> None:
-    """Serve until `stop`, with `tasks` beside it; a task that fails ends all, and is raised."""
+    """Serve until `stop`, with `tasks` beside it; a task that fails ends all, and is raised.
+
+    `http` makes what speaks HTTP on a connection, for who is to be cut off there.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -62,7 +65,7 @@ async def serve(  # noqa: PLR0913 - by keyword
         server_header=False,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_GRACE,
-        limit_concurrency=_MOST_CONNECTIONS,
+        http="h11" if http is None else http,  # type: ignore[arg-type]  # a class is wanted, and called
     )
     server = _Server(config)
     ending = asyncio.Event()

@@ -1,7 +1,8 @@
 """`/api/v1/live`: the stream of one page, ended where it takes nothing for long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -23,7 +24,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, parts: AsyncIterator[bytes], stuck_after: float = _STUCK_AFTER) -> None:
+    def __init__(
+        self, parts: AsyncGenerator[bytes, None], stuck_after: float = _STUCK_AFTER
+    ) -> None:
         super().__init__()
         self._parts = parts
         self._stuck_after = stuck_after
@@ -42,7 +45,7 @@ class EventStream(Response):
             for task in (sending, leaving):
                 task.cancel()
             sent, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
-            await self._parts.aclose()  # type: ignore[attr-defined]  # a generator
+            await self._parts.aclose()
         if isinstance(sent, Exception) and not isinstance(sent, TimeoutError | OSError):
             raise sent
 
@@ -67,7 +70,16 @@ def live(service: Service, login: Login) -> Callable[[Request], Awaitable[Respon
         device = asked.device(request.query_params)
         if len(service.hub.streams) >= MOST_STREAMS:
             raise Away(f"{MOST_STREAMS} pages look on already")
-        stream = Stream(service.hub, device)
-        return EventStream(stream.run(status_of(service, login.state(request))))
+        parts = Stream(service.hub, device).run(status_of(service, login.state(request)))
+
+        async def allowed() -> AsyncGenerator[bytes, None]:
+            """The stream, for as long as whoever asked is logged in."""
+            async with contextlib.aclosing(parts):
+                async for part in parts:
+                    if login.state(request) == "needed":
+                        return
+                    yield part
+
+        return EventStream(allowed())
 
     return answer

@@ -8,7 +8,7 @@ from watch.web.serving import listening, serve, url_of
 
 
 @contextmanager
-def served(world, *tasks):
+def served(world, *tasks, http=None):
     """Serve it; gives the address."""
     listener = listening("127.0.0.1", 0)
     ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
@@ -21,6 +21,7 @@ def served(world, *tasks):
             stop=stop,
             on_ready=ready.set,
             on_stop=world.hub.close,
+            http=http,
         )
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),))

@@ -1,9 +1,13 @@
 """Whose name is asked for, what browsers are told, which files there are, who may look."""
 
 import asyncio
+import socket
 
+import httpx
 import pytest
+from serve_world import served
 
+from anchor.keeping.impatient import Door
 from factoryledger.web.gate import PasswordGate
 from watch.web.app import Where
 from watch.web.guard import host_of, is_loopback
@@ -255,3 +259,41 @@ def test_nothing_can_be_changed(world, method):
             return await client.request(method, "/api/v1/machines")
 
     assert asyncio.run(ask()).status_code == 405
+
+
+def test_a_stream_ends_when_its_session_does(shut):
+    async def go():
+        async with shut.client() as client:
+            entered = await client.post("/login", json={"password": "swordfish"})
+            cookie = entered.cookies["factoryledger"]
+        scope = {
+            "type": "http", "method": "GET", "path": "/api/v1/live", "query_string": b"",
+            "headers": [(b"host", b"127.0.0.1"), (b"cookie", f"factoryledger={cookie}".encode())],
+        }  # fmt: skip
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+            if b"hello" in message.get("body", b""):
+                shut.seconds += 13 * 3600
+                shut.hear([{"topic": "a/b/c/d/mill-9/death", "json": {}}])
+
+        async def receive():
+            await asyncio.sleep(3600)
+
+        await asyncio.wait_for(shut.app(scope, receive, send), 10)
+        return sent
+
+    sent = asyncio.run(go())
+    assert sent[0]["status"] == 200
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    assert not any(b"mill-9" in message.get("body", b"") for message in sent)
+
+
+def test_who_connects_and_says_nothing_is_cut_off(world):
+    door = Door(most=2, seconds=0.2)
+    with served(world, http=door.protocol()) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as silent:
+            assert silent.recv(1) == b""
+        assert httpx.get(f"{url}/api/v1/status").status_code == 200
