@@ -83,7 +83,8 @@ verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
 	$(VENV)/bin/python tests/watch/verifier_page.py > build/verifier.html
 	@mv build/verifier.html watch/verifier/verifier.html
 
-screenshots: $(DEFAULT) browser broker ## The README's pictures, of a small factory that runs for it
+screenshots: $(DEV) browser broker ## The documents' pictures: terminal and page, of small factories that run for it
+	$(VENV)/bin/python tests/watch/terminal_pictures.py docs/pictures
 	$(VENV)/bin/python tests/watch/pictures.py
 
 format: $(DEV) ## Put every file into its one format

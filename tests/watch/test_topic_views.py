@@ -12,13 +12,14 @@ from telemetry.sparkplug import DataType, Metric, Payload, Value
 from watch.line import visible
 from watch.topics import words
 from watch.topics.copied import copied
+from watch.topics.machines import machine_lines, machine_state
 from watch.topics.node import Kept
 from watch.topics.plot import dots, plot_lines, series
 from watch.topics.rows import Rows
 from watch.topics.shown import hex_lines, json_lines, message_lines, text_lines
 from watch.topics.sieve import Sieve
 from watch.topics.structure import likely, numbers
-from watch.topics.summary import machine_state, summary
+from watch.topics.summary import summary
 from watch.topics.trust import Number, number_of, standing
 from watch.topics.views import about, headline, history_lines, level_lines
 
@@ -256,6 +257,9 @@ def test_a_machine_has_the_state_that_it_said_last(factory):
     node = factory.find("acme/berlin/machining/line-1/mill-1/state").parent
     assert machine_state(node) == "Execute"
     assert machine_state(factory.root) is None
+    listed = text(machine_lines(factory.root))
+    assert listed == "● Execute               2 messages  acme/berlin/machining/line-1/mill-1"
+    assert machine_lines(factory.find("weather")) == []
 
 
 @given(JSON)

@@ -1,11 +1,9 @@
 """The application: panes, keys, and the beat at which they are drawn."""
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.containers import Container, Vertical
 from textual.widgets import Footer, Input
@@ -22,7 +20,6 @@ from watch.terminal.palette import DARK, LIGHT
 from watch.terminal.sheet import SHEET
 from watch.terminal.status import status
 from watch.terminal.topic_pane import TopicPane
-from watch.topics.shown import Role
 from watch.topics.sieve import Sieve
 from watch.topics.trust import Prover, Signatures
 
@@ -36,7 +33,7 @@ class WatchApp(App[None]):
     CSS = SHEET
     TITLE = "factoryledger watch"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (110, "-beside")]  # noqa: RUF012 - Textual's
+    HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (128, "-beside")]  # noqa: RUF012 - Textual's
     BINDINGS = KEYS
 
     def __init__(
@@ -53,7 +50,7 @@ class WatchApp(App[None]):
         self.model = model
         self._signatures = signatures
         self._beat = beat
-        self._seen = -1
+        self._seen, self._due = -1, True
         self._build_from = 0.0
         self._asked = ""
         self._errands = Errands(self, model, prover)
@@ -107,8 +104,9 @@ class WatchApp(App[None]):
     def _list_rows(self, *, found: bool = False) -> None:
         """Build the rows if there are others, and not for more than a share of the time."""
         loop, changed = asyncio.get_running_loop(), self.model.tree.changed
-        if (changed != self._seen or found) and loop.time() >= self._build_from:
-            self._seen = changed
+        self._due = self._due or found or changed != self._seen
+        if self._due and loop.time() >= self._build_from:
+            self._seen, self._due = changed, False
             start = loop.time()
             self._tree.list_rows()
             self._build_from = start + (loop.time() - start) * _PATIENCE
@@ -129,6 +127,11 @@ class WatchApp(App[None]):
     def on_topic_pane_chosen(self) -> None:
         """Show the topic that was gone to."""
         self._draw_detail()
+
+    def on_topic_pane_resized(self) -> None:
+        """Name the columns that there is room for."""
+        self._draw_detail()
+        self._draw_status()
 
     def action_help(self) -> None:
         """Show the keys."""
@@ -163,13 +166,9 @@ class WatchApp(App[None]):
         """Change between dark and light."""
         light = self.theme != "textual-light"
         self.theme = "textual-light" if light else "textual-dark"
-        styles: Mapping[Role, Style] = LIGHT if light else DARK
         for one in self.screen_stack[0].query("*"):
             if isinstance(one, OneLine | LinesPane | TopicPane):
-                one.styles_by_role = styles
-                one.refresh()
-        self._tree.redraw()
-        self._detail.query_one(LinesPane).lay_out()
+                one.colour(LIGHT if light else DARK)
 
     def action_zoom(self) -> None:
         """Show the message alone, or both."""

@@ -8,6 +8,7 @@ from textual.containers import Vertical
 
 from watch.terminal.line import OneLine
 from watch.terminal.lines_pane import LinesPane
+from watch.topics.machines import machine_lines
 from watch.topics.node import Kept, Node
 from watch.topics.plot import plot_lines, series
 from watch.topics.shown import Line, hex_lines, message_lines
@@ -84,8 +85,10 @@ class Detail(Vertical):
         self.query_one("#views", OneLine).show([self._tabs()])
         if node is None or kept is None:
             heading.show([_NONE] if node is None else level_lines(node))
-            self._drawn = (node,)
-            pane.show(())
+            machines = [] if node is None else machine_lines(node)
+            if self._drawn != (node, machines):
+                pane.show(machines, top=self._drawn[:1] != (node,))
+                self._drawn = (node, machines)
             return
         topic = node.topic
         if self._judged is None or self._judged[0] is not kept:
@@ -150,5 +153,5 @@ class Detail(Vertical):
         line: Line = []
         for number, view in enumerate(VIEWS):
             here = number == self.view
-            line.append(("head" if here else "dim", f"{'▸' if here else ' '}{number + 1} {view}  "))
+            line.append(("head" if here else "dim", f"{'▸' if here else ' '}{number + 1} {view} "))
         return line

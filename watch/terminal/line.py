@@ -25,6 +25,11 @@ class OneLine(Widget):
             self.lines = lines
             self.refresh()
 
+    def colour(self, styles: Mapping[Role, Style]) -> None:
+        """Draw in these colours."""
+        self.styles_by_role = styles
+        self.refresh()
+
     def text(self) -> str:
         """Give what is shown."""
         return "\n".join("".join(text for _, text in line) for line in self.lines)

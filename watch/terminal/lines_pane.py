@@ -41,6 +41,11 @@ class LinesPane(ScrollView, can_focus=True):
         if top:
             self.scroll_to(0, 0, animate=False)
 
+    def colour(self, styles: Mapping[Role, Style]) -> None:
+        """Draw in these colours."""
+        self.styles_by_role = styles
+        self.lay_out()
+
     def text(self) -> str:
         """Give what is shown, unwrapped."""
         return "\n".join("".join(text for _, text in line) for line in self._lines)

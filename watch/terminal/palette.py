@@ -36,29 +36,3 @@ CURSOR: Final = Style.parse("bold on #1f4b73")
 CURSOR_LIGHT: Final = Style.parse("bold on #b6d7f5")
 DARK: Final = {role: Style.parse(text) for role, text in _DARK.items()}
 LIGHT: Final = {role: Style.parse(text) for role, text in _LIGHT.items()}
-
-# PackML's states by what they mean to who walks by: runs, waits, is on its way, has stopped.
-_STATES: Final[dict[str, Role]] = {
-    "Execute": "good",
-    "Completed": "good",
-    "Completing": "good",
-    "Idle": "name",
-    "Held": "open",
-    "Holding": "open",
-    "Unholding": "open",
-    "Suspended": "open",
-    "Suspending": "open",
-    "Unsuspending": "open",
-    "Starting": "word",
-    "Resetting": "word",
-    "Clearing": "word",
-    "Stopping": "bad",
-    "Stopped": "bad",
-    "Aborting": "bad",
-    "Aborted": "bad",
-}
-
-
-def state_role(name: str) -> Role:
-    """Give the colour of a machine's state; of one that is not PackML's the plain one."""
-    return _STATES.get(name, "plain")

@@ -8,13 +8,13 @@ from rich.style import Style
 
 from watch.line import visible
 from watch.terminal.columns import Columns, fitted, fitted_end
-from watch.terminal.palette import state_role
 from watch.topics import words
+from watch.topics.machines import machine_state, state_role
 from watch.topics.node import Kept, Node
 from watch.topics.pace import counts, rate, sparkline
 from watch.topics.rows import Row
 from watch.topics.shown import Role
-from watch.topics.summary import machine_state, summary
+from watch.topics.summary import summary
 from watch.topics.tree import TopicTree
 from watch.topics.trust import Signatures, standing
 

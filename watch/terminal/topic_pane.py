@@ -44,6 +44,9 @@ class TopicPane(ScrollView, can_focus=True):
     class Chosen(Message):
         """The cursor stands on another node."""
 
+    class Resized(Message):
+        """The pane has another width."""
+
     def __init__(self, tree: TopicTree, signatures: Signatures | None, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.rows = Rows(tree)
@@ -82,6 +85,11 @@ class TopicPane(ScrollView, can_focus=True):
             if self._strip(place) != before.get(place):
                 self.refresh_line(place)
 
+    def colour(self, styles: Mapping[Role, Style]) -> None:
+        """Draw in these colours."""
+        self.styles_by_role = styles
+        self.redraw()
+
     def redraw(self) -> None:
         """Draw all rows in sight."""
         self._strips.clear()
@@ -119,6 +127,7 @@ class TopicPane(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Share out the columns anew."""
         self.redraw()
+        self.post_message(self.Resized())
 
     def action_move(self, by: int) -> None:
         """Move the cursor by so many rows."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from watch.line import preview, visible
-from watch.topics.node import Kept, Node
+from watch.topics.node import Kept
 from watch.topics.structure import Births, json_of, numbers, sparkplug_of
 
 _NAMED: Final = 6  # readings in a row
@@ -24,20 +24,6 @@ def summary(topic: str, kept: Kept, births: Births) -> str:
         if said:
             return visible(said)
     return preview(payload)
-
-
-def machine_state(node: Node) -> str | None:
-    """Give the state of the machine whose level this is, by its newest `state`; None for none."""
-    child = node.children.get("state")
-    if child is None or child.shown is None:
-        return None
-    value = json_of(child.shown.payload)
-    state = value.get("state") if isinstance(value, dict) else None
-    name = state.get("name") if isinstance(state, dict) else None
-    return visible(name)[:_LONGEST_STATE] if isinstance(name, str) and name else None
-
-
-_LONGEST_STATE: Final = 16
 
 
 def _said(value: Any) -> str:
