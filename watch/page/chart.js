@@ -4,7 +4,7 @@
 import { make, say, set, shape } from "./dom.js";
 import { nextFrame } from "./frame.js";
 import { Gauge } from "./gauge.js";
-import { between, domainOf, ticks, timeTicks } from "./scale.js";
+import { between, domainOf, tickText, ticks, timeTicks } from "./scale.js";
 import { Series } from "./series.js";
 import { tracePath } from "./trace.js";
 import { clockText, unitText, valueText } from "./units.js";
@@ -99,7 +99,7 @@ export class Chart {
     const { values, places } = ticks(domain, 4);
     const { times, step } = timeTicks(from, to, right - LEFT);
     set(this.plot.grid, "d", values.map((value) => `M${LEFT} ${this.y(value).toFixed(1)}H${right}`).join(""));
-    const beside = values.map((value) => [LEFT - 7, this.y(value) + 4, value.toFixed(places), "end"]);
+    const beside = values.map((value) => [LEFT - 7, this.y(value) + 4, tickText(value, places), "end"]);
     const digits = step < 6e7 ? 8 : 5;
     const below = times.map((time) => [Math.min(this.x(time), right - 18), HEIGHT - 5, clockText(time, 0).slice(0, digits), "middle"]);
     relabel(this.plot.labels, [...beside, ...below.filter(([x]) => x > LEFT + 8)]);

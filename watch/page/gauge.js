@@ -1,9 +1,11 @@
 // A metric's newest value, and where it lies in the range that its machine declared.
 
 import { make, say, set, shape } from "./dom.js";
+import { tickText } from "./scale.js";
 import { unitText, valueText } from "./units.js";
 
 const WIDTH = 100;
+const PLACES = 4;
 
 export class Gauge {
   constructor({ unit, low, high }) {
@@ -14,7 +16,7 @@ export class Gauge {
       "svg", { class: "gauge", viewBox: `-4 0 ${WIDTH + 8} 14`, "aria-hidden": "true" },
       shape("rect", { x: 0, y: 5, width: WIDTH, height: 5, rx: 1 }), this.pointer,
     );
-    const ends = this.range ? [make("span", { class: "end" }, valueText(low)), this.bar, make("span", { class: "end" }, valueText(high))] : [];
+    const ends = this.range ? [make("span", { class: "end" }, endText(low)), this.bar, make("span", { class: "end" }, endText(high))] : [];
     this.node = make("span", { class: "now" }, make("span", { class: "number" }, this.value, make("span", { class: "unit" }, unitText(unit))), make("span", { class: "scale", title: this.range ? "the range that the machine declared" : null }, ...ends));
   }
 
@@ -31,4 +33,8 @@ export class Gauge {
     set(this.node, "data-outside", outside);
     set(this.node, "title", outside ? "outside of the range that the machine declared" : "");
   }
+}
+
+function endText(limit) {
+  return Math.abs(limit) < 10000 ? valueText(limit) : tickText(limit, PLACES);
 }

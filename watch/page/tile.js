@@ -16,7 +16,7 @@ export class Tile {
     this.age = make("span", { class: "age" });
     this.value = make("span", { class: "value" });
     this.unit = make("span", { class: "unit" });
-    this.alarms = make("span", { class: "count", hidden: true }, icon("alarm"), make("span"));
+    this.alarms = make("span", { class: "count", role: "img", hidden: true }, icon("alarm"), make("span"));
     this.trend = trend();
     this.link = make(
       "a", { class: "tile", href: `#/machine/${encodeURIComponent(machine.device)}`, tabindex: "-1" },
@@ -62,6 +62,6 @@ export class Tile {
     const count = this.machine.alarms.length;
     this.alarms.hidden = count === 0;
     if (count) say(this.alarms.lastChild, count);
-    set(this.alarms, "title", count === 1 ? "1 alarm" : `${count} alarms`);
+    for (const name of ["title", "aria-label"]) set(this.alarms, name, count === 1 ? "1 alarm" : `${count} alarms`);
   }
 }
