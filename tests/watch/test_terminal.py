@@ -113,7 +113,7 @@ def watching(body, size=(120, 40), signatures=None, prover=None, filled=True):
     async def running():
         model = Model("mqtt://127.0.0.1:1883", ["#"], Clock())
         app = WatchApp(model, signatures=signatures, prover=prover, beat=60)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             seen = Seen(app, pilot)
             if filled:
                 for seq in range(3):
@@ -410,6 +410,15 @@ def test_a_message_is_proved_or_it_is_said_why_not():
         assert [number.seq for number, _ in proofs.asked] == [2, 1]
 
     watching(body, prover=proofs)
+
+
+def test_a_notice_is_no_markup():
+    async def body(seen):
+        seen.app._errands.say("No proof: [red]x[/] [/] \x1b[2J")
+        await seen.pilot.pause(0.3)
+        assert "No proof: [red]x[/] [/] \\x1b[2J" in "\n".join(seen.screen())
+
+    watching(body)
 
 
 def test_without_a_ledger_nothing_is_proved():
