@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
+.PHONY: help demo test test-compose check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
 	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations outage day \
 	lock clean
 
@@ -51,7 +51,7 @@ EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 CONTRACT := $(VENV_CONTRACT)/.contract-$(call key,requirements/contract.lock)
 
 help: ## What there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'make demo ARGS="--duration 20 --data DIR" passes options on to the demo'
 
 demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and verifies it
@@ -143,6 +143,10 @@ bench: $(DEFAULT) peers postgresql browser ## Every figure that the documents na
 
 soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat (SOAK=--full)
 	$(VENV)/bin/python benchmarks/soak.py --seconds 600 $(SOAK)
+
+test-compose: $(DEV) ## The compose stack on a real engine: up, killed, cut, scaled; skipped without an engine
+	@command=$$(.ci/find-compose) || exit 0; COMPOSE="$$command" $(VENV)/bin/python -m pytest \
+		tests/compose -m compose -s --durations 5 $(PYTEST_ARGS)
 
 faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut, flooded and forged for minutes; prints what was lost: 0
 	$(VENV)/bin/python -m pytest tests/survival tests/roof/test_demo.py \

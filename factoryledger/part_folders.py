@@ -48,6 +48,9 @@ def hand_out(
     data = DataDir(folder)
     data.keys.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     data.keys.folder.chmod(0o700)
+    # Where the log and the operator's requests are mounted, also into what is read only.
+    for shared in ("log", "requests"):
+        (folder / shared).mkdir(exist_ok=True)
     if part == "anchor":
         data.keys.write("anchor", place.data.anchor)
     _write(data.policy_file, place.data.policy_file.read_bytes(), 0o644)

@@ -24,6 +24,7 @@ def parts(command, tmp_path):
     made = command(*asked)
     assert made.code == 0, made.err
     for name in PARTS:
+        (tmp_path / name / "requests").rmdir()
         (tmp_path / name / "requests").symlink_to(tmp_path / "operator" / "requests")
     return lambda: command(*asked)
 

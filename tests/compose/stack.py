@@ -1,0 +1,157 @@
+"""The compose stack as a user starts it, under a project name and ports of the test's own."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "factoryledger-test"
+IMAGE = "factoryledger"
+PATIENCE = 90.0  # s: the machine may be busy
+ONE_SHOTS = {"init", "key-operator", "key-customer", "key-regulator"}
+STORE = {
+    "FACTORYLEDGER_DATABASE": "postgresql://reader@postgres/factoryledger",
+    "FACTORYLEDGER_DATABASE_PASSWORD_FILE": "/secrets/reader/password",
+}
+SENT_TWICE = """
+    SELECT count(*) FROM (SELECT device, session, seq FROM messages WHERE status = 'accepted'
+    GROUP BY 1, 2, 3 HAVING count(*) > 1) AS twice
+"""
+
+
+def run(*arguments, check=True, **options):
+    """Run a program; gives what it said, with both outputs in the failure."""
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, **options)
+    assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return done
+
+
+def docker(*arguments, **options):
+    return run("docker", *arguments, **options)
+
+
+def until(there, what, patience=PATIENCE):
+    """Wait until a condition holds; gives what it gave."""
+    end = time.monotonic() + patience
+    while not (found := there()):
+        assert time.monotonic() < end, f"{what}: not within {patience:.0f} s"
+        time.sleep(0.5)
+    return found
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Stack:
+    """One project; everything is asked of the engine, nothing is remembered but ports."""
+
+    def __init__(self):
+        self.web, self.mqtts = free_port(), free_port()
+        self._environment = {
+            **os.environ,
+            "COMPOSE_PROJECT_NAME": PROJECT,
+            "FACTORYLEDGER_WEB_PORT": str(self.web),
+            "FACTORYLEDGER_MQTTS_PORT": str(self.mqtts),
+        }
+        self._compose = shlex.split(os.environ.get("COMPOSE", "docker compose"))
+
+    def compose(self, *arguments, check=True):
+        return run(*self._compose, *arguments, check=check, cwd=ROOT, env=self._environment)
+
+    # -- what is there -----------------------------------------------------------------
+
+    def containers(self, service=None):
+        """Running containers' names, of one service or of all that go on running."""
+        of = [f"label=com.docker.compose.project={PROJECT}"]
+        if service is not None:
+            of.append(f"label=com.docker.compose.service={service}")
+        filters = [word for one in of for word in ("--filter", one)]
+        return sorted(docker("ps", *filters, "--format", "{{.Names}}").stdout.split())
+
+    def left(self):
+        """Everything of this project that the engine knows of."""
+        of = ("--filter", f"label=com.docker.compose.project={PROJECT}", "--format")
+        return {
+            "containers": docker("ps", "-a", *of, "{{.Names}}").stdout.split(),
+            "volumes": docker("volume", "ls", *of, "{{.Name}}").stdout.split(),
+            "networks": docker("network", "ls", *of, "{{.Name}}").stdout.split(),
+        }
+
+    @staticmethod
+    def inspect(container):
+        return json.loads(docker("inspect", container).stdout)[0]
+
+    def healthy(self, container):
+        state = self.inspect(container)["State"]
+        return state["Running"] and state.get("Health", {}).get("Status") == "healthy"
+
+    def all_healthy(self):
+        until(lambda: all(map(self.healthy, self.containers())), "all are healthy", 150)
+
+    def inside(self, container, *command, check=True):
+        return docker("exec", container, *command, check=check)
+
+    # -- what came through -------------------------------------------------------------
+
+    def sql(self, text):
+        (database,) = self.containers("postgres")
+        ask = ("psql", "-U", "postgres", "-d", "factoryledger", "-At", "-c", text)
+        return self.inside(database, *ask, check=False).stdout.strip()
+
+    def accepted(self):
+        return int(self.sql("SELECT count(*) FROM messages WHERE status = 'accepted'") or 0)
+
+    def flows(self, more=60):
+        """Wait until so many more messages are stored."""
+        before = until(self.accepted, "something is stored")
+        until(lambda: self.accepted() >= before + more, f"{more} more messages are stored")
+
+    def outside(self, *command, mounts=(), network="store", entrypoint=None, check=True, input=None):
+        """Run a command of the image in a container that is none of the stack's."""
+        volumes = [
+            f"{PROJECT}_public:/data:ro",
+            f"{PROJECT}_log:/data/log:ro",
+            f"{PROJECT}_requests:/data/requests:ro",
+            f"{PROJECT}_store-reader:/secrets/reader:ro",
+            *mounts,
+        ]
+        return docker(
+            "run", "--rm", "-i", "--read-only", "--cap-drop", "ALL", "--tmpfs", "/tmp",
+            "--network", f"{PROJECT}_{network}",
+            *(word for volume in volumes for word in ("--volume", volume)),
+            *(word for name, value in STORE.items() for word in ("--env", f"{name}={value}")),
+            *(("--entrypoint", entrypoint) if entrypoint else ()),
+            IMAGE, *command, check=check, input=input,
+        )  # fmt: skip
+
+    def audit(self):
+        done = self.outside("audit", "--json", check=False)
+        assert done.returncode in {0, 1}, done.stderr
+        return json.loads(done.stdout)
+
+    def stats(self):
+        return json.loads(self.outside("stats", "--json").stdout)
+
+    # -- what befalls it ---------------------------------------------------------------
+
+    def kill(self, container):
+        """SIGKILL from the host, so that the engine sees a crash; else by the engine."""
+        state = self.inspect(container)["State"]
+        pid, identity = state["Pid"], self.inspect(container)["Id"]
+        try:
+            ours = identity in Path(f"/proc/{pid}/cgroup").read_text()
+            if ours:
+                os.kill(pid, signal.SIGKILL)
+        except OSError:
+            ours = False
+        if not ours:
+            # The engine is elsewhere, or we are not root: then it takes this for a stop.
+            docker("kill", container)
+            docker("start", container)
