@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test test-compose check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
+.PHONY: help demo test test-compose sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
 	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations outage day \
 	lock clean
 
@@ -20,6 +20,7 @@ VENV_WITNESS ?= .venv-witness
 VENV_BROWSER ?= .venv-browser
 VENV_EXAMPLES ?= .venv-examples
 VENV_CONTRACT ?= .venv-contract
+VENV_SUPPLY ?= .venv-supply
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
 # filled by the pip of the Python that made it.
@@ -48,6 +49,7 @@ PYTHON_WITNESS ?= $(shell for name in $(PYTHON) python3.13 python3.12 \
 WITNESS := $(VENV_WITNESS)/.witness-$(call key,requirements/witness.lock)
 BROWSER := $(VENV_BROWSER)/.browser-$(call key,requirements/browser.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
+SUPPLY := $(VENV_SUPPLY)/.supply-$(call key,requirements/supply.lock)
 CONTRACT := $(VENV_CONTRACT)/.contract-$(call key,requirements/contract.lock)
 
 help: ## What there is to make
@@ -148,6 +150,14 @@ test-compose: $(DEV) ## The compose stack on a real engine: up, killed, cut, sca
 	@command=$$(.ci/find-compose) || exit 0; COMPOSE="$$command" $(VENV)/bin/python -m pytest \
 		tests/compose -m compose -s --durations 5 $(PYTEST_ARGS)
 
+sbom: $(SUPPLY) ## build/sbom.json: what the image is made of, as CycloneDX
+	@mkdir -p build
+	$(VENV_SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+		--output-file build/sbom.json requirements/image.lock 2>/dev/null
+
+advisories: $(SUPPLY) ## What is known against the pinned packages, where a registry answers
+	@.ci/audit-dependencies $(VENV_SUPPLY)/bin/pip-audit requirements/default.lock requirements/image.lock
+
 faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut, flooded and forged for minutes; prints what was lost: 0
 	$(VENV)/bin/python -m pytest tests/survival tests/roof/test_demo.py \
 		tests/anchor_verify/test_audit_attacks.py \
@@ -184,13 +194,14 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) --upgrade requirements/browser.in --output-file requirements/browser.lock
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 	$(COMPILE) --upgrade requirements/contract.in --output-file requirements/contract.lock
+	$(COMPILE) --upgrade requirements/supply.in --output-file requirements/supply.lock
 	$(COMPILE) --upgrade requirements/npm.in --output-file requirements/npm.lock
 	$(COMPILE) --upgrade --extra evm --extra tsa --constraint requirements/dev.lock pyproject.toml \
 		--output-file requirements/image.lock
 
 clean: ## Remove what make made; data folders stay
 	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_BROWSER) $(VENV_EXAMPLES) \
-		$(VENV_CONTRACT) build dist \
+		$(VENV_CONTRACT) $(VENV_SUPPLY) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -241,6 +252,13 @@ $(EXAMPLES):
 	$(call environment_made,$(VENV_EXAMPLES))
 	@$(call INSTALL_FEW,$(VENV_EXAMPLES)) --require-hashes -r requirements/examples.lock
 	@rm -f $(VENV_EXAMPLES)/.examples-* && touch $@
+
+$(SUPPLY):
+	$(python_needed)
+	@echo "Making $(VENV_SUPPLY)" >&2
+	$(call environment_made,$(VENV_SUPPLY))
+	@$(call INSTALL_FEW,$(VENV_SUPPLY)) --require-hashes -r requirements/supply.lock
+	@rm -f $(VENV_SUPPLY)/.supply-* && touch $@
 
 $(CONTRACT):
 	$(python_needed)

@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 PROJECT = "factoryledger-test"
 IMAGE = "factoryledger"
 PATIENCE = 90.0  # s: the machine may be busy
-ONE_SHOTS = {"init", "key-operator", "key-customer", "key-regulator"}
 STORE = {
     "FACTORYLEDGER_DATABASE": "postgresql://reader@postgres/factoryledger",
     "FACTORYLEDGER_DATABASE_PASSWORD_FILE": "/secrets/reader/password",
@@ -113,7 +112,7 @@ class Stack:
         before = until(self.accepted, "something is stored")
         until(lambda: self.accepted() >= before + more, f"{more} more messages are stored")
 
-    def outside(self, *command, mounts=(), network="store", entrypoint=None, check=True, input=None):
+    def outside(self, *command, mounts=(), network="store", entrypoint=None, check=True, said=None):
         """Run a command of the image in a container that is none of the stack's."""
         volumes = [
             f"{PROJECT}_public:/data:ro",
@@ -128,7 +127,7 @@ class Stack:
             *(word for volume in volumes for word in ("--volume", volume)),
             *(word for name, value in STORE.items() for word in ("--env", f"{name}={value}")),
             *(("--entrypoint", entrypoint) if entrypoint else ()),
-            IMAGE, *command, check=check, input=input,
+            IMAGE, *command, check=check, input=said,
         )  # fmt: skip
 
     def audit(self):
