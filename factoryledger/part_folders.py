@@ -14,6 +14,7 @@ from factoryledger.enrolment import Enrolments
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
+from factoryledger.secret_prefix import secret_prefix
 from factoryledger.spare_keys import fill_spares
 from simulator.edge import edges_of
 from simulator.machine import Machine
@@ -58,6 +59,9 @@ def hand_out(
         fill_spares(data, collectors, place.data)
     if part == "simulator":
         _enrol(place, data, plant)
+    if _ROLES[part]:
+        # On a broker that is everybody's, all of them meet under one prefix.
+        _write(folder / "prefix", f"{secret_prefix(place.data.path)}\n".encode(), 0o600)
     for role in _ROLES[part]:
         for file in sorted((place.data.path / "broker" / role).glob("*")):
             there = folder / "broker" / role / file.name

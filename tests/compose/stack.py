@@ -38,9 +38,19 @@ def until(there, what, patience=PATIENCE):
     """Wait until a condition holds; gives what it gave."""
     end = time.monotonic() + patience
     while not (found := there()):
-        assert time.monotonic() < end, f"{what}: not within {patience:.0f} s"
+        assert time.monotonic() < end, f"{what}: not within {patience:.0f} s\n{lately()}"
         time.sleep(0.5)
     return found
+
+
+def lately():
+    """What each container said last, for who reads why a test failed."""
+    of = f"label=com.docker.compose.project={PROJECT}"
+    told = ""
+    for name in docker("ps", "-a", "--filter", of, "--format", "{{.Names}}").stdout.split():
+        tail = docker("logs", "--tail", "8", name, check=False)
+        told += f"-- {name}\n{tail.stdout}{tail.stderr}\n"
+    return told
 
 
 def free_port():
@@ -137,6 +147,10 @@ class Stack:
 
     def stats(self):
         return json.loads(self.outside("stats", "--json").stdout)
+
+    def all_anchored(self):
+        found = self.audit()
+        return found["anchored_messages"] == found["messages"]
 
     # -- what befalls it ---------------------------------------------------------------
 

@@ -189,12 +189,17 @@ def test_alerts_say_only_labels_that_are_left():
 def test_each_command_with_metrics_is_a_job():
     own, compose = (yaml(FILES / f"{name}.yml") for name in ("prometheus", "prometheus-compose"))
     assert [job["job_name"] for job in own["scrape_configs"]] == list(JOBS)
-    places = [
-        [job.pop("static_configs")[0]["targets"] for job in one["scrape_configs"]]
-        for one in (own, compose)
-    ]
+    places = [job.pop("static_configs")[0]["targets"] for job in own["scrape_configs"]]
+    assert all(address.startswith("127.0.0.1:") for (address,) in places)
+    services = yaml(ROOT / "docker-compose.yml")["services"]
+    for job in compose["scrape_configs"]:
+        names = [name for one in job.pop("dns_sd_configs", ()) for name in one["names"]]
+        for one in job.pop("static_configs", ()):
+            names.extend(address.removesuffix(":9460") for address in one["targets"])
+        # Each is a service on the network that Prometheus is on, too.
+        assert names
+        assert all("watching" in services[name]["networks"] for name in names)
     assert own == compose
-    assert all(address.startswith("127.0.0.1:") for (address,) in places[0])
     interval = promql_parser.parse_duration(own["global"]["scrape_interval"])
     assert interval == timedelta(seconds=15)
     source = yaml(FILES / "grafana" / "datasources" / "prometheus.yml")["datasources"][0]

@@ -50,6 +50,12 @@ def test_each_part_has_its_own_keys_and_the_operators_has_none_of_them(parts, tm
     }
 
 
+def test_all_who_meet_at_a_public_broker_have_one_prefix(parts, tmp_path):
+    given = {path.read_text() for path in tmp_path.glob("*/prefix")}
+    assert len(given) == 1
+    assert not (tmp_path / "public" / "prefix").exists()
+
+
 def test_a_second_init_changes_nothing_that_is_there(parts, tmp_path):
     def state():
         files = (path for name in PARTS for path in (tmp_path / name).rglob("*") if path.is_file())
