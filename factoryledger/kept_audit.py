@@ -1,6 +1,7 @@
 """The file that keeps what an audit leaves for the next; written whole, and without findings only.
 
-One that cannot be read is never an error: everything is read then, and a note says why.
+A damaged one is never an error: everything is read then, and a note says why. A file that holds
+something else is: it is somebody's, and is not written over.
 """
 
 import time
@@ -12,6 +13,8 @@ from anchor.audit.whole import AuditMemory, Since
 from anchor.errors import Malformed
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
+
+_BEGINNING = b'{"version":"factoryledger audit memory'
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class KeptAudit:
         """What there is to go on from, and a note where that is nothing though it was wanted."""
         now = int(self.clock())
         try:
+            self._refuse_another_file()
             memory = AuditMemory.from_bytes(self.path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             note = f"{self.path} is not there yet: all was read"
@@ -35,6 +39,13 @@ class KeptAudit:
         except Malformed as error:
             return Since(now, None, self.only_new), [f"{self.path}: {error}; all was read"]
         return Since(now, memory, self.only_new), []
+
+    def _refuse_another_file(self) -> None:
+        with self.path.open("rb") as file:
+            beginning = file.read(len(_BEGINNING))
+        if not _BEGINNING.startswith(beginning):
+            said = f"--state: {self.path} is no memory of an audit, and is left as it is"
+            raise WrongUsage(f"{said}; name another file, or take this one away")
 
     def save(self, memory: AuditMemory) -> Sequence[str]:
         """Keep it for the next audit; a note where that cannot be: the outcome counts more."""

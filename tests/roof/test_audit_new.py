@@ -66,6 +66,20 @@ def test_an_old_row_is_left_out_by_new_and_found_by_every_other_audit(command, l
     assert (ledger.path / "audit.json").read_bytes() == kept[:-9]
 
 
+def test_a_state_that_is_another_file_is_an_error_and_stays_as_it_is(command, ledger, tmp_path):
+    policy = (ledger.path / "policy").read_bytes()
+    other = tmp_path / "someone's file"
+    other.write_bytes(policy)
+    for more in ([], ["--new"]):
+        refused = command("audit", "--data", ledger.path, "--state", other, *more)
+        assert refused.code == 2
+        assert f"{other} is no memory of an audit, and is left as it is" in refused.err
+        assert other.read_bytes() == policy
+    other.write_bytes(b"")
+    assert command("audit", "--data", ledger.path, "--state", other).code == 0
+    assert other.read_bytes()
+
+
 def test_a_plain_audit_keeps_nothing(command, ledger):
     assert command("audit", "--data", ledger.path).code == 0
     assert command("audit", "--data", ledger.path, "--full").code == 0
