@@ -4,6 +4,7 @@
 else; the fast one takes nothing that the slow one refuses. Pure.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -124,6 +125,8 @@ _FAST: Final = msgspec.json.Decoder(_Fast)
 # All characters of numbers become 0: a run of them longer than any number shows.
 _NUMERIC: Final = bytes(48 if chr(b) in "0123456789+-.eE" else 32 for b in range(256))
 _LONG_NUMBER: Final = b"0" * (strict_json.MAX_NUMBER_LENGTH + 1)
+# Written so, an integer loses its sign in msgspec; the slow way keeps it, as readers elsewhere do.
+_MINUS_ZERO: Final = re.compile(rb"-0[\s,}]")
 # Strings of a message without prev, anchor and readings: nine names, and the values of
 # device, session, time, key and sig.
 _STRINGS: Final = 14
@@ -132,7 +135,7 @@ _SCAN_STRINGS: Final = 3
 
 
 def _parse_fast(payload: bytes, body: bytes, signature: bytes) -> Message | None:
-    """Parse telemetry that has no backslash, no extra member and no long number.
+    """Parse telemetry that has no backslash, no extra member, no long number and no `-0`.
 
     None where it cannot tell. msgspec checks the syntax, but keeps the last of two members
     of one name. Without a backslash every quote delimits a string, so the quotes are twice
@@ -145,6 +148,8 @@ def _parse_fast(payload: bytes, body: bytes, signature: bytes) -> Message | None
             payload.decode()
         fast = _FAST.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if _MINUS_ZERO.search(payload):
         return None
     time = time_us(fast.time)
     scans = _fast_scans(fast, time)

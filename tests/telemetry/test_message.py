@@ -510,6 +510,18 @@ def test_bytes_that_json_forbids_never_pass_the_fast_way(byte):
     assert outcome(data) == slow(data)
 
 
+@pytest.mark.parametrize("end", [",", "}", " }", "\n,", "\t}", "\r}"])
+@pytest.mark.parametrize("before", ["", " "])
+def test_minus_zero_keeps_its_sign_however_it_is_written(before, end):
+    """An integer has no -0 in msgspec; both ways must say what the payload says."""
+    rest = '"torque":1' if "," in end else ""
+    text = '"readings":{"speed":1200,"torque":-0.0005}'
+    data = text_of(text, f'"readings":{{"speed":{before}-0{end}{rest}' + "}" * ("," in end))
+    (scan,) = outcome(data).scans
+    assert str(scan.readings["speed"]) == "-0.0"
+    assert outcome(data) == slow(data)
+
+
 def test_what_the_fast_way_relies_on_in_msgspec():
     assert msgspec.json.decode(b'{"a":1,"a":2}', type=dict[str, int]) == {"a": 2}
     with pytest.raises(msgspec.ValidationError):
