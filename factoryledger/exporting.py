@@ -10,7 +10,7 @@ from pathlib import Path
 
 from factoryledger.errors import NotThere
 from factoryledger.installation import Installation
-from recorder.convert import packed
+from recorder.convert import packed, part_of
 from telemetry.errors import NotCanonical
 from telemetry.properties import Properties
 from telemetry.recording import Header, Line, Writer
@@ -53,9 +53,10 @@ class Exported:
 def export_recording(place: Installation, choice: Choice, out: Path) -> Exported:
     """Write the messages of all collectors in the order of receipt; the file whole or not at all.
 
-    A recording packed where its name ends in `.zst`. NotThere names a row that is no message.
+    A recording packed where its name ends in `.zst`. NotThere names a row that is no message;
+    FileExistsError where `out` is no plain file.
     """
-    part = out.with_name(f"{out.name}.part")
+    part = part_of(out)
     written = erased = 0
     writer: Writer | None = None
     try:

@@ -4,6 +4,7 @@ What the other format has no place for is an error that names the line, unless i
 out; then it is counted. The file written is whole or it is not there.
 """
 
+import errno
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -63,7 +64,7 @@ def convert(  # noqa: PLR0913 - by keyword, most with a default
     left out, and the end mark is that of what is written. `lossy` leaves out of a message
     what `to` has no place for. OSError; NotInstalled for a packed file without the library.
     """
-    part = out.with_name(f"{out.name}.part")
+    part = part_of(out)
     try:
         with file.open("rb") as opened, part.open("wb") as target, packed(target, out) as sink:
             reading = read(opened, str(file), form=form, keep_going=keep_going)
@@ -73,6 +74,17 @@ def convert(  # noqa: PLR0913 - by keyword, most with a default
     finally:
         part.unlink(missing_ok=True)
     return result
+
+
+def part_of(out: Path) -> Path:
+    """Give the file to write, beside `out`, that takes its place once it is whole.
+
+    FileExistsError for a device, a pipe or a folder, which it would remove.
+    """
+    if out.exists() and not out.is_file():
+        reason = "not a plain file, and a whole one would take its place: give another name"
+        raise FileExistsError(errno.EEXIST, reason, str(out))
+    return out.with_name(f"{out.name}.part")
 
 
 def packed(file: BinaryIO, name: Path) -> AbstractContextManager[Sink]:

@@ -1,6 +1,8 @@
 """A recording in another format says the same, or which line cannot be said in it."""
 
 import json
+import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -90,6 +92,15 @@ def test_properties_are_left_out_only_when_that_is_asked_for(tmp_path):
         convert(file=source, out=tmp_path / "out", to="session")
     assert convert(file=source, out=tmp_path / "out", to="session", lossy=True).reduced == 1
     assert json.loads((tmp_path / "out").read_text())["payload"] == "x"
+
+
+def test_a_device_a_pipe_or_a_folder_is_not_replaced_by_a_file(tmp_path):
+    source = written(tmp_path / "source", [RICH])
+    os.mkfifo(tmp_path / "out")
+    with pytest.raises(FileExistsError, match="not a plain file"):
+        convert(file=source, out=tmp_path / "out")
+    assert stat.S_ISFIFO((tmp_path / "out").stat().st_mode)
+    assert {one.name for one in tmp_path.iterdir()} == {"source", "out"}
 
 
 def test_a_recording_cut_short_is_refused_unless_one_goes_on(tmp_path):
