@@ -6,8 +6,10 @@ a stranger's broker has no ledger, and is told so.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
+from anchor.errors import AnchorError
 from anchor.key_entry import OperatorAuthority
 from anchor.note import VerifierKey
 from factoryledger import proving
@@ -24,6 +26,7 @@ from telemetry.signature import body_hash, split
 from watch.topics.trust import Number, Refusal
 
 _EVERY: Final = 2.0  # seconds between two looks for new key entries
+_LOG_EVERY: Final = 60.0  # the same, where the whole log has to be read for them
 
 
 class LedgerKeys:
@@ -39,8 +42,10 @@ class LedgerKeys:
         self._clock = clock
         self._looked = clock()
         self._apply(entry for _, entry in self._new())
-        if not self._keyring.applied:
-            self._apply(_logged(place))
+        self._place = None if self._keyring.applied else place
+        self._read = self._looked
+        if self._place is not None:
+            self._apply(_logged(self._place))
 
     @property
     def known(self) -> int:
@@ -52,7 +57,19 @@ class LedgerKeys:
         if self._clock() - self._looked > _EVERY:
             self._looked = self._clock()
             self._apply(entry for _, entry in self._new())
-        return judge(topic, payload, self._keyring, properties).status
+        status = judge(topic, payload, self._keyring, properties).status
+        if status == "unknown-device" and self._read_log():
+            return judge(topic, payload, self._keyring, properties).status
+        return status
+
+    def _read_log(self) -> bool:
+        """Read the log's entries again, where only they tell and it is time; whether it did."""
+        if self._place is None or self._clock() - self._read < _LOG_EVERY:
+            return False
+        self._read = self._clock()
+        with suppress(AnchorError, OSError):  # what was read before still counts
+            self._apply(_logged(self._place))
+        return True
 
     def _new(self) -> Iterator[tuple[str, bytes]]:
         try:

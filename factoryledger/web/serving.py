@@ -12,6 +12,7 @@ from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.metrics import watched
 from factoryledger.running import say
+from factoryledger.watching import keys_at_hand
 from factoryledger.web.answering import Answers
 from factoryledger.web.files import LogFolder
 from factoryledger.web.gate import PasswordGate
@@ -56,7 +57,8 @@ async def run_web(
             "file and name it by FACTORYLEDGER_WEB_PASSWORD_FILE"
         )
     listener = listening(host, port)
-    hub = Hub(Floor(), clock=now)
+    keys = keys_at_hand(looked)
+    hub = Hub(Floor(judge=None if keys is None else keys.status), clock=now)
     prefix = looked.prefix
     ear = Ear(
         hub.floor,

@@ -232,6 +232,21 @@ def test_without_its_requests_the_keys_are_the_logs(ledger):
         assert keys.status(topic, kept.payload, None) == "accepted"
 
 
+def test_a_machine_that_the_log_names_later_is_known_then(ledger, command, tmp_path):
+    log, later = ledger.path / "log", tmp_path / "later"
+    log.rename(later)
+    for path in (ledger.path / "requests").iterdir():
+        path.unlink()
+    moment = [0.0]
+    with installation(data=ledger.path) as place:
+        keys = keys_at_hand(place, lambda: moment[0])
+        topic, kept = messages(ledger)[0]
+        assert keys.status(topic, kept.payload, None) == "unknown-device"
+        later.rename(log)
+        moment[0] = 61.0
+        assert keys.status(topic, kept.payload, None) == "accepted"
+
+
 def test_a_key_that_is_revoked_meanwhile_counts_no_more(ledger, command):
     moments = iter([0.0, 0.1, 9.0, 9.0])
     with installation(data=ledger.path) as place:

@@ -10,6 +10,7 @@ Kind = Literal[
     "out-of-range",
     "gap",
     "unsigned",
+    "forged",
     "faulty",
     "elsewhere",
     "event",

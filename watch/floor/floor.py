@@ -16,6 +16,7 @@ from watch.floor.alarms import Alarm
 from watch.floor.heard import Heard, hear
 from watch.floor.machine import Machine, Scan
 from watch.floor.sparkplug import KINDS, NAMESPACE, Births, hear_device, place_of
+from watch.floor.standing import Checking, Judge
 
 MOST_MACHINES: Final = 5000
 _ALL_SCANS: Final = 200_000
@@ -30,9 +31,13 @@ DIES: Final = Heard("unsigned")
 
 
 class Floor:
-    """All machines. `on_alarms` and `on_scans` are told what came, while somebody looks."""
+    """All machines. `on_alarms` and `on_scans` are told what came, while somebody looks.
 
-    def __init__(self, most: int = MOST_MACHINES) -> None:
+    With a `judge` a machine that signs is taken at its own words alone.
+    """
+
+    def __init__(self, most: int = MOST_MACHINES, judge: Judge | None = None) -> None:
+        self.checking = Checking(judge)
         self.machines: OrderedDict[str, Machine] = OrderedDict()
         self.version = 0
         self.messages = 0
@@ -62,26 +67,37 @@ class Floor:
                 return
             yield machine
 
-    def hear(
-        self, topic: str, payload: bytes, now: int, *, retained: bool = False, header: bytes = b""
+    def hear(  # noqa: PLR0913 - a message, and when it came
+        self,
+        topic: str,
+        payload: bytes,
+        now: int,
+        *,
+        retained: bool = False,
+        header: bytes = b"",
+        properties: str | None = None,
     ) -> None:
         """Take a message of any topic; one that is no machine's says nothing here.
 
-        `header` is what travels beside a payload that is not JSON (`telemetry.header`).
+        `header` is what travels beside a payload that is not JSON (`telemetry.header`), among
+        the `properties`, whose canonical text this is.
         """
         self.messages += 1
         if len(topic) > _LONGEST_TOPIC or not payload:
             return
         if NAMESPACE in topic:
-            self._hear_sparkplug(topic, payload, header, now)
+            self._hear_sparkplug(topic, payload, header, properties, now)
             return
         where = MachineTopic.parse(topic)
         if where is None or where.kind == "receipt":
             return
         root = topic[: -len(where.kind)]
-        self._take(where, root, hear(payload), now, retained=retained)
+        said = self.checking.checked(hear(payload), topic, payload, properties, now)
+        self._take(where, root, said, now, retained=retained)
 
-    def _hear_sparkplug(self, topic: str, payload: bytes, header: bytes, now: int) -> None:
+    def _hear_sparkplug(
+        self, topic: str, payload: bytes, header: bytes, properties: str | None, now: int
+    ) -> None:
         place = SparkplugTopic.parse(topic)
         if place is None or place.type not in KINDS:
             return
@@ -98,6 +114,7 @@ class Floor:
         if place.type == "DBIRTH":
             self._births.born(root, payload)
         said = hear_device(place, payload, header, self._births.of(root))
+        said = self.checking.checked(said, topic, payload, properties, now)
         self._take(place_of(place), root, said, now)
         if place.device in self.machines:
             self._nodes.setdefault(node, set()).add(place.device)

@@ -4,7 +4,7 @@ The collector's strict parse decides what counts; here a member that is missing 
 type only shows nothing. One pass of msgspec over the payload, and nothing kept of it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -14,6 +14,18 @@ from telemetry.errors import NotCanonical
 from telemetry.signature import split
 
 Shape = Literal["signed", "unsigned"]
+Standing = Literal[
+    "verified",
+    "signed",
+    "unsigned",
+    "bad-signature",
+    "unknown-device",
+    "revoked",
+    "malformed",
+    "unchecked",
+]
+"""How a message's signature stands: `signed` and `unsigned` are its shape, where nobody can tell
+more; `verified` is by an enrolled key; the others are the statuses of docs/formats.md."""
 
 MAX_PAYLOAD: Final = 1 << 18
 """Longer payloads are counted, and not read."""
@@ -90,7 +102,8 @@ class Heard:
     state: tuple[str, int | None] | None = None
     metrics: dict[str, Range] | None = None
     event: str | None = None
-    faulty: bool = field(default=False)
+    faulty: bool = False
+    standing: Standing = "unsigned"
 
 
 def hear(payload: bytes) -> Heard:

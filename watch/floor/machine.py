@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from telemetry.topic import MachineTopic
-from watch.floor.alarms import Alarm, Board
+from watch.floor.alarms import Alarm, Board, Kind
 from watch.floor.gaps import Missing
-from watch.floor.heard import Heard, Range, Shape
+from watch.floor.heard import Heard, Range, Standing
+from watch.floor.standing import counts, why_not
 
 OFFLINE: Final = "Offline"
+_SIGNED: Final = frozenset({"verified", "signed"})
 _ABORTED: Final = frozenset({"Aborting", "Aborted"})
 _US: Final = 1_000_000
 _NEVER_SILENT: Final = 10 * _US
 _SILENT_AFTER: Final = 5
 """Pauses of the usual length."""
+_FALSE_FOR: Final = 10 * _US
+"""So long after the last one, messages that are not its own are no alarm any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Machine:
     time: int | None = None
     session: str = ""
     seq: int | None = None
-    signature: Shape | None = None
+    signature: Standing | None = None
     key: str | None = None
     heard: int | None = None
     read: int = 0
@@ -59,6 +63,8 @@ class Machine:
     _missing: Missing = field(default_factory=Missing)
     _pause: int = 0
     _signs: bool = False
+    _false: int = 0
+    _at: int | None = None
     _names: tuple[str, ...] = ()
     _outside: frozenset[str] = frozenset()
     board: Board = field(init=False)
@@ -93,23 +99,22 @@ class Machine:
         self, kind: str, heard: Heard, now: int, *, retained: bool, ring: int
     ) -> tuple[list[Alarm], Sequence[Scan]]:
         """Take a message; gives the alarms that began or ended, and the scans that came."""
-        changed = self._alive(now) if not retained else []
         if kind == "death":
-            # A device's own word at its end takes a number; a will is nobody's.
-            if heard.shape == "signed" and heard.seq is not None:
-                changed += self._numbered(heard.session, heard.seq, now)
-            return [*changed, *self._dies(now)], ()
+            return self._ends(heard, now, retained=retained), ()
+        if not counts(heard.standing, signs=self._signs):
+            return self._disbelieved(kind, heard, now), ()
+        changed = self._alive(now) if not retained else []
         if not retained:
             changed += self.board.end("offline", now)
+        self.signature = heard.standing
+        self._signs = self._signs or heard.standing in _SIGNED
         if heard.faulty:
-            self.signature = heard.shape
             what = f"a {kind} message that is not what a machine says"
             return [*changed, *self.board.begin("faulty", what, now)], ()
-        changed += self.board.end("faulty", now)
-        changed += self._shaped(kind, heard, now)
+        changed += self._believed(now)
         if heard.seq is not None and not retained:
             changed += self._numbered(heard.session, heard.seq, now)
-        newest = self._newest(heard)
+        newest = self._newest(heard, now)
         if heard.metrics is not None and newest:
             self.metrics = heard.metrics
         if heard.state is not None and newest:
@@ -143,26 +148,49 @@ class Machine:
         self.heard = now
         return self.board.end("silent", now)
 
+    def _ends(self, heard: Heard, now: int, *, retained: bool) -> list[Alarm]:
+        """Take a death: a device's own word at its end takes a number; a will is nobody's."""
+        changed = self._alive(now) if not retained else []
+        if counts(heard.standing, signs=True) and heard.seq is not None:
+            changed += self._numbered(heard.session, heard.seq, now)
+        return [*changed, *self._dies(now)]
+
     def _dies(self, now: int) -> list[Alarm]:
         self.state, self.state_number, self.since = OFFLINE, None, now
         return self.board.begin("offline", "its connection ended", now)
 
-    def _newest(self, heard: Heard) -> bool:
-        """Whether the message is newer than what is known; then it is what is known."""
-        if heard.time is None or (self.time is not None and heard.time < self.time):
+    def _newest(self, heard: Heard, now: int) -> bool:
+        """Whether the message is newer than what is known; then it is what is known.
+
+        A clock that is ahead counts as ours: else its last word would stay for ever.
+        """
+        if heard.time is None:
             return False
+        at = min(heard.time, now)
+        if self._at is not None and at < self._at:
+            return False
+        self._at = at
         self.time, self.session, self.seq = heard.time, heard.session, heard.seq
         self.key = heard.key
         return True
 
-    def _shaped(self, kind: str, heard: Heard, now: int) -> list[Alarm]:
-        self.signature = heard.shape
-        if heard.shape == "signed":
-            self._signs = True
-            return self.board.end("unsigned", now)
-        if not self._signs:
+    def _disbelieved(self, kind: str, heard: Heard, now: int) -> list[Alarm]:
+        """Say of a message that it is not the machine's own; nothing of it is shown."""
+        if heard.standing == "unchecked":
+            self.unheard()
             return []
-        return self.board.begin("unsigned", f"a {kind} message without a signature", now)
+        self._false = now
+        if heard.faulty:
+            what = f"a {kind} message that is not what a machine says"
+            return self.board.begin("faulty", what, now)
+        alarm: Kind = "unsigned" if heard.standing == "unsigned" else "forged"
+        return self.board.begin(alarm, why_not(kind, heard.standing), now)
+
+    def _believed(self, now: int) -> list[Alarm]:
+        if now - self._false < _FALSE_FOR:
+            return []
+        kinds: tuple[Kind, ...] = ("faulty", "unsigned", "forged")
+        return [alarm for kind in kinds for alarm in self.board.end(kind, now)]
 
     def _numbered(self, session: str, seq: int, now: int) -> list[Alarm]:
         self._missing.hear(session, seq)

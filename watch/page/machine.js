@@ -13,7 +13,11 @@ const WINDOWS = [[1, "1 min"], [5, "5 min"], [15, "15 min"]];
 const MINUTE_US = 6e7;
 const KEPT_US = 20 * MINUTE_US;
 // Whether it holds, the collector says when it stores the message.
-const SIGNATURES = { signed: "there; the collector checks it", unsigned: "none" };
+const SIGNATURES = {
+  verified: "verified: by an enrolled key", signed: "there; the collector checks it", unsigned: "none",
+  "unknown-device": "by a key that nobody enrolled", "bad-signature": "does not hold", revoked: "by a key that was revoked or replaced",
+  malformed: "not well-formed", unchecked: "not checked: too many messages",
+};
 const EARLY_MOST = 100;
 const CHARTS_MOST = 64;
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from watch.floor.heard import Standing
 from watch.web.stored import Count, Gap, Time
 
 
@@ -63,8 +64,9 @@ class Lead(Struct, frozen=True):
 class Machine(Struct, frozen=True, kw_only=True):
     """A machine as its live messages tell it; `age` in seconds, null where none came yet.
 
-    `signature` is the last message's shape: nothing is verified here. `lead` is left out where
-    no reading came since the last time it was said.
+    `signature` is how the last message's stands: `signed` is its shape, where no keys are at
+    hand to verify it by. `lead` is left out where no reading came since the last time it was
+    said.
     """
 
     device: str
@@ -79,7 +81,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     time: Time | None
     session: str
     seq: int | None
-    signature: Literal["signed", "unsigned"] | None
+    signature: Standing | None
     alarms: list[Alarm]
     age: float | None
     lead: Lead | UnsetType | None = UNSET

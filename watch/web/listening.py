@@ -89,8 +89,17 @@ class Ear:
         now = self.clock()
         hear = self.floor.hear
         for one in arrivals:
-            header = _header(one) if one.properties.user_properties else b""
-            hear(one.topic, one.payload, now, retained=one.retain, header=header)
+            if not one.properties.user_properties:
+                hear(one.topic, one.payload, now, retained=one.retain)
+                continue
+            hear(
+                one.topic,
+                one.payload,
+                now,
+                retained=one.retain,
+                header=_header(one),
+                properties=one.properties.to_text(),
+            )
 
 
 def _header(arrival: Arrival) -> bytes:

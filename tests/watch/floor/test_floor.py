@@ -125,8 +125,74 @@ def test_silence_is_noticed_by_the_pause_that_is_usual(plant):
 def test_a_message_without_a_signature_from_a_machine_that_signs_is_an_alarm(plant):
     plant.say("telemetry", seq=0, readings={})
     mill = plant.say("telemetry", seq=1, readings={"load": 1}, signed=False)
-    assert mill.signature == "unsigned"
+    assert mill.signature == "signed"
     assert [alarm.kind for alarm in mill.board.lasting] == ["unsigned"]
+    assert [scan.readings for scan in mill.scans] == [{}]
+
+
+def test_a_clock_that_is_ahead_does_not_make_its_word_the_last_one(plant):
+    plant.say(
+        "state", seq=0, state={"name": "Held", "number": 11}, time="2099-01-01T00:00:00.000000Z"
+    )
+    mill = plant.say("state", seq=1, state={"name": "Execute", "number": 6})
+    assert (mill.state, mill.seq) == ("Execute", 1)
+
+
+def false(topic, payload, properties):
+    """Judge by what a message says of itself."""
+    assert properties is None
+    assert topic.startswith(PLACE)
+    return json.loads(payload)["stands"]
+
+
+STANDINGS = {
+    "bad-signature": "whose signature does not hold",
+    "unknown-device": "signed with a key that nobody enrolled",
+    "revoked": "signed with a key that was revoked or replaced",
+    "malformed": "that looks signed and is not well-formed",
+}
+
+
+@pytest.mark.parametrize("stands", STANDINGS)
+def test_of_a_machine_whose_keys_are_known_only_its_own_words_are_shown(stands):
+    plant = Plant(judge=false)
+    plant.say("state", seq=0, state={"name": "Execute", "number": 6}, stands="accepted")
+    plant.say("telemetry", seq=1, readings={"load": 1}, stands="accepted")
+    heard = plant.now
+    plant.say("state", seq=90, state={"name": "Aborted", "number": 9}, stands=stands)
+    mill = plant.say("telemetry", seq=91, readings={"load": 99}, stands=stands)
+
+    assert (mill.signature, mill.state, mill.seq, mill.heard) == ("verified", "Execute", 1, heard)
+    assert mill.scans[-1].readings == {"load": 1.0}
+    (alarm,) = mill.board.lasting
+    assert (alarm.kind, alarm.detail) == ("forged", f"a telemetry message {STANDINGS[stands]}")
+
+    plant.say("telemetry", seq=2, readings={"load": 2}, stands="accepted")
+    assert [one.kind for one in mill.board.lasting] == ["forged"]
+    plant.now += 10 * SECOND
+    plant.say("telemetry", seq=3, readings={"load": 2}, stands="accepted")
+    assert mill.board.lasting == []
+
+
+def test_a_machine_that_is_not_enrolled_yet_is_shown_as_that():
+    plant = Plant(judge=false)
+    mill = plant.say("telemetry", seq=0, readings={"load": 1}, stands="unknown-device")
+    assert (mill.signature, mill.scans[-1].readings) == ("unknown-device", {"load": 1.0})
+    mill = plant.say("telemetry", seq=1, readings={"load": 2}, stands="accepted")
+    assert (mill.signature, mill.board.lasting) == ("verified", [])
+
+
+def test_more_than_can_be_checked_is_neither_believed_nor_blamed():
+    plant = Plant(judge=false)
+    mill = plant.say("telemetry", seq=0, readings={"load": 1}, stands="accepted")
+    body = {"session": "s1", "time": time_text(plant.now), "stands": "accepted", "readings": {}}
+    for seq in range(1, 4000):
+        text = json.dumps({**body, "seq": seq})[:-1] + f",{SIG}"
+        plant.floor.hear(f"{PLACE}/mill-01/telemetry", text.encode(), plant.now)
+    assert plant.floor.checking.unchecked == 1000
+    assert (mill.seq, mill.board.lasting) == (2999, [])
+    plant.say("telemetry", seq=9000, readings={}, stands="accepted")
+    assert (mill.seq, mill.board.lasting) == (9000, [])
 
 
 def test_a_name_used_elsewhere_is_said_and_not_taken(plant):
@@ -184,7 +250,7 @@ def test_who_was_not_heard_for_long_makes_room():
 def test_what_is_kept_of_a_machine_is_bounded(plant):
     for number in range(5):
         readings = {f"metric-{number}-{i}": i for i in range(500)}
-        mill = plant.say("telemetry", seq=number, readings=readings)
+        mill = plant.say("telemetry", seq=number, readings=readings, signed=False)
     assert max(len(scan.names) for scan in mill.scans) == 64
     for seq in range(10, 3000, 2):
         plant.floor.hear(
@@ -195,7 +261,7 @@ def test_what_is_kept_of_a_machine_is_bounded(plant):
         )  # fmt: skip
     assert len(mill.scans) == 600
     alarms = {alarm.kind: alarm for alarm in mill.board.lasting}
-    assert set(alarms) == {"gap", "unsigned"}
+    assert set(alarms) == {"gap"}
     assert len(alarms["gap"].detail) < 500
 
 
