@@ -1,4 +1,4 @@
 """What machines say of themselves, as it is heard: their states, readings and alarms. Pure.
 
-Nothing here was verified: `signed` and `unsigned` tell a message's shape, no more.
+Who knows the keys is passed in; without, `signed` and `unsigned` tell a message's shape, no more.
 """
