@@ -42,6 +42,8 @@ class Commit:
     refusals: Sequence[tuple[Any, ...]] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     source_line: int | None = None
+    follows: Mapping[str, int] = field(default_factory=dict)
+    """The counters as they were committed before."""
 
 
 class Shelf(Protocol):
@@ -59,13 +61,21 @@ class StoreShelf:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._session = store.sessions
 
     def put(self, commit: Commit) -> None:
-        """Write it in one transaction; on return it is on the disk."""
+        """Write it in one transaction; on return it is on the disk.
+
+        CommitFailed where somebody else has gone on with the log while we had no session.
+        """
         if commit.batch is not None:
             self._store.make_room(commit.batch.start + commit.batch.size)
         with self._store.writing() as connection:
+            session = self._store.sessions
+            if session != self._session:
+                _check_ours(connection, commit)
             _write(self._store, connection, commit)
+        self._session = session
 
     def batch(self, collector: str, number: int) -> BatchRow | None:
         """Read a batch back on a new connection."""
@@ -152,6 +162,9 @@ _COUNTERS = _insert(
     tables.counters, " ON CONFLICT (collector, name) DO UPDATE SET value = excluded.value"
 )
 _SOURCE_LINE = "UPDATE collectors SET source_line = ? WHERE id = ?"
+_TELLING: Final = ("received", "duplicates", "own", "refused")
+_COUNTED = "SELECT name, value FROM counters WHERE collector = ?"
+_LAST = "SELECT max(number) FROM batches WHERE collector = ?"
 _BATCH = (
     "SELECT collector, number, start, size, root, checkpoint, keys FROM batches "
     "WHERE collector = ? AND number = ?"
@@ -180,6 +193,32 @@ def _write(store: Store, connection: Connection, commit: Commit) -> None:
             connection.exec_driver_sql(statement, list(rows))
     if commit.source_line is not None:
         connection.exec_driver_sql(_SOURCE_LINE, (commit.source_line, commit.collector))
+
+
+def _check_ours(connection: Connection, commit: Commit) -> None:
+    """CommitFailed unless the log ends where this commit goes on, or with this very commit.
+
+    Batches are guarded by their number; counters are absolute, so the older ones would stand.
+    """
+    rows = connection.exec_driver_sql(_COUNTED, (commit.collector,))
+    found = {str(name): int(value) for name, value in rows}
+    names = _TELLING if commit.counters else ()
+    ours = all(found.get(name, 0) in _either(commit, name) for name in names)
+    if commit.batch is not None:
+        last = connection.exec_driver_sql(_LAST, (commit.collector,)).scalar()
+        ours = ours and (-1 if last is None else last) in {
+            commit.batch.number - 1,
+            commit.batch.number,
+        }
+    if not ours:
+        raise CommitFailed(
+            f"another process has gone on with collector {commit.collector} while the database "
+            "was away; nothing of this was acknowledged: start this one again"
+        )
+
+
+def _either(commit: Commit, name: str) -> set[int]:
+    return {commit.follows.get(name, 0), commit.counters.get(name, 0)}
 
 
 def _write_batch(connection: Connection, commit: Commit) -> None:

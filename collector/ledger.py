@@ -243,7 +243,10 @@ class Ledger:
         unsaved = tuple(self._keys.unsaved)
         if unsaved:
             commit = Commit(
-                collector=self.head.collector, key_entries=unsaved, counters=self._counts.stored
+                collector=self.head.collector,
+                key_entries=unsaved,
+                counters=self._counts.stored,
+                follows=self._counts.stored,
             )
             put_surely(self._shelf, commit, self._patience)
             self._keys.saved(unsaved)
@@ -307,6 +310,7 @@ class Ledger:
             refusals=refusals,
             counters=counters,
             source_line=source_line,
+            follows=self._counts.stored,
         )
 
     def _row(self, extension: Extension) -> BatchRow:

@@ -6,7 +6,7 @@ could take the lock again knows that nothing of the one before is still on its w
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from alembic.util import CommandError
@@ -43,6 +43,7 @@ class PostgresStore(Store):
         self._owned: list[str] = []
         self._room = 0  # rows below this position have their partition
         self._raw: psycopg.Connection[Any] | None = None
+        self._processes: set[int] = set()  # the server's, of this store's sessions
         super().__init__(postgres_engine(url, self._prepare))
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -73,7 +74,7 @@ class PostgresStore(Store):
             holder = _take(raw, collector)
         if holder is not None:
             raise StoreLocked(
-                f"collector {collector} is being written by another process ({holder}): stop "
+                f"collector {collector} is being written by another process ({holder.said}): stop "
                 "that one first, only one may write"
             )
         self._owned.append(collector)
@@ -106,11 +107,21 @@ class PostgresStore(Store):
         self._raw = connection
         for collector in self._owned:
             holder = _take(connection, collector)
-            if holder is not None:
-                # The session before may be ending still: this is for the caller to wait out.
-                raise psycopg.OperationalError(
-                    f"collector {collector} is held by another session ({holder})"
+            if holder is None:
+                continue
+            if holder.process is not None and holder.process not in self._processes:
+                # Ours has ended, and somebody has gone on with the log: what is known of it
+                # here is its past.
+                raise StoreLocked(
+                    f"collector {collector} was taken over by another process ({holder.said}) "
+                    "while the database was away: start this one again, and it takes another"
                 )
+            # The session before is ending still: this is for the caller to wait out.
+            raise psycopg.OperationalError(
+                f"collector {collector} is held by another session ({holder.said})"
+            )
+        self._processes.add(connection.info.backend_pid)
+        self.sessions += 1
 
 
 def open_postgres(url: str, *, create: bool) -> PostgresStore:
@@ -139,16 +150,24 @@ def open_postgres(url: str, *, create: bool) -> PostgresStore:
     raise StoreUnavailable(f"no store at {shown(parsed)}: run `factoryledger collect` first")
 
 
-def _take(connection: psycopg.Connection[Any], collector: str) -> str | None:
+class _Holder(NamedTuple):
+    """Who holds a collector's lock: in words, and the server's process for it."""
+
+    said: str
+    process: int | None
+
+
+def _take(connection: psycopg.Connection[Any], collector: str) -> _Holder | None:
     """Take a collector's lock for the session; who holds it, where somebody else does."""
     row = connection.execute(_TAKE, (collector,)).fetchone()
     if row is not None and row[0]:
         return None
     found = connection.execute(_HOLDER, (collector,)).fetchone()
     if found is None:
-        return "it has just ended"
+        return _Holder("it has just ended", None)
     name, address, pid = found
-    return f"{name or 'a session'} from {address or 'this machine'}, PostgreSQL process {pid}"
+    said = f"{name or 'a session'} from {address or 'this machine'}, PostgreSQL process {pid}"
+    return _Holder(said, pid)
 
 
 def _make_partition(connection: Connection, number: int) -> None:

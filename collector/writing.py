@@ -17,6 +17,8 @@ class Store(ABC):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.sessions = 0
+        """How often a database in which others write was connected to, with all locks taken."""
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

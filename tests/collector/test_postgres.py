@@ -192,18 +192,39 @@ def test_a_session_that_is_cut_comes_back_with_its_lock(works, store, feed, admi
         other.own(feed.ledger.head.collector)
 
 
-def test_a_lock_that_another_took_after_a_cut_keeps_the_first_from_writing(
-    works, store, feed_for, admin
-):
+def test_a_log_that_another_process_took_after_a_cut_is_let_go(works, store, feed_for, admin):
     feed = feed_for(works.live(store, patience=Patience(attempts=3, first=0.01)).ledger)
     machine = works.machine("press-1")
     feed.take(machine.message())
     store.renew()
     with works.open() as other:
         other.own(feed.ledger.head.collector)
-        with pytest.raises(CommitFailed, match="held by another session"):
+        with pytest.raises(StoreLocked, match="taken over by another process"):
             feed.take(machine.message())
-    assert feed.take(machine.message()).stored == 1
+
+
+@pytest.mark.parametrize("what", ["a message", "a duplicate", "nothing"])
+def test_a_log_that_another_process_went_on_with_is_let_go(works, store, feed_for, what):
+    """It took the log and is gone before we look: what we know of it is its past."""
+    feed = feed_for(works.live(store, patience=Patience(attempts=3, first=0.01)).ledger)
+    machine = works.machine("press-1")
+    first = machine.message()
+    feed.take(first)
+    store.renew()
+    with works.open() as other:
+        going_on = feed_for(works.live(other).ledger)
+        assert going_on.ledger.head.collector == feed.ledger.head.collector
+        if what != "nothing":
+            going_on.take(first if what == "a duplicate" else machine.message())
+    if what == "nothing":
+        assert feed.take(machine.message()).stored == 1
+    else:
+        for message in (machine.message(), first):
+            with pytest.raises(CommitFailed, match=r"another (process has|one)"):
+                feed.take(message)
+    stats = works.reader().stats()
+    assert stats.conserved
+    assert stats.received == 2
 
 
 def test_a_commit_whose_answer_was_lost_stands(postgres_of_ones_own, works_at, tmp_path, feed_for):
