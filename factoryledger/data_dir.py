@@ -18,7 +18,7 @@ from anchor.note import COSIGNATURE, ED25519, SignerKey, VerifierKey
 from anchor.policy import Policy, Witness, rotate_in_policy, write_policy
 from anchor.policy_overlap import overlap, settle
 from factoryledger.errors import NotThere, WrongUsage
-from factoryledger.files import locked, write_whole
+from factoryledger.files import POLICY_MOST, locked, read_whole, write_whole
 from factoryledger.key_files import KeyFiles
 from factoryledger.requests import RequestFolder
 from factoryledger.witness_choice import WitnessChoice
@@ -129,7 +129,7 @@ class DataDir:
         """Read the policy (this folder's, unless a file is named)."""
         path = file or self.policy_file
         try:
-            return Policy.from_bytes(path.read_bytes())
+            return Policy.from_bytes(read_whole(path, POLICY_MOST))
         except FileNotFoundError as error:
             raise WrongUsage(f"{path}: no policy there; name one by --policy or --data") from error
         except Malformed as error:

@@ -11,9 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from factoryledger.errors import NotThere
+from factoryledger.errors import NotThere, WrongUsage
 
 _AT_ONCE: Final = 8
+_MIB: Final = 1 << 20
+POLICY_MOST: Final = _MIB
+"""Bytes of a policy file."""
+PROOF_MOST: Final = 512 * _MIB
+"""Bytes of a proof, of evidence or of a recording's receipts: as a whole they are read."""
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """Give a file's bytes; WrongUsage where it has more than that, or never ends."""
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise WrongUsage(f"{path}: longer than {most // _MIB} MiB: is it the right file?")
+    return content
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:

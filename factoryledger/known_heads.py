@@ -20,6 +20,7 @@ from anchor.reading.log_source import FolderSource
 from anchor.stamped import StampedCheckpoint
 from anchor.tlog_proof import TlogProof
 from factoryledger.errors import WrongUsage
+from factoryledger.files import PROOF_MOST, read_whole
 from factoryledger.installation import Installation
 
 
@@ -58,7 +59,7 @@ class KnownHeads:
 
 def checkpoints_in(file: Path) -> list[bytes]:
     """Give the anchor log's checkpoints that a file holds: one, or those of a proof."""
-    data = file.read_bytes()
+    data = read_whole(file, PROOF_MOST)
     for read in (_of_range, _of_proof, _of_tlog_proof, _of_note):
         with suppress(Malformed):
             return read(data)
@@ -72,7 +73,7 @@ def receipts_in(path: Path) -> list[KeptReceipt]:
         if not found:
             raise WrongUsage(f"--receipts: {path} holds no folder receipts with any in it")
         return found
-    data = path.read_bytes()
+    data = read_whole(path, PROOF_MOST)
     try:
         if is_range_file(data):
             parts = RangeFile.from_bytes(data).parts

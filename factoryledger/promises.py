@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factoryledger.errors import WrongUsage
+from factoryledger.files import PROOF_MOST, read_whole
 from factoryledger.installation import Installation
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def receipts_in(file: Path) -> list[tuple[str, bytes]]:
 
     WrongUsage for a recording without any.
     """
-    content = file.read_bytes()
+    content = read_whole(file, PROOF_MOST)
     if not content.startswith(_RECORDING):
         # mosquitto_sub ends what it prints with a newline, which belongs to no receipt.
         return [(str(file), content.removesuffix(b"\n"))]

@@ -197,9 +197,12 @@ def _enrolments(place: "Installation") -> "Enrolments":
 def _logged(data: object, log: object) -> dict[bytes, int]:
     """Give the index of each key entry that the anchor log holds, by its hash."""
     from anchor.reading.log_index import LogIndex  # noqa: PLC0415 - on demand
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
 
     place = installation(data=data, log=log)
+    if place.settings.log is not None and not place.has_log:
+        raise WrongUsage(f"{place.log}: no log there; name its folder by --log")
     return LogIndex.scan(place.log_reader.view).keys if place.has_log else {}
 
 

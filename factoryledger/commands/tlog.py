@@ -30,13 +30,14 @@ def verify(
     from anchor.proving.verify import verify_tlog  # noqa: PLC0415 - on demand
     from anchor.tlog_proof import TlogProof  # noqa: PLC0415 - on demand
     from factoryledger.errors import FoundFalse, WrongUsage  # noqa: PLC0415 - on demand
+    from factoryledger.files import POLICY_MOST, PROOF_MOST, read_whole  # noqa: PLC0415 - on demand
     from telemetry.canonical import b64  # noqa: PLC0415 - on demand
 
     try:
-        pinned = Policy.from_bytes(policy.read_bytes())
+        pinned = Policy.from_bytes(read_whole(policy, POLICY_MOST))
     except Malformed as error:
         raise WrongUsage(f"{policy}: {error}") from error
-    opened, content = proof.read_bytes(), entry.read_bytes()
+    opened, content = read_whole(proof, PROOF_MOST), read_whole(entry, PROOF_MOST)
     try:
         cosigned = verify_tlog(opened, content, pinned)
         extra = TlogProof.from_bytes(opened).extra
@@ -119,11 +120,12 @@ def audit(  # noqa: PLR0913 - a command's options
     from anchor.reading.log_reader import LogReader  # noqa: PLC0415 - on demand
     from factoryledger import log_auditing  # noqa: PLC0415 - on demand
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+    from factoryledger.files import POLICY_MOST, read_whole  # noqa: PLC0415 - on demand
 
     if (vkey is None) == (policy is None):
         raise WrongUsage("give --vkey or --policy, one of them")
     try:
-        pinned = None if policy is None else Policy.from_bytes(policy.read_bytes())
+        pinned = None if policy is None else Policy.from_bytes(read_whole(policy, POLICY_MOST))
         key = VerifierKey.from_text(vkey or "") if pinned is None else pinned.log
     except Malformed as error:
         raise WrongUsage(f"{policy or '--vkey'}: {error}") from error

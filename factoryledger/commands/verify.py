@@ -94,12 +94,13 @@ def verify(  # noqa: PLR0913 - a command's options
         return
     if not files:
         raise WrongUsage("nothing to verify: give files, or --receipt FILE")
+    from factoryledger.files import PROOF_MOST, read_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
     place = installation(data=data, policy=policy, ledgers=ledgers)
     pinned = Pinned(place.policy, vouchers(place, ask=ask))
-    read = [(file, file.read_bytes()) for file in files]
+    read = [(file, read_whole(file, PROOF_MOST)) for file in files]
     # All of them, each with its word: not only up to the first that does not hold.
     outcomes = [_verify_file(file, data_, pinned, json_) for file, data_ in read]
     if not all(outcomes):
@@ -190,6 +191,7 @@ def _judge_receipts(  # noqa: PLR0913, PLR0917 - the command's options, handed o
 ) -> None:
     """Judge each receipt of the file; the worst decides the exit code."""
     from anchor.errors import Malformed, Refused  # noqa: PLC0415 - on demand
+    from factoryledger.files import PROOF_MOST, read_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.promises import receipts_in, verifier_for  # noqa: PLC0415 - on demand
 
@@ -197,7 +199,7 @@ def _judge_receipts(  # noqa: PLR0913, PLR0917 - the command's options, handed o
     now = time.time_ns() // 1000
     states = set[str]()
     with installation(data=data, database=database, policy=policy) as place:
-        verifier = verifier_for(place, log, [proof.read_bytes() for proof in proofs])
+        verifier = verifier_for(place, log, [read_whole(proof, PROOF_MOST) for proof in proofs])
         for name, payload in found:
             try:
                 verdict = verifier.judge(payload, now=now)

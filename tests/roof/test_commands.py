@@ -269,11 +269,22 @@ def test_a_log_that_is_gone_as_a_whole_is_missed_by_the_anchors_own_word(command
     assert "anchor.db" in result.out
 
 
-def test_a_log_that_was_named_has_to_be_there(command, ledger):
-    result = command("audit", "--data", ledger.path, "--log", "nowhere")
+@pytest.mark.parametrize("asks", [("audit",), ("device", "list")])
+def test_a_log_that_was_named_has_to_be_there(command, ledger, asks):
+    result = command(*asks, "--data", ledger.path, "--log", "nowhere")
 
     assert result.code == 2
     assert "nowhere" in result.err
+
+
+@pytest.mark.parametrize("how", ["a proof", "a policy"])
+def test_a_file_that_never_ends_is_refused_without_filling_the_memory(command, ledger, how):
+    file = Path("/dev/zero")
+    asked = {"a proof": ["verify", file], "a policy": ["verify", "x", "--policy", file]}
+    result = command(*asked[how], "--data", ledger.path)
+
+    assert result.code == 2
+    assert "/dev/zero: longer than" in result.err
 
 
 def test_a_recording_outlives_a_broker_that_does_not_answer(command, ledger):
