@@ -48,6 +48,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield WrongUsage, Exit.USAGE
     yield NotThere, Exit.MISSING
     yield KeyboardInterrupt, Exit.INTERRUPTED
+    yield MemoryError, Exit.MISSING
     yield telemetry.BrokerUnavailable, Exit.MISSING
     yield telemetry.LinkLost, Exit.MISSING
     yield telemetry.NotInstalled, Exit.MISSING
@@ -71,6 +72,8 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
 
 def _sentence(error: BaseException) -> str:
     """Give the error's message on one line; for the system's errors, with the file's name."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for what it was given to read"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"

@@ -67,6 +67,13 @@ def test_a_tampered_proof_is_one_sentence(command, ledger, tmp_path):
     assert json.loads(machine.out)["verified"] is False
 
 
+def test_too_little_memory_is_said_as_that():
+    assert exit_for(MemoryError()) == (
+        Exit.MISSING,
+        "there is not enough memory for what it was given to read",
+    )
+
+
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\xfe", b"{}\n", b"[1]\n"])
 def test_a_file_that_is_no_proof_is_opened_and_not_valid(command, ledger, tmp_path, damage):
     (tmp_path / "no.proof").write_bytes(damage)
