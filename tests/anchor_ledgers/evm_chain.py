@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -175,10 +176,15 @@ class Core:
                 self.chain.mine()
         raise AssertionError("no receipt")
 
-    def events(self) -> list[dict]:
-        """All that the contract ever wrote, as the node itself says."""
+    def events(self, least: int = 0) -> list[dict]:
+        """All that the contract ever wrote, as the node itself says, once there are so many."""
         wanted = {"address": "0x" + self.contract.contract.hex(), "fromBlock": "0x0"}
-        return self.chain.rpc("eth_getLogs", {**wanted, "toBlock": "latest"})
+        for _ in range(100):
+            found = self.chain.rpc("eth_getLogs", {**wanted, "toBlock": "latest"})
+            if len(found) >= least:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"{len(found)} events, not {least}")
 
     def block_hash(self, number: int) -> bytes:
         block = self.chain.rpc("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003

@@ -208,7 +208,7 @@ def signed_again(ticket: Ticket, nonce: int) -> Ticket:
 def test_a_reorganised_block_is_not_believed_and_the_checkpoint_comes_again(core, depth):
     core.advance(note_of(5))
     core.chain.mine(depth - 1)
-    gone = core.block_hash(int(core.events()[0]["blockNumber"], 16))
+    gone = core.block_hash(int(core.events(1)[0]["blockNumber"], 16))
     core.chain.rpc("anvil_reorg", depth, [])
     assert sizes(core) == []
     receipt = core.settle(note_of(5))
