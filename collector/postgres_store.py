@@ -92,6 +92,15 @@ class PostgresStore(Store):
                 _make_partition(connection, number)
             self._room = (number + 1) * PARTITION
 
+    def renew(self) -> None:
+        """Drop a session that is lost; one that stands is kept, and with it the locks.
+
+        What the server answers is what is in the store: a transaction that failed left nothing.
+        To let go of the locks meanwhile would let another process take the log.
+        """
+        if self._raw is None or not _answers(self._raw):
+            super().renew()
+
     def interrupt(self) -> None:
         """End the connection under whoever waits for the server."""
         if self._raw is not None:
@@ -148,6 +157,16 @@ def open_postgres(url: str, *, create: bool) -> PostgresStore:
         raise
     store.close()
     raise StoreUnavailable(f"no store at {shown(parsed)}: run `factoryledger collect` first")
+
+
+def _answers(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a session still stands."""
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        return False
+    return True
 
 
 class _Holder(NamedTuple):

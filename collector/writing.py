@@ -51,7 +51,7 @@ class Store(ABC):
         """Be ready for rows up to this position; for databases that divide their tables."""
 
     def renew(self) -> None:
-        """Drop the connection, so that the next one reads what is really in the store."""
+        """Be sure that what is read next is really in the store, on a new connection if need be."""
         self._engine.dispose()
 
     @abstractmethod

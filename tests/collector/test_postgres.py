@@ -180,13 +180,44 @@ def test_collectors_that_race_for_the_same_numbers_store_each_once(works, feed_f
     assert stats.conserved
 
 
-def test_a_session_that_is_cut_comes_back_with_its_lock(works, store, feed, admin):
-    machine = works.machine("press-1")
-    feed.take(machine.message())
+def cut_all(admin):
+    """End every session but this one."""
     admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
+
+
+def test_a_transaction_that_fails_keeps_the_lock(works, store, feed_for):
+    """Two collectors claim one number: whoever is told so does not let go of its log for that."""
+    feed = feed_for(works.live(store).ledger)
+    machine = works.machine("press-1")
+    feed.take(machine.message())
+    message = machine.message()
+    with works.open() as other:
+        rival = feed_for(works.live(other, new_id="b" * 16).ledger)
+        feed.ledger._claims.forget()
+        judged = feed.ledger._batch
+        seen = []
+
+        def slow(docket):
+            batch = judged(docket)
+            if not seen:
+                seen.append(rival.take(message).stored)
+            return batch
+
+        feed.ledger._batch = slow
+        sessions = store.sessions
+        assert (feed.take(message).duplicates, seen) == (1, [1])
+        assert store.sessions == sessions
+        with pytest.raises(StoreLocked):
+            other.own(feed.ledger.head.collector)
+
+
+def test_a_session_that_is_cut_comes_back_with_its_lock(works, store, feed, admin):
+    machine = works.machine("press-1")
+    feed.take(machine.message())
+    cut_all(admin)
     assert feed.take(machine.message()).stored == 1
     with works.open() as other, pytest.raises(StoreLocked):
         other.own(feed.ledger.head.collector)
@@ -196,7 +227,7 @@ def test_a_log_that_another_process_took_after_a_cut_is_let_go(works, store, fee
     feed = feed_for(works.live(store, patience=Patience(attempts=3, first=0.01)).ledger)
     machine = works.machine("press-1")
     feed.take(machine.message())
-    store.renew()
+    cut_all(admin)
     with works.open() as other:
         other.own(feed.ledger.head.collector)
         with pytest.raises(StoreLocked, match="taken over by another process"):
@@ -204,13 +235,13 @@ def test_a_log_that_another_process_took_after_a_cut_is_let_go(works, store, fee
 
 
 @pytest.mark.parametrize("what", ["a message", "a duplicate", "nothing"])
-def test_a_log_that_another_process_went_on_with_is_let_go(works, store, feed_for, what):
+def test_a_log_that_another_process_went_on_with_is_let_go(works, store, feed_for, admin, what):
     """It took the log and is gone before we look: what we know of it is its past."""
     feed = feed_for(works.live(store, patience=Patience(attempts=3, first=0.01)).ledger)
     machine = works.machine("press-1")
     first = machine.message()
     feed.take(first)
-    store.renew()
+    cut_all(admin)
     with works.open() as other:
         going_on = feed_for(works.live(other).ledger)
         assert going_on.ledger.head.collector == feed.ledger.head.collector
