@@ -1,6 +1,6 @@
 """The page with a thousand machines: what the server takes, and how late the screen is.
 
-A light publisher sends each machine's message once a second, spread evenly, through a real
+A light publisher sends each machine's signed message once a second, spread evenly, through a real
 Mosquitto with the shipped settings; `factoryledger web` shows them to one real Chromium. The
 first reading of a message is when it was published, so what the document shows says how old
 it is; all clocks are this machine's. `--write FILE` puts the table into a page, between its
@@ -31,9 +31,13 @@ from subprocess import PIPE
 from typing import Any
 
 from factoryledger.broker import LocalBroker, free_port
+from factoryledger.data_dir import DataDir
+from factoryledger.enrolment import Enrolments
 from telemetry.address import Address
-from telemetry.canonical import time_text
+from telemetry.canonical import b64, time_text
 from telemetry.link import Link
+from telemetry.signature import SigningKey, key_id, signed_bytes
+from telemetry.topic import MachineTopic
 
 HERE = Path(__file__).parent
 BROWSER = HERE.parent / ".venv-browser" / "bin" / "python"
@@ -42,60 +46,78 @@ LINE = 10  # machines
 STRIDE = 617  # has no divisor in common with a thousand
 READINGS = 10  # beside the one that says when
 SHARE, LATE, FIRST = 0.25, 0.150, 1.0  # wanted: of a core, s, s
-SIGNATURE = "A" * 86 + "=="
+
+
+def name(machine: int) -> str:
+    """What a machine is called."""
+    return f"machine-{machine:04}"
 
 
 def topic(machine: int, kind: str) -> str:
     """Where a machine is: ten of them in a line, five lines in an area."""
     line = machine // LINE
-    return f"works/hall/area-{line // 5}/line-{line}/machine-{machine:04}/{kind}"
+    return f"works/hall/area-{line // 5}/line-{line}/{name(machine)}/{kind}"
 
 
-def message(machine: int, seq: int, **said: Any) -> bytes:
-    """Give a message as machines sign them; nobody here checks the signature."""
-    body = {"device": f"machine-{machine:04}", "session": "0123456789abcdef", "seq": seq,
-        "prev": "A" * 43 + "=", "time": time_text(time.time_ns() // 1000), **said,
-        "key": "0123456789abcdef"}  # fmt: skip
-    return json.dumps({**body, "sig": SIGNATURE}, separators=(",", ":")).encode()
+@dataclass(frozen=True)
+class Machine:
+    """One of them: it signs as an enrolled machine does, for the server checks what it shows."""
+
+    number: int
+    key: SigningKey
+
+    def say(self, kind: str, seq: int, **said: Any) -> tuple[str, bytes]:
+        """Give topic and payload of a message."""
+        where = topic(self.number, kind)
+        members = {"device": name(self.number), "session": "0123456789abcdef", "seq": seq,
+            "prev": "A" * 43 + "=" if seq else None, "anchor": None,
+            "time": time_text(time.time_ns() // 1000), **said,
+            "key": key_id(self.key.public_key)}  # fmt: skip
+        body = json.dumps(members, separators=(",", ":"))[:-1].encode()
+        place = MachineTopic.parse(where)
+        assert place is not None
+        signature = b64(self.key.sign(signed_bytes(place, body)))
+        return where, b'%b,"sig":"%b"}' % (body, signature.encode())
+
+    def birth(self) -> tuple[str, bytes]:
+        """Metrics with units and ranges; the first has none, for it is a clock."""
+        others = {f"metric_{n}": {"unit": "Cel", "low": 0, "high": 100} for n in range(READINGS)}
+        metrics = {"published": {"unit": "ms"}, **others}
+        return self.say("birth", 0, birth={"kind": "lathe", "metrics": metrics})
+
+    def readings(self, seq: int) -> tuple[str, bytes]:
+        """Eleven of them; the first says when this was made."""
+        others = {f"metric_{n}": 20 + (seq + n + self.number) % 60 + 0.125 for n in range(READINGS)}
+        published = time.time_ns() // 10**6 % 10_000
+        return self.say("telemetry", seq, readings={"published": published, **others})
 
 
-def birth(machine: int) -> bytes:
-    """Metrics with units and ranges; the first has none, for it is a clock."""
-    others = {f"metric_{n}": {"unit": "Cel", "low": 0, "high": 100} for n in range(READINGS)}
-    return message(
-        machine, 0, birth={"kind": "lathe", "metrics": {"published": {"unit": "ms"}, **others}}
-    )
+def enrolled(data: Path, machines: int) -> list[Machine]:
+    """Machines whose keys the data folder's requests enrol."""
+    keys = Enrolments(DataDir(data)).ensure_devices([name(number) for number in range(machines)])
+    return [Machine(number, keys[name(number)]) for number in range(machines)]
 
 
-def readings(machine: int, seq: int) -> bytes:
-    """Eleven of them; the first says when this was made."""
-    others = {f"metric_{n}": 20 + (seq + n + machine) % 60 + 0.125 for n in range(READINGS)}
-    return message(machine, seq, readings={"published": time.time_ns() // 10**6 % 10_000, **others})
-
-
-async def publish(address: Address, machines: int, stop: threading.Event) -> None:
+async def publish(address: Address, machines: list[Machine], stop: threading.Event) -> None:
     """Each machine once a second, evenly; born first, and retained."""
     async with Link(address, client_id="bench-watching") as link:
         state = {"name": "Execute", "number": 6}
-        for machine in range(machines):
-            await link.publish(topic(machine, "birth"), birth(machine), retain=True)
-            await link.publish(
-                topic(machine, "state"), message(machine, 1, state=state), retain=True
-            )
+        for one in machines:
+            await link.publish(*one.birth(), retain=True)
+            await link.publish(*one.say("state", 1, state=state), retain=True)
         begun, sent = time.perf_counter(), 0
         while not stop.is_set():
-            due = int((time.perf_counter() - begun) * machines)
+            due = int((time.perf_counter() - begun) * len(machines))
             for number in range(sent, due):
-                turn, place = divmod(number, machines)
+                turn, place = divmod(number, len(machines))
                 # Neighbours on the screen speak at any time of the second, not one after another.
-                machine = place * STRIDE % machines
-                link.post(topic(machine, "telemetry"), readings(machine, turn + 2))
+                link.post(*machines[place * STRIDE % len(machines)].readings(turn + 2))
             sent = due
             await asyncio.sleep(0.002)
 
 
 @contextmanager
-def publishing(address: Address, machines: int) -> Iterator[None]:
+def publishing(address: Address, machines: list[Machine]) -> Iterator[None]:
     """Publish in a thread meanwhile."""
     stop = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(publish(address, machines, stop)))
@@ -214,7 +236,7 @@ def light(folder: Path, machines: int, seconds: float) -> dict[str, Any]:
     with (
         LocalBroker(0, folder / "broker", embedded=False) as broker,
         serving(broker, folder / "data") as page,
-        publishing(broker.address, machines),
+        publishing(broker.address, enrolled(folder / "data", machines)),
     ):
         return look(page, machines, seconds, "machine-0000")
 
