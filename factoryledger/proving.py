@@ -48,6 +48,30 @@ def hints_of(place: Installation) -> Iterator["Hints | None"]:
         yield hints
 
 
+def proof_of(place: Installation, row: MessageRow) -> ProofFile:
+    """Build a row's proof and verify it; Missing where it is not anchored, Refused if false."""
+    from anchor.proving.prove import prove  # noqa: PLC0415 - on demand
+    from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
+
+    with hints_of(place) as hints:
+        return prove(
+            ledger=place.ledger,
+            log=place.log_reader,
+            policy=place.policy,
+            row=row,
+            hints=hints,
+            vouchers=vouchers(place),
+        )
+
+
+def write_proof(place: Installation, proof: ProofFile, row: MessageRow, out: Path | None) -> Path:
+    """Write a row's proof where it was asked for, else into the data folder; gives where."""
+    path = out or place.settings.data / "proofs" / file_name(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, proof.to_bytes())
+    return path
+
+
 def parse_place(text: str) -> tuple[str, int]:
     """Read `COLLECTOR:POSITION`; WrongUsage when it is not that."""
     match = _PLACE.fullmatch(text)

@@ -15,7 +15,6 @@ from anchor.note import VerifierKey
 from factoryledger import proving
 from factoryledger.errors import WrongUsage
 from factoryledger.exits import exit_for
-from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from telemetry.errors import ContradictoryStatement
 from telemetry.header import payload_hash
@@ -128,28 +127,13 @@ class LedgerProver:
                 raise Refusal(exit_for(error)[1]) from error
 
     def _prove(self, place: Installation, number: Number, payload: bytes) -> str:
-        from anchor.proving.prove import prove  # noqa: PLC0415 - on demand
-        from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
-
         row = self._row(place, number)
         if not _same(row, payload):
             raise Refusal(
                 f"the store holds another message {number.seq} of {number.device}: this one is a "
                 "forgery or a conflict"
             )
-        with proving.hints_of(place) as hints:
-            proof = prove(
-                ledger=place.ledger,
-                log=place.log_reader,
-                policy=place.policy,
-                row=row,
-                hints=hints,
-                vouchers=vouchers(place),
-            )
-        path = place.settings.data / "proofs" / proving.file_name(row)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, proof.to_bytes())
-        return str(path)
+        return str(proving.write_proof(place, proving.proof_of(place, row), row, None))
 
     def _row(self, place: Installation, number: Number) -> MessageRow:
         try:

@@ -89,12 +89,9 @@ def prove(  # noqa: PLR0913 - a command's options
 
     The proof is verified before it is written, so what was tampered with is exit code 1.
     """
-    from anchor.proving.prove import prove as build  # noqa: PLC0415 - on demand
     from factoryledger import proving  # noqa: PLC0415 - on demand
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
-    from factoryledger.files import write_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
-    from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
     with installation(
         data=data, database=database, log=log, policy=policy, ledgers=ledgers
@@ -106,18 +103,8 @@ def prove(  # noqa: PLR0913 - a command's options
             proving.report_range(*proving.write_range(place, asked, out), json_=json_)
             return
         row = _row(place, device, session, seq, message)
-        with proving.hints_of(place) as hints:
-            proof = build(
-                ledger=place.ledger,
-                log=place.log_reader,
-                policy=place.policy,
-                row=row,
-                hints=hints,
-                vouchers=vouchers(place),
-            )
-    path = out or place.settings.data / "proofs" / proving.file_name(row)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, proof.to_bytes())
+        proof = proving.proof_of(place, row)
+    path = proving.write_proof(place, proof, row, out)
     if tlog_proofs is not None:
         pinned = place.settings.policy or place.data.policy_file
         proving.write_tlog_proofs(proof, pinned.read_bytes(), tlog_proofs)

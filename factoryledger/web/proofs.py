@@ -4,11 +4,9 @@ from math import ceil
 
 from anchor.errors import Missing, Refused
 from anchor.keeping.anchor_db import read_state
-from anchor.proving.prove import prove
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
-from factoryledger.outside import vouchers
-from factoryledger.proving import hints_of, message_at, message_of
+from factoryledger.proving import message_at, message_of, proof_of
 from factoryledger.web.looking import Pinned, told_as_away
 from telemetry.rows import MessageRow
 from watch.web.ports import Contradicted, MessageNamed, NotFound, Proof
@@ -30,15 +28,7 @@ class Proofs:
             row = self._row(named)
             try:
                 self._check_anchored(row)
-                with hints_of(self._place) as hints:
-                    proof = prove(
-                        ledger=self._place.ledger,
-                        log=self._place.log_reader,
-                        policy=self._place.policy,
-                        row=row,
-                        hints=hints,
-                        vouchers=vouchers(self._place),
-                    )
+                proof = proof_of(self._place, row)
             except Missing as error:
                 raise NotFound(str(error), self._when()) from error
             except Refused as error:
