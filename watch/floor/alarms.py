@@ -40,6 +40,10 @@ class Board:
         """Those that last, the oldest first."""
         return list(self._lasting.values())
 
+    def lasts(self, kind: Kind) -> Alarm | None:
+        """The one of this kind and no place that lasts."""
+        return self._lasting.get((kind, ""))
+
     def begin(self, kind: Kind, detail: str, now: int, place: str = "") -> list[Alarm]:
         """Let one begin; nothing where it lasts already, but for what it says."""
         known = self._lasting.get((kind, place))

@@ -47,9 +47,6 @@ class Machine:
     topic: MachineTopic
     root: str
     version: int = 0
-    state: str | None = None
-    state_number: int | None = None
-    since: int | None = None
     time: int | None = None
     session: str = ""
     seq: int | None = None
@@ -63,6 +60,8 @@ class Machine:
     _missing: Missing = field(default_factory=Missing)
     _pause: int = 0
     _signs: bool = False
+    _state: tuple[str, int | None] | None = None
+    _since: int | None = None
     _false: int = 0
     _at: int | None = None
     _names: tuple[str, ...] = ()
@@ -76,6 +75,24 @@ class Machine:
     def device(self) -> str:
         """Its name."""
         return self.topic.machine
+
+    @property
+    def state(self) -> str | None:
+        """What it said last of itself; Offline while its connection is ended."""
+        if self.board.lasts("offline") is not None:
+            return OFFLINE
+        return None if self._state is None else self._state[0]
+
+    @property
+    def state_number(self) -> int | None:
+        """The state's number in PackTags, where it is one of its own."""
+        return None if self._state is None or self.state == OFFLINE else self._state[1]
+
+    @property
+    def since(self) -> int | None:
+        """From when on it is in that state, in microseconds."""
+        gone = self.board.lasts("offline")
+        return self._since if gone is None else gone.since
 
     @property
     def lead(self) -> str | None:
@@ -103,9 +120,7 @@ class Machine:
             return self._ends(heard, now, retained=retained), ()
         if not counts(heard.standing, signs=self._signs):
             return self._disbelieved(kind, heard, now), ()
-        changed = self._alive(now) if not retained else []
-        if not retained:
-            changed += self.board.end("offline", now)
+        changed = [] if retained else [*self._alive(now), *self.board.end("offline", now)]
         self.signature = heard.standing
         self._signs = self._signs or heard.standing in _SIGNED
         if heard.faulty:
@@ -153,11 +168,7 @@ class Machine:
         changed = self._alive(now) if not retained else []
         if counts(heard.standing, signs=True) and heard.seq is not None:
             changed += self._numbered(heard.session, heard.seq, now)
-        return [*changed, *self._dies(now)]
-
-    def _dies(self, now: int) -> list[Alarm]:
-        self.state, self.state_number, self.since = OFFLINE, None, now
-        return self.board.begin("offline", "its connection ended", now)
+        return [*changed, *self.board.begin("offline", "its connection ended", now)]
 
     def _newest(self, heard: Heard, now: int) -> bool:
         """Whether the message is newer than what is known; then it is what is known.
@@ -201,12 +212,12 @@ class Machine:
 
     def _enters(self, heard: Heard, now: int) -> list[Alarm]:
         assert heard.state is not None
-        name, number = heard.state
-        if (name, number) != (self.state, self.state_number):
-            self.state, self.state_number, self.since = name, number, heard.time
+        if heard.state != self._state:
+            self._state, self._since = heard.state, heard.time
+        name = heard.state[0]
         if name in _ABORTED:
             return self.board.begin("aborted", f"it is {name}", now)
-        return [*self.board.end("aborted", now), *self.board.end("offline", now)]
+        return self.board.end("aborted", now)
 
     def _scan(self, at: int, readings: dict[str, float], heard: Heard, now: int) -> Scan:
         names = tuple(readings)

@@ -111,6 +111,17 @@ def test_a_will_makes_a_machine_offline_and_a_state_brings_it_back(plant):
     assert (mill.state, plant.kinds) == ("Idle", [("offline", False), ("offline", True)])
 
 
+def test_a_machine_that_speaks_again_is_in_the_state_that_it_was_in(plant):
+    """A link that was lost and found changes no state, and none is said anew."""
+    plant.say("state", seq=0, state={"name": "Execute", "number": 6})
+    since = plant.floor.machines["mill-01"].since
+    plant.floor.hear(f"{PLACE}/mill-01/death", b"{}", plant.now)
+    mill = plant.floor.machines["mill-01"]
+    assert (mill.state, mill.state_number, mill.since) == ("Offline", None, plant.now)
+    plant.say("telemetry", seq=1, readings={})
+    assert (mill.state, mill.state_number, mill.since) == ("Execute", 6, since)
+
+
 def test_silence_is_noticed_by_the_pause_that_is_usual(plant):
     for seq in range(10):
         mill = plant.say("telemetry", seq=seq, readings={})
