@@ -27,6 +27,11 @@ class WebProbe:
         """All its metrics."""
         floor, ear = self.hub.floor, self.ear
         yield counter("web_messages_heard", "Messages heard live.", floor.messages)
+        yield counter(
+            "web_messages_unchecked",
+            "Signed messages beyond those that are checked each second.",
+            floor.checking.unchecked,
+        )
         yield gauge("web_machines", "Machines shown.", len(floor.machines))
         yield gauge("web_machines_not_shown", "Machines beyond those.", floor.not_shown)
         yield gauge("web_pages", "Pages that look on.", len(self.hub.streams))

@@ -3,10 +3,13 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
+from itertools import count
 from typing import TYPE_CHECKING
 
+from anchor.errors import AnchorError
 from anchor.keeping.impatient import Door
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
@@ -21,6 +24,7 @@ from factoryledger.web.proofs import Proofs
 from telemetry.sparkplug_topic import sparkplug_filters
 from telemetry.topic import factory_filters
 from watch.floor.floor import Floor
+from watch.floor.standing import Judge
 from watch.web.app import Where, web_app
 from watch.web.guard import is_loopback
 from watch.web.listening import Ear
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from factoryledger.metrics.showing import WebProbe
 
 _TICK = 1.0
+_KEYS_EVERY = 5  # ticks between two looks for keys, where there were none
 _MOST_CLIENTS = 512
 
 
@@ -57,8 +62,7 @@ async def run_web(
             "file and name it by FACTORYLEDGER_WEB_PASSWORD_FILE"
         )
     listener = listening(host, port)
-    keys = keys_at_hand(looked)
-    hub = Hub(Floor(judge=None if keys is None else keys.status), clock=now)
+    hub = Hub(Floor(judge=_judge(looked)), clock=now)
     prefix = looked.prefix
     ear = Ear(
         hub.floor,
@@ -83,10 +87,15 @@ async def run_web(
     login = Login(gate, clock=time.monotonic)
 
     async def tick(ending: asyncio.Event) -> None:
-        while not ending.is_set():
+        for number in count(1):
             await asyncio.sleep(_TICK)
+            if ending.is_set():
+                return
             if ear.live:
                 hub.floor.tick(now())
+            if hub.floor.checking.judge is None and number % _KEYS_EVERY == 0:
+                # Whoever starts first makes the data folder; it need not have been us.
+                hub.floor.checking.judge = _judge(looked)
 
     app = web_app(service, login, Where(host, names))
     url = url_of(listener)
@@ -104,6 +113,15 @@ async def run_web(
     finally:
         service.questions.close()
         service.proofs.close()
+
+
+def _judge(place: Installation) -> Judge | None:
+    """Give who judges what is live; None where no keys are to be had now: the page goes on."""
+    with suppress(AnchorError, WrongUsage, OSError):
+        # Of its own: the others are each another thread's.
+        keys = keys_at_hand(Installation(place.settings))
+        return None if keys is None else keys.status
+    return None
 
 
 def _probe(hub: Hub, ear: Ear, lookout: Lookout) -> "WebProbe":

@@ -154,7 +154,8 @@ ROWS: list[tuple[str, list[dict[str, Any]]]] = [
     ("Web", [
         chart("Pages and machines", "none", "Pages that look on; machines that they are shown, and those beyond.",
             ("factoryledger_web_pages", f"pages {WHO}"), ("factoryledger_web_machines", f"machines {WHO}"), ("factoryledger_web_machines_not_shown", f"not shown {WHO}")),
-        chart("Heard", "cps", "Messages heard live.", (rate("factoryledger_web_messages_heard_total"), WHO)),
+        chart("Heard", "cps", "Messages heard live; signed ones beyond those that are checked.",
+            (rate("factoryledger_web_messages_heard_total"), WHO), (rate("factoryledger_web_messages_unchecked_total"), f"unchecked {WHO}")),
         chart("What the web server reads", "none", "Connected to the broker; reconnects and failures in an hour; looks at store and log a second, and those that failed.",
             ("factoryledger_web_connected", f"connected {WHO}"), ("increase(factoryledger_web_connections_total[1h])", f"connections {WHO}"),
             ("increase(factoryledger_web_connections_failed_total[1h])", f"connections failed {WHO}"),

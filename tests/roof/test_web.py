@@ -5,9 +5,11 @@ import re
 import signal
 import socket
 import time
+from queue import SimpleQueue
 
 import httpx
 import pytest
+from paho.mqtt.client import CallbackAPIVersion, Client
 
 from factoryledger.broker import LocalBroker
 
@@ -18,6 +20,31 @@ def until(check, seconds=30):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
+
+
+class LocalPublisher:
+    """A stranger on the broker, by paho."""
+
+    def __init__(self, address):
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._heard = SimpleQueue()
+        self._client.on_message = lambda _client, _data, message: self._heard.put(message.payload)
+        self._client.connect(address.host, address.port)
+
+    def __enter__(self):
+        self._client.loop_start()
+        return self
+
+    def __exit__(self, *_):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def next(self, topic):
+        self._client.subscribe(topic)
+        return self._heard.get(timeout=20)
+
+    def send(self, topic, payload):
+        self._client.publish(topic, payload, 1).wait_for_publish(20)
 
 
 def events(url, wanted, **query):
@@ -51,8 +78,19 @@ def test_the_page_goes_on_without_a_broker_and_with_it_again(tmp_path, program, 
         assert said["hello"]["status"]["live"] is True
         assert said["readings"]["device"] == "mill-01"
         assert said["readings"]["points"][0][1]
-        whole = httpx.get(f"{url}/api/v1/machines/mill-01").json()
-        assert (whole["signature"], whole["alarms"]) == ("signed", [])
+
+        def mill():
+            return httpx.get(f"{url}/api/v1/machines/mill-01").json()
+
+        # The page was there before the keys.
+        until(lambda: mill()["signature"] == "verified")
+        assert mill()["alarms"] == []
+        topic = f"{mill()['topic']}/telemetry"
+        with LocalPublisher(broker.address) as publisher:
+            heard = publisher.next(topic)
+            publisher.send(topic, heard.replace(b'"readings":{', b'"readings":{"forged":1,', 1))
+        (alarm,) = until(lambda: mill()["alarms"])
+        assert (alarm["kind"], "forged" in mill()["recent"]) == ("forged", False)
         assert status()["store"] is False
 
         broker.stop()

@@ -30,7 +30,8 @@ class Checking:
     """Says how messages stand, so many a second; `judge` None: by their shape."""
 
     def __init__(self, judge: Judge | None, most: int = MOST_CHECKED) -> None:
-        self._judge = judge
+        self.judge = judge
+        """May come later, once there are keys."""
         self._most = most
         self._second = 0
         self._checked = 0
@@ -40,7 +41,7 @@ class Checking:
         self, said: Heard, topic: str, payload: bytes, properties: str | None, now: int
     ) -> Heard:
         """Say how a message stands that came `now` (microseconds)."""
-        if self._judge is None or said.shape == "unsigned":
+        if self.judge is None or said.shape == "unsigned":
             return replace(said, standing=said.shape)
         if now // _SECOND != self._second:
             self._second, self._checked = now // _SECOND, 0
@@ -48,7 +49,7 @@ class Checking:
             self.unchecked += 1
             return replace(said, standing="unchecked")
         self._checked += 1
-        status = self._judge(topic, payload, properties)
+        status = self.judge(topic, payload, properties)
         if status == "accepted":
             return replace(said, standing="verified")
         assert status in _KNOWN
