@@ -1,7 +1,7 @@
 """What `stats` shows: counters, their sum, statuses and gaps. Plain values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from telemetry.canonical import time_text
@@ -19,6 +19,16 @@ class Gap:
     first: int
     last: int
     since: int = 0
+
+    def without(self, numbers: Iterable[int]) -> Iterator["Gap"]:
+        """What of it is missing once these numbers, in order, are there."""
+        first = self.first
+        for number in numbers:
+            if first < number:
+                yield replace(self, first=first, last=number - 1)
+            first = number + 1
+        if first <= self.last:
+            yield replace(self, first=first)
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as `stats --json` does."""

@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import Connection, TextClause, text
 
 from collector.continuity import Place, Run
-from collector.continuity_report import standing
+from collector.continuity_report import filled, standing
 from collector.naming import prev_of
 from collector.ports import Transactions
-from collector.stats import Standing
+from collector.stats import Gap, Standing
 
 _log = structlog.get_logger(__name__)
 
@@ -139,11 +139,13 @@ class Survey:
         return found
 
     def look_again(self) -> Surveyed:
-        """Look for the messages that sessions go on from and that were not here before; count."""
+        """Look for what was not here before: whom sessions go on from, what gaps lack; count."""
         found = Surveyed()
         with self._store.writing() as connection:
             for device, session, prev in connection.execute(_LOOSE_STARTS, {"most": _LOOSE}).all():
                 _Session(connection, (device, session), found).place(prev)
+            for gap, numbers in filled(connection).items():
+                _Session(connection, (gap.device, gap.session), found).fill(gap, numbers)
             found.standing = standing(connection)
         return found
 
@@ -176,6 +178,12 @@ class _Session:
         for session, prev, seq in self._all(_STARTED_HERE, low=run.first - 1, high=run.last):
             if seq >= run.first or prev == run.prev:
                 self._fork(session, 0, self._session, seq + 1)
+
+    def fill(self, gap: Gap, numbers: Sequence[int]) -> None:
+        """Keep down what of a gap is missing, now that these numbers are there."""
+        self._all(_CLOSE, low=gap.first - 1, high=gap.last + 1)
+        for part in gap.without(numbers):
+            self._all(_OPEN, first=part.first, last=part.last, since=part.since)
 
     def finish(self, runs: Sequence[Run]) -> None:
         """Find which of the runs is the end of the session."""

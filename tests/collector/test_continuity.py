@@ -1,5 +1,6 @@
 """What is missing and what does not follow on, whatever the order in which messages come."""
 
+import itertools
 import random
 from collections import Counter, defaultdict
 
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.continuity import DELAY, Continuity, Link, joined
-from collector.stats import Standing
+from collector.stats import Gap, Standing
 
 
 def link(seq, prev="x", body=None, position=0):
@@ -338,3 +339,14 @@ def test_a_store_of_an_older_release_shows_its_gaps_before_and_after_it_is_opene
         feed.take(sent[0], sent[2])
         survey(feed)
     assert [gap[2:] for gap in shown(works)[0]] == [(3, 3)]
+
+
+@given(st.integers(0, 5), st.integers(0, 12), st.sets(st.integers(0, 20)))
+def test_of_a_gap_stays_what_is_not_there(first, length, there):
+    gap = Gap("d", "s", first, first + length, 7)
+    inside = sorted(number for number in there if gap.first <= number <= gap.last)
+    parts = list(gap.without(inside))
+    missing = [number for part in parts for number in range(part.first, part.last + 1)]
+    assert missing == [n for n in range(gap.first, gap.last + 1) if n not in there]
+    assert all(a.last + 1 < b.first for a, b in itertools.pairwise(parts))
+    assert {part.since for part in parts} <= {7}

@@ -188,6 +188,28 @@ def cut_all(admin):
     )
 
 
+def test_a_number_that_another_collector_commits_late_is_no_gap(works, store, feed_for):
+    """The one that has those before it sees nothing amiss and does not look."""
+    machine = works.machine("press-1")
+    first, second, third = (machine.message() for _ in range(3))
+    with works.open() as other:
+        ours = feed_for(works.live(store).ledger)
+        theirs = feed_for(works.live(other, new_id="b" * 16).ledger)
+        theirs.take(first)
+        theirs.ledger.survey(everything=True)
+        ours.take(third)
+        ours.ledger.survey(everything=True)
+        (gap,) = works.reader().stats().gaps
+        assert (gap.first, gap.last) == (1, 1)
+
+        theirs.take(second)
+        assert works.reader().stats().gaps == ()
+        theirs.ledger.survey()
+        assert ours.ledger.standing.missing == 1
+        ours.ledger.survey(everything=True)
+        assert ours.ledger.standing.missing == 0
+
+
 def test_a_transaction_that_fails_keeps_the_lock(works, store, feed_for):
     """Two collectors claim one number: whoever is told so does not let go of its log for that."""
     feed = feed_for(works.live(store).ledger)
