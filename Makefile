@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations outage day \
+	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations breakages outage day \
 	lock clean
 
 ARGS ?=
@@ -176,6 +176,9 @@ vectors: $(DEV) ## Third parties' vectors, in a table: how many are accepted and
 mutations: $(DEV) ## 10,000 damages to store, log and proofs: found, or without meaning
 	$(VENV)/bin/python -m pytest tests/anchor_verify/test_mutations.py -m "long or not long" -s \
 		$(PYTEST_ARGS)
+
+breakages: $(DEV) broker postgresql ## One rule after another taken out of a copy: whether the tests see it (ONLY=name)
+	$(VENV)/bin/python tests/breaking/break_on_purpose.py $(ONLY)
 
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice

@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,43 @@ def test_killed_at_random_nothing_is_lost_or_doubled(works, mortal_broker, topic
     assert len(list(reader.claims())) == len(expected)
     assert reader.stats().gaps == ()
     check_log(rows, list(reader.batches(collector.id)))
+
+
+def test_what_nobody_sends_again_is_acknowledged_only_when_it_is_committed(
+    works, mortal_broker, topic_prefix
+):
+    wanted = [b"%d" % number for number in range(200)]
+
+    async def published():
+        async with Link(mortal_broker.address, client_id="stranger") as link:
+            topic = f"{topic_prefix}/line/count"
+            codes = await asyncio.gather(*(link.publish(topic, one) for one in wanted))
+            assert set(codes) == {0}, "the broker has not taken them for a subscriber"
+
+    async def killed_before_its_commit():
+        collector = Collector(works, mortal_broker, topic_prefix)
+        await collector.start()
+        # Nothing can be committed while somebody else writes.
+        with contextlib.closing(sqlite3.connect(works.folder / "ledger.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await published()
+            await asyncio.sleep(0.7)  # the collector has them, and would acknowledge by now
+            collector.kill()
+        await collector.start()
+        for _ in range(100):
+            if len(stored()) == len(wanted):
+                break
+            await asyncio.sleep(0.1)
+        await collector.stop()
+
+    def stored():
+        reader = works.reader()
+        (collector,) = reader.collectors()
+        rows = reader.messages(collector.id)
+        return [row.payload for row in rows if row.topic.endswith("/line/count")]
+
+    asyncio.run(killed_before_its_commit())
+    assert stored() == wanted
 
 
 def check_log(rows, batches):
