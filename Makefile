@@ -74,6 +74,7 @@ lint: $(DEV) ## Format, lint, types, imports
 
 docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
+	$(VENV)/bin/python tests/roof/settings_page.py > docs/settings.md
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
 	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
 	$(VENV)/bin/python tests/simulator/machines_page.py

@@ -16,6 +16,7 @@ from factoryledger.commands import (
     anchor,
     audit,
     collect,
+    config,
     convert,
     demo,
     device,
@@ -92,6 +93,7 @@ app.command("audit")(audit.audit)
 app.add_typer(tlog.app, name="tlog")
 app.add_typer(device.app, name="device")
 app.add_typer(keys.app, name="keys")
+app.add_typer(config.app, name="config")
 
 
 def run(arguments: Sequence[str]) -> int:

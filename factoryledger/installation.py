@@ -9,7 +9,8 @@ from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
 from factoryledger.ledger_file import LEDGER_FILE
 from factoryledger.secret_prefix import secret_prefix
-from factoryledger.settings import Settings, read_settings
+from factoryledger.settings import Settings
+from factoryledger.settings_sources import read_settings
 from telemetry.address import Address, Credentials
 
 if TYPE_CHECKING:

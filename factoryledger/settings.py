@@ -1,15 +1,15 @@
-"""Settings: flags, then FACTORYLEDGER_*, then factoryledger.toml, then the defaults here.
+"""Settings: everything that can be set, its type, its bounds and its default.
 
-Read once, at the start of a command, into a frozen model; nothing reads them at import.
+`settings_sources` reads them, once, at the start of a command.
 A broker's user and password come from settings or a file, and so does a database's password:
 never from the command line, where every user of the machine could see them.
 """
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,7 +20,8 @@ from pydantic_settings import (
 
 from factoryledger.errors import WrongUsage
 
-SETTINGS_FILE = Path("factoryledger.toml")
+SETTINGS_FILE: Final = Path("factoryledger.toml")
+VARIABLE: Final = "FACTORYLEDGER_"
 
 Status = Literal[
     "accepted",
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     """Everything that can be set; a command uses what concerns it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FACTORYLEDGER_", toml_file=SETTINGS_FILE, frozen=True, extra="forbid"
+        env_prefix=VARIABLE, toml_file=SETTINGS_FILE, frozen=True, extra="forbid"
     )
 
     data: Path = Path("factoryledger-data")
@@ -132,28 +133,3 @@ def _first_line(file: Path) -> str:
     if not lines or not lines[0]:
         raise WrongUsage(f"{file}: no password on its first line")
     return lines[0]
-
-
-def read_settings(**flags: object) -> Settings:
-    """Read the settings under these flags; a flag that is None was not given.
-
-    Raises WrongUsage naming the setting and where it comes from being wrong.
-    """
-    given = {name: value for name, value in flags.items() if value is not None}
-    try:
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each of them
-    except ValidationError as error:
-        raise WrongUsage(_first_complaint(error, given)) from error
-    except ValueError as error:  # what tomllib says of a broken file
-        raise WrongUsage(f"{SETTINGS_FILE}: {error}") from error
-
-
-def _first_complaint(error: ValidationError, given: dict[str, object]) -> str:
-    """Say which setting is wrong, how, and by which names it can be set."""
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "settings"
-    if first["type"] == "extra_forbidden":
-        return f"{SETTINGS_FILE}: there is no setting {name}"
-    variable = f"FACTORYLEDGER_{name.upper()}"
-    source = f"--{name.replace('_', '-')}" if name in given else f"{variable} or {SETTINGS_FILE}"
-    return f"{source}: {first['msg'].lower()}, not {first['input']!r}"

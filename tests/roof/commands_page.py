@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from factoryledger.cli import app
-from factoryledger.settings import Settings
 
 # Prose of the page keeps its lines as Markdown wants them.
 # ruff: noqa: E501
@@ -30,7 +29,7 @@ Errors are one sentence on stderr; `FACTORYLEDGER_TRACEBACK=1` adds the tracebac
 
 ## Settings
 
-A setting comes from the flag of its name, else from the variable `FACTORYLEDGER_<NAME>`, else from `factoryledger.toml` in the working folder, else from the default: {settings}. `broker_user` and `broker_password_file` (a file whose first line is the password) have no flag: every user of the machine could read it.
+What has a flag here can as a rule be set by a variable or in `factoryledger.toml` too: [all settings](settings.md), with their types, defaults and units. `factoryledger config show` says where each comes from.
 """
 
 
@@ -72,13 +71,7 @@ def row(parameter):
 
 def render():
     """The whole page."""
-    settings = ", ".join(f"`{name}`" for name in Settings.model_fields)
-    return (
-        "\n\n".join(
-            [TOP.format(settings=settings).strip(), *(section(*found) for found in commands())]
-        )
-        + "\n"
-    )
+    return "\n\n".join([TOP.strip(), *(section(*found) for found in commands())]) + "\n"
 
 
 if __name__ == "__main__":
