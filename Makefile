@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler contract bench soak faults hammer vectors mutations breakages outage day \
+	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages outage day \
 	lock clean
 
 ARGS ?=
@@ -60,7 +60,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers witness browser examples broker postgresql libfaketime promtool anvil compiler check ## Everything that must hold, from an empty machine
+test: environment oracles peers witness browser examples broker postgresql libfaketime promtool anvil compiler cc check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -129,6 +129,9 @@ promtool: ## Prometheus's own checker, for the test of the alerts; without it th
 
 anvil: ## A node of an EVM chain, for the tests of that ledger; without it they are skipped
 	@.ci/get-anvil >/dev/null || echo "The tests that need a chain will be skipped" >&2
+
+cc: ## A C compiler, for the tests that fail every durable step; without it they are skipped
+	@.ci/get-compiler || echo "The tests that fail every durable step will be skipped" >&2
 
 compiler: $(CONTRACT) ## .venv-contract: the compiler of the contract on the chain
 
