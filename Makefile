@@ -167,6 +167,12 @@ faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut, flooded 
 		tests/anchor_verify/test_audit_attacks.py \
 		-m "long or not long" -s --durations 5 $(PYTEST_ARGS)
 
+.PHONY: torture
+torture: $(DEV) broker postgresql libfaketime ## Every fault, from a seed, for so long, and the history checked (SECONDS=60 SEED=1)
+	@mkdir -p build
+	$(VENV)/bin/python tests/torture/torture.py --seconds $(or $(SECONDS),60) \
+		$(if $(SEED),--seed $(SEED)) --summary build/torture.json $(ARGS)
+
 outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0
 	SURVIVAL_OUTAGE=300 $(VENV)/bin/python -m pytest tests/survival/test_outage.py \
 		-m long -k "stopped or locked" -s $(PYTEST_ARGS)

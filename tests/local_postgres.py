@@ -94,6 +94,11 @@ class LocalPostgres:
         """Whether the server is there; it ends by itself where it cannot write its log."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self):
+        """The server's own process."""
+        return self._process.pid
+
     def start(self):
         """Start it, on the port that it had before, and wait until it answers."""
         self.port = self.port or free_port()
@@ -129,6 +134,13 @@ class LocalPostgres:
                 os.kill(pid, signal.SIGKILL)
             self._process.wait(_SECONDS)
             raise
+
+    def kill(self):
+        """SIGKILL every process of it, as a power cut would."""
+        for pid in self._pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(_SECONDS)
 
     def pause(self):
         """Stop every process of it, as a machine that hangs."""

@@ -67,6 +67,16 @@ class Program:
     def pid(self):
         return self._process.pid
 
+    @property
+    def code(self):
+        """How it ended; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def log(self):
+        """The file of what it says."""
+        return self._said
+
     def said(self):
         return self._said.read_text("utf-8", "replace")[-4000:]
 
@@ -78,6 +88,10 @@ class Program:
         assert self.running, self.said()
         self._process.kill()
         assert self._process.wait(10) == -signal.SIGKILL
+
+    def reap(self, seconds=PATIENCE):
+        """Wait for its end, whatever the code."""
+        self._process.wait(seconds)
 
     def stop(self, code=0, seconds=PATIENCE):
         """SIGTERM, and wait for a clean end."""

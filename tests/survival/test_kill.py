@@ -1,13 +1,11 @@
 """kill -9 of machines, broker and collector; a broker that forgets; a backlog."""
 
-import contextlib
 import os
 import random
-import signal
 import time
-from functools import partial
 
 import pytest
+from keeping_broker import KeepingBroker
 from survival_line import hold, publish, until
 
 from factoryledger.broker import LocalBroker
@@ -17,35 +15,13 @@ pytestmark = pytest.mark.e2e
 MEMORY = 300 * 2**20  # bytes that a collector may take
 
 
-class Keeping(LocalBroker):
-    """A broker that saves what it holds, every second."""
-
-    def _command(self):
-        command = super()._command()
-        path = self.directory / "mosquitto.conf"
-        # Mosquitto takes the last word of each.
-        more = "persistence true\nautosave_interval 1\n"
-        text = path.read_text().replace("persistence false\n", more)
-        # Started by root, it would become a user that may not write there.
-        path.write_text(f"{text}persistence_location {self.directory}/\nuser root\n")
-        return command
-
-
-def kill_database(server):
-    """SIGKILL every process of it, as a power cut would."""
-    for pid in server._pids():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    server._process.wait(30)
-
-
 def kill_at_random(line, strikes, seed, database=None):
     """Kill one after the other, at any moment; give how often each."""
     chance = random.Random(seed)
     collector, machines = line.collector(), line.machines(6)
     kills = {"collector": collector.kill, "machines": machines.kill, "broker": line.broker.kill}
     if database is not None:
-        kills["database"] = partial(kill_database, database)
+        kills["database"] = database.kill
     collector.start()
     machines.start()
     killed = dict.fromkeys(kills, 0)
@@ -105,7 +81,7 @@ def kept(line):
     "broker",
     [
         pytest.param(LocalBroker, id="forgets"),
-        pytest.param(Keeping, id="keeps", marks=pytest.mark.long),
+        pytest.param(KeepingBroker, id="keeps", marks=pytest.mark.long),
     ],
 )
 def test_a_broker_killed_while_the_collector_is_down_loses_nothing(lay, tmp_path, broker):
@@ -120,7 +96,7 @@ def test_a_broker_killed_while_the_collector_is_down_loses_nothing(lay, tmp_path
         # What is published meanwhile, the broker alone has.
         before = kept(line)
         until(lambda before=before: kept(line) > before + 50_000, "more has been recorded")
-        if broker is Keeping:
+        if broker is KeepingBroker:
             time.sleep(1.5)  # until it has saved
         line.broker.kill()
         line.broker.start()
@@ -130,8 +106,8 @@ def test_a_broker_killed_while_the_collector_is_down_loses_nothing(lay, tmp_path
     collector.stop()
 
     found = line.sum(machines.results())
-    hold(found, f"broker that {'keeps' if broker is Keeping else 'forgets'}, killed twice")
-    assert (line.broker.directory / "mosquitto.db").exists() == (broker is Keeping)
+    hold(found, f"broker that {'keeps' if broker is KeepingBroker else 'forgets'}, killed twice")
+    assert (line.broker.directory / "mosquitto.db").exists() == (broker is KeepingBroker)
     assert found.recorded > stood + 200
 
 

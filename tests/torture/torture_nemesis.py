@@ -1,0 +1,143 @@
+"""Brings a plan's strikes upon the works, and takes each away again.
+
+Each kind of fault is a generator: it strikes, yields while it waits, and heals before it ends.
+To add one, write it here, name it in `FAULTS`, and say in `torture_plan` whom it can befall.
+"""
+
+import time
+
+from torture_damage import bad_broker_file, bad_checkpoint, broken_outbox, cut_tile, torn_outbox
+from torture_waiting import lasting, waiting
+
+FREE = 30.0  # s: to wait for a target that another strike has
+
+
+def kill(works, strike):
+    part = works.parts[strike.target]
+    part.wanted = False
+    part.kill()
+    yield from lasting(strike.lasts)
+    part.start()
+
+
+def storm(works, strike):
+    """Killed and started again, so often, at whatever it has come to by then."""
+    part = works.parts[strike.target]
+    for _ in range(int(strike.amount)):
+        part.wanted = False
+        part.kill()
+        part.start()
+        yield from lasting(strike.lasts / strike.amount)
+
+
+def pause(works, strike):
+    part = works.parts[strike.target]
+    part.freeze()
+    yield from lasting(strike.lasts)
+    part.thaw()
+
+
+def cut(works, strike):
+    works.network.cut(strike.target)
+    yield
+
+
+def slow(works, strike):
+    way = works.network[strike.target]
+    way.delay = strike.amount
+    yield from lasting(strike.lasts)
+    way.delay = 0.0
+
+
+def throttle(works, strike):
+    way = works.network[strike.target]
+    way.rate = strike.amount
+    yield from lasting(strike.lasts)
+    way.rate = 0.0
+
+
+def partition(works, strike):
+    """Nothing passes; in half of the cases the connection is dead afterwards."""
+    way = works.network[strike.target]
+    way.held = True
+    yield from lasting(strike.lasts)
+    if strike.amount < 1 / 2:
+        works.network.cut(strike.target)
+        yield
+    way.held = False
+
+
+def disk_full(works, strike):
+    disk = works.disks[strike.target]
+    disk.fill()
+    yield from lasting(strike.lasts)
+    disk.free()
+
+
+def clock(works, strike):
+    """The clock jumps, and back."""
+    works.clocks[strike.target].put(int(strike.amount))
+    yield from lasting(strike.lasts)
+    works.clocks[strike.target].put(0)
+
+
+FAULTS = {
+    "kill": kill,
+    "storm": storm,
+    "pause": pause,
+    "cut": cut,
+    "slow": slow,
+    "throttle": throttle,
+    "partition": partition,
+    "disk-full": disk_full,
+    "clock": clock,
+    "torn-outbox": torn_outbox,
+    "broken-outbox": broken_outbox,
+    "cut-tile": cut_tile,
+    "bad-checkpoint": bad_checkpoint,
+    "bad-broker-file": bad_broker_file,
+}
+
+
+class Nemesis:
+    """All strikes of a plan: those under way, and those that are to come."""
+
+    def __init__(self, works, history):
+        self._works, self._history = works, history
+        self._coming = sorted(works.plan.strikes, key=lambda strike: strike.at)
+        self._going = []
+        self._held = set()
+
+    @property
+    def done(self):
+        return not self._coming and not self._going
+
+    def tick(self, elapsed):
+        """Begin what is due, and go on with what is under way."""
+        while self._coming and self._coming[0].at <= elapsed:
+            self._going.append(self._bring(self._coming.pop(0)))
+        self._going = [strike for strike in self._going if _goes_on(strike)]
+
+    def _bring(self, strike):
+        target = strike.target
+        free = yield from waiting(lambda: target not in self._held, FREE)
+        if not free:
+            self._history.put("skipped", kind=strike.kind, target=target)
+            return
+        self._held.add(target)
+        self._history.put("strike", kind=strike.kind, target=target, amount=strike.amount)
+        began = time.monotonic()
+        try:
+            yield from FAULTS[strike.kind](self._works, strike)
+        finally:
+            self._held.discard(target)
+            took = round(time.monotonic() - began, 2)
+            self._history.put("healed", kind=strike.kind, target=target, took=took)
+
+
+def _goes_on(strike):
+    try:
+        next(strike)
+    except StopIteration:
+        return False
+    return True
