@@ -21,9 +21,7 @@ def upgrade(connection: Connection, store: str) -> None:
 
     `store` names it to people. StoreUnavailable where it is of a newer release.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = _config()
     config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()
@@ -34,6 +32,19 @@ def upgrade(connection: Connection, store: str) -> None:
             f"{store} was written by a newer release (schema {current}): use that one"
         )
     command.upgrade(config, "head")
+
+
+def heads() -> tuple[str | None, set[str]]:
+    """The schema of this release, and all that it can bring forward."""
+    scripts = ScriptDirectory.from_config(_config())
+    return scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 def is_made(connection: Connection) -> bool:

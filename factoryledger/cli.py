@@ -20,6 +20,7 @@ from factoryledger.commands import (
     convert,
     demo,
     device,
+    doctor,
     export,
     ingest,
     init,
@@ -94,6 +95,7 @@ app.add_typer(tlog.app, name="tlog")
 app.add_typer(device.app, name="device")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)
 
 
 def run(arguments: Sequence[str]) -> int:

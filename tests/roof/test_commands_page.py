@@ -23,7 +23,7 @@ def test_every_command_of_the_design_is_there():
         "device enrol", "device rotate", "device revoke", "device gateway", "device list",
         "keys list", "keys erase-messages", "keys protect", "keys unprotect",
         "keys revoke collector", "keys rotate collector", "keys rotate log",
-        "keys rotate witness", "keys witness", "config show",
+        "keys rotate witness", "keys witness", "config show", "doctor",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with an installation, a line each: places, versions, clock, store, broker, log."""
