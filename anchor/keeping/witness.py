@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TypeVar
 
+import structlog
+from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -34,6 +36,8 @@ from anchor.keeping.add_checkpoint import (
 from anchor.keeping.witness_db import WitnessState
 from anchor.note import Note, Signature, SignerKey, VerifierKey
 from anchor.rate import Rate
+
+_log = structlog.get_logger("witness")
 
 T = TypeVar("T")
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -161,6 +165,10 @@ async def _answer(decide: Callable[[T], bytes], value: T) -> Response:
         return _too_many(refusal)
     except Answer as refusal:
         return PlainTextResponse(refusal.reason, refusal.status)
+    except DBAPIError as error:
+        # What it cannot keep it has not cosigned: the log asks again, and nothing is lost.
+        _log.error("witness-cannot-keep", reason=str(error.orig))
+        return PlainTextResponse("what was cosigned last cannot be kept; ask again later\n", 503)
 
 
 def _too_many(refusal: TooMany) -> Response:

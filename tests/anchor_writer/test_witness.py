@@ -281,6 +281,21 @@ def test_what_is_not_served(witness):
     assert witness.latest().status_code == 404
 
 
+def test_what_it_cannot_keep_it_does_not_cosign_and_says_so(witness):
+    """As on a full disk: SQLite refuses to write, once, and takes it when it is asked again."""
+
+    def writable(word):
+        with closing(witness.state._engine.raw_connection()) as connection:
+            connection.driver_connection.execute(f"PRAGMA query_only={word}")
+
+    writable("ON")
+    refused = witness.add(request(0, 3))
+    assert (refused.status_code, "ask again" in refused.text) == (503, True)
+    writable("OFF")
+    assert witness.latest().status_code == 404
+    assert witness.add(request(0, 3)).status_code == 200
+
+
 # -- who asks too often, or too slowly --------------------------------------------------------
 
 
