@@ -4,6 +4,7 @@
 is not there. 70 (as in sysexits.h) is a fault of this program, never of what it read.
 """
 
+import sys
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -27,6 +28,11 @@ def exit_for(error: BaseException) -> tuple[Exit, str]:
     for kind, code in _table():
         if isinstance(error, kind):
             return code, _sentence(error)
+    if _is_operational(error):
+        return Exit.MISSING, (
+            f"a database in the data folder cannot be read or written: {_sentence(error)}; is its "
+            "disk full, or broken?"
+        )
     if isinstance(error, ExceptionGroup):
         return exit_for(error.exceptions[0])
     name = type(error).__name__
@@ -70,8 +76,17 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield OSError, Exit.MISSING
 
 
+def _is_operational(error: BaseException) -> bool:
+    """Whether it is SQLAlchemy's word for a database that does not work, whoever's fault it is."""
+    # Looked up, not imported: who has not opened a database does not pay for it.
+    known = sys.modules.get("sqlalchemy.exc")
+    return known is not None and isinstance(error, known.OperationalError)
+
+
 def _sentence(error: BaseException) -> str:
     """Give the error's message on one line; for the system's errors, with the file's name."""
+    if _is_operational(error):
+        error = getattr(error, "orig", None) or error
     if isinstance(error, MemoryError):
         return "there is not enough memory for what it was given to read"
     if isinstance(error, OSError) and error.strerror:

@@ -4,9 +4,12 @@ import base64
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from anchor.keeping.sqlite import open_reader
 from collector.errors import LogInDoubt, StoreLocked
 from factoryledger.broker import free_port
 from factoryledger.exits import Exit, exit_for
@@ -156,6 +159,14 @@ def test_errors_have_codes_by_what_a_reader_can_do():
     code, sentence = exit_for(KeyError("x"))
     assert code == Exit.FAULT
     assert "a fault of factoryledger" in sentence
+
+
+def test_a_database_whose_disk_fails_is_missing_and_no_fault_of_the_program():
+    with pytest.raises(OperationalError) as failed, open_reader(Path("/dev/null/x.db")).begin():
+        pass
+    code, said = exit_for(failed.value)
+    assert code == Exit.MISSING
+    assert "unable to open database file; is its disk full" in said
 
 
 def test_a_traceback_is_shown_to_those_who_ask(command, monkeypatch):
