@@ -32,7 +32,7 @@ class Program:
     def __init__(self, folder, name, arguments, environment):
         self.name = name
         self.arguments = [str(argument) for argument in arguments]
-        self._environment = environment
+        self.environment = environment
         self._said, self._results = folder / f"{name}.log", folder / f"{name}.out"
         self._process = None
 
@@ -49,7 +49,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=results,
                 stderr=said,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self.environment},
             )
 
     def _ready(self, before):

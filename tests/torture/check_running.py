@@ -30,7 +30,7 @@ def check_running(events):
 
 def _ends(events):
     """A part may be killed, may miss something while it is struck, and refuse what is damaged."""
-    calm, refusing, until = False, set(), 0.0
+    calm, refusing, shaken, until = False, set(), set(), 0.0
     for event in events:
         if event["event"] == "calm":
             calm = True
@@ -39,6 +39,11 @@ def _ends(events):
         elif event["event"] in {"strike", "healed"} and event["kind"] in MAY_REFUSE:
             change = refusing.add if event["event"] == "strike" else refusing.discard
             change(event["target"])
+        elif event["event"] in {"strike", "healed"} and event["kind"] == "io-error":
+            change = shaken.add if event["event"] == "strike" else shaken.discard
+            change(event["target"])
+        elif event["event"] == "ended" and event["part"] in shaken and event["code"] == KILLED:
+            continue  # by the library, in the middle of a step
         elif event["event"] == "ended":
             refuses = event["part"] in refusing or event["at"] < until
             if not _as_it_should(event, calm, refuses):

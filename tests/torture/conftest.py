@@ -4,4 +4,5 @@ import sys
 from pathlib import Path
 
 # Tests are imported by path; the modules that they share are not, so their folders are named.
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "survival")]
+_tests = Path(__file__).parents[1]
+sys.path[:0] = [str(_tests / name) for name in ("torture", "survival", "steps")]

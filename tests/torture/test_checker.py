@@ -259,6 +259,16 @@ def test_a_refusal_is_right_under_damage_alone():
     assert kinds(events) == {"unexpected-end"}
 
 
+def test_a_kill_in_the_middle_of_a_step_is_a_strike_of_that_part_alone():
+    strike = {"kind": "io-error", "target": "collect-1"}
+    for part, found in (("collect-1", set()), ("anchor", {"unexpected-end"})):
+        events = good()
+        at = events.index(of(events, "calm")[0])
+        end = event("ended", part=part, pid=1, code=-9, how="by itself", said="")
+        events[at:at] = [event("strike", **strike), end, event("healed", **strike)]
+        assert kinds(events) == found
+
+
 def test_whoever_reads_a_damaged_file_may_refuse_it():
     end = event("ended", part="collect-1", pid=1, code=2, how="by itself", said="cut short")
     for at, late, found in ((1, 0.0, set()), (0, 5.0, set()), (0, 99.0, {"unexpected-end"})):

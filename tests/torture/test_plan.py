@@ -4,7 +4,7 @@ import pytest
 from torture_nemesis import FAULTS
 from torture_plan import LASTS, Plan, draw_plan, targets
 
-EVERYTHING = frozenset({"postgresql", "clock", "disk-full"})
+EVERYTHING = frozenset({"postgresql", "clock", "disk-full", "io-error"})
 
 
 @pytest.mark.parametrize("seed", range(20))

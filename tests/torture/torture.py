@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "survival"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "steps"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -88,7 +89,7 @@ def main():
         seed = random.randrange(2**32) if options.seed is None else options.seed
         plan = draw_plan(seed, options.seconds, able(), options.kind)
     sys.stdout.write(f"{show(plan)}\n")
-    missing = sorted(set(FAULTS) & {"clock", "disk-full"} - able())
+    missing = sorted(set(FAULTS) & {"clock", "disk-full", "io-error"} - able())
     if missing:
         sys.stdout.write(f"not on this machine: {', '.join(missing)}\n")
     sys.stdout.flush()

@@ -43,14 +43,15 @@ def broken_outbox(works, strike):
     whole = path.read_bytes()
     # In the head, which compaction makes durable before the file has its name.
     _flip(path, 24)
+    part.left = True
     part.start()
-    part.wanted = False
     ended = yield from waiting(lambda: not part.running or part.ready, PATIENCE)
     noticed = ended and not part.running and path.name.encode() in part.since_start()
     works.history.put("damage", kind=strike.kind, part=part.name, noticed=noticed, file=path.name)
     part.tend(0.0)
     part.kill()
     path.write_bytes(whole)
+    part.left = False
     yield from lasting(strike.lasts)
     part.start()
 
@@ -102,8 +103,8 @@ def _damaged(works, strike, path, damage):
     whole, name = path.read_bytes(), str(path.relative_to(works.data / "log"))
     works.history.put("damaged", file=name)
     path.write_bytes(damage(whole))
+    part.left = True
     part.start()
-    part.wanted = False
     ready = yield from waiting(lambda: not part.running or part.ready, PATIENCE)
     if ready and part.running:
         yield from lasting(ALIVE)
@@ -116,6 +117,7 @@ def _damaged(works, strike, path, damage):
         refused=refused, mended=mended, told=told,
     )  # fmt: skip
     part.tend(0.0)
+    part.left = False
     if not mended:
         part.kill()
         path.write_bytes(whole)

@@ -9,6 +9,7 @@ import time
 from torture_damage import bad_broker_file, bad_checkpoint, broken_outbox, cut_tile, torn_outbox
 from torture_waiting import lasting, waiting
 
+SHAKE = 0.02  # the share of steps that fail
 FREE = 30.0  # s: to wait for a target that another strike has
 
 
@@ -81,6 +82,20 @@ def clock(works, strike):
     works.clocks[strike.target].put(0)
 
 
+def io_error(works, strike):
+    """Killed, and for a while started on a disk whose writes and syncs fail now and then."""
+    part = works.parts[strike.target]
+    faults = ("EIO", "ENOSPC", "kill-after", "torn")
+    fault = faults[int(strike.amount * len(faults))]
+    works.shake(part.name, fault, SHAKE, int(strike.amount * 10_000))
+    part.kill()
+    part.start()
+    yield from lasting(strike.lasts)
+    works.shake(part.name, "none", 0, 0)
+    part.kill()
+    part.start()
+
+
 FAULTS = {
     "kill": kill,
     "storm": storm,
@@ -91,6 +106,7 @@ FAULTS = {
     "partition": partition,
     "disk-full": disk_full,
     "clock": clock,
+    "io-error": io_error,
     "torn-outbox": torn_outbox,
     "broken-outbox": broken_outbox,
     "cut-tile": cut_tile,

@@ -25,7 +25,7 @@ LASTS = {
     "cut-tile": (0.0, 1.0),
     "bad-checkpoint": (0.0, 1.0),
     "bad-broker-file": (0.0, 1.0),
-    "io-error": (1.0, 6.0),
+    "io-error": (3.0, 8.0),
 }
 # How often one is drawn, beside the others.
 WEIGHTS = {"kill": 6, "pause": 3, "cut": 2, "partition": 3}

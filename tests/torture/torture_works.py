@@ -7,12 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from faketime import WallClock, find_faketime
 from keeping_broker import KeepingBroker
+from library import armed, build_library
 from local_postgres import LocalPostgres, find_postgres
 from survival_line import Program
 from torture_network import Network
@@ -40,6 +42,8 @@ def able():
         can.add("clock")
     if os.geteuid() == 0 and shutil.which("mount"):
         can.add("disk-full")
+    if sys.platform.startswith("linux") and (shutil.which("cc") or shutil.which("gcc")):
+        can.add("io-error")
     return frozenset(can)
 
 
@@ -50,6 +54,7 @@ class Part:
         self.program, self.name = program, program.name
         self._history = history
         self.wanted = False
+        self.left = False  # alone, where it ends: whoever struck it looks at how it does
         self.frozen = False
         self._due = 0.0
         self._before = 0
@@ -113,7 +118,7 @@ class Part:
         if not self._reported:
             self._end("by itself" if self.wanted else "stopped")
             self._due = now + AGAIN
-        elif self.wanted and now >= self._due:
+        elif self.wanted and not self.left and now >= self._due:
             self.start()
 
     def _end(self, how):
@@ -273,6 +278,7 @@ class Works:
         self.data = folder / "data" / "d"
         self.parts = {}
         self.clocks = {}
+        self.shaky = None  # the library that fails reads and writes, once it is built
         self.database_url = None
         self.server = None
         self._stack = ExitStack()
@@ -288,6 +294,8 @@ class Works:
 
     def _open(self, stack):
         plan = self.plan
+        if plan.shaky:
+            self.shaky = build_library(self.folder)
         self.network = stack.enter_context(Network())
         mounted = "disk-full" in able()
         self.disks = {name: Disk(self.folder / name, mounted) for name in ("data", "outbox")}
@@ -417,6 +425,16 @@ class Works:
             self.clocks[name] = clock
             environment |= clock.environment
         return environment
+
+    def shake(self, name, fault, chance, seed):
+        """Let a part's next starts be on disks that fail by chance; a `chance` of 0 ends it."""
+        program = self.parts[name].program
+        program.environment = environment = dict(self._environment(name))
+        if chance and self.shaky is not None:
+            folders = [(self.folder / disk).resolve() for disk in self.disks]
+            environment |= armed(folders, fault=fault, chance=chance, seed=seed)
+            others = environment.get("LD_PRELOAD")
+            environment["LD_PRELOAD"] = f"{self.shaky}:{others}" if others else str(self.shaky)
 
     def settle_clocks(self):
         for clock in self.clocks.values():
