@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test test-compose sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
+.PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
 	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages outage day \
 	lock clean
 
@@ -153,6 +153,9 @@ soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memor
 test-compose: $(DEV) ## The compose stack on a real engine: up, killed, cut, scaled; skipped without an engine
 	@command=$$(.ci/find-compose) || exit 0; COMPOSE="$$command" $(VENV)/bin/python -m pytest \
 		tests/compose -m compose -s --durations 5 $(PYTEST_ARGS)
+
+test-wheel: $(DEV) broker ## The wheel, built from the sdist, installed in empty environments; the demo runs from it
+	@.ci/test-wheel $(VENV)/bin/python
 
 sbom: $(SUPPLY) ## build/sbom.json: what the image is made of, as CycloneDX
 	@mkdir -p build

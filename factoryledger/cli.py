@@ -46,7 +46,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 good; 1 checked and found false; 2 wrong usage or unreadable input; "
     "3 something it needs is not there.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -55,9 +54,9 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - slow, rarely asked
+        from factoryledger.versions import spelled  # noqa: PLC0415 - slow, rarely asked
 
-        typer.echo(f"factoryledger {version('factoryledger')}")
+        typer.echo(spelled())
         raise typer.Exit
 
 
@@ -66,36 +65,43 @@ def options(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version, and the formats that are read and written.",
+        ),
     ] = False,
 ) -> None:
     """A factory's telemetry, kept so that nobody can quietly change it."""
 
 
 # In the order in which a newcomer meets them.
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.command("simulate")(simulate.simulate)
-app.command("simulate-fault")(simulate_fault.simulate_fault)
-app.command("collect")(collect.collect)
-app.add_typer(anchor.app, name="anchor")
-app.command("witness")(witness.witness)
-app.command("ingest")(ingest.ingest)
-app.command("record")(record.record)
-app.command("replay")(replay.replay)
-app.command("convert")(convert.convert)
-app.command("export")(export.export)
-app.command("watch")(watch.watch)
-app.command("web")(web.web)
-app.command("stats")(stats.stats)
-app.command("prove")(prove.prove)
-app.command("verify")(verify.verify)
-app.command("audit")(audit.audit)
+app.command("demo", short_help="Run everything on this machine, and check it.")(demo.demo)
+app.command("init", short_help="Make the keys and the policy of a new ledger.")(init.init)
+app.command("simulate", short_help="Run a simulated factory.")(simulate.simulate)
+app.command("simulate-fault", short_help="Let a fault befall a running simulation.")(
+    simulate_fault.simulate_fault
+)
+app.command("collect", short_help="Store every message once, hash it, receipt it.")(collect.collect)
+app.add_typer(anchor.app, name="anchor", short_help="Put batches into the log, have it cosigned.")
+app.command("witness", short_help="Cosign checkpoints of logs that only grow.")(witness.witness)
+app.command("ingest", short_help="Store a recording, without a broker.")(ingest.ingest)
+app.command("record", short_help="Record live topics.")(record.record)
+app.command("replay", short_help="Publish a recording.")(replay.replay)
+app.command("convert", short_help="Write a recording in another format.")(convert.convert)
+app.command("export", short_help="Write stored messages to a recording.")(export.export)
+app.command("watch", short_help="Show live topics in the terminal.")(watch.watch)
+app.command("web", short_help="Show the factory in a browser.")(web.web)
+app.command("stats", short_help="Count messages, gaps and batches.")(stats.stats)
+app.command("prove", short_help="Write the proof of a message.")(prove.prove)
+app.command("verify", short_help="Verify proof files, offline.")(verify.verify)
+app.command("audit", short_help="Check the whole store against the log.")(audit.audit)
 app.add_typer(tlog.app, name="tlog")
 app.add_typer(device.app, name="device")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
-app.command("doctor")(doctor.doctor)
+app.command("doctor", short_help="Say what is wrong with this installation.")(doctor.doctor)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -359,10 +360,27 @@ def test_audit_names_the_row_that_was_changed(command, ledger, change, kind):
 
 
 def test_the_version_and_the_help_are_quick_to_reach(command):
-    assert command("--version").out.startswith("factoryledger ")
+    told = command("--version").out
+    assert re.match(r"factoryledger \d+\.\d+\.\d+\n", told)
+    assert "  key entry 1, 2\n" in told
+    assert "mosquitto, mqttx" in told
     listed = command("--help").out
     for name in ("demo", "simulate", "collect", "anchor", "witness", "tlog", "device", "keys"):
         assert f"\n  {name}" in listed
+    assert "...\n" not in listed, "a line of the help is cut short"
+
+
+def test_a_shell_completes_commands_and_options(program):
+    def completed(words):
+        word = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        process = program(_FACTORYLEDGER_COMPLETE="complete_bash", **word)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+        return out.split()
+
+    assert completed("factoryledger de") == ["demo", "device"]
+    assert completed("factoryledger collect --flush-") == ["--flush-count", "--flush-seconds"]
+    assert completed("factoryledger keys ro") == ["rotate"]
 
 
 def test_keys_lists_who_is_trusted_and_what_is_here(command):
