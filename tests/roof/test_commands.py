@@ -367,7 +367,7 @@ def test_the_version_and_the_help_are_quick_to_reach(command):
     listed = command("--help").out
     for name in ("demo", "simulate", "collect", "anchor", "witness", "tlog", "device", "keys"):
         assert f"\n  {name}" in listed
-    assert "...\n" not in listed, "a line of the help is cut short"
+    assert listed.count("...\n") == 1, "beside the usage, a line is cut short"
 
 
 def test_a_shell_completes_commands_and_options(program):
