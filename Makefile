@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages outage day \
+	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages fuzz outage day \
 	lock clean
 
 ARGS ?=
@@ -21,6 +21,7 @@ VENV_BROWSER ?= .venv-browser
 VENV_EXAMPLES ?= .venv-examples
 VENV_CONTRACT ?= .venv-contract
 VENV_SUPPLY ?= .venv-supply
+VENV_FUZZ ?= .venv-fuzz
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
 # filled by the pip of the Python that made it.
@@ -50,6 +51,7 @@ WITNESS := $(VENV_WITNESS)/.witness-$(call key,requirements/witness.lock)
 BROWSER := $(VENV_BROWSER)/.browser-$(call key,requirements/browser.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 SUPPLY := $(VENV_SUPPLY)/.supply-$(call key,requirements/supply.lock)
+FUZZ := $(VENV_FUZZ)/.fuzz-$(call key,requirements/fuzz.lock)
 CONTRACT := $(VENV_CONTRACT)/.contract-$(call key,requirements/contract.lock)
 
 help: ## What there is to make
@@ -193,6 +195,13 @@ mutations: $(DEV) ## 10,000 damages to store, log and proofs: found, or without 
 breakages: $(DEV) broker postgresql ## One rule after another taken out of a copy: whether the tests see it (ONLY=name)
 	$(VENV)/bin/python tests/breaking/break_on_purpose.py $(ONLY)
 
+SECONDS ?= 60
+TARGET ?=
+fuzz: $(DEV) $(FUZZ) ## Parsers of what comes from outside, fuzzed by coverage: SECONDS=60, TARGET=recordings/line
+	@mkdir -p build
+	@PYTHONPATH=$$(echo $(VENV_FUZZ)/lib/python3*/site-packages) $(VENV)/bin/python \
+		tests/fuzz/fuzz_all.py --seconds $(SECONDS) --target "$(TARGET)"
+
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice
 
@@ -211,13 +220,14 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) --upgrade requirements/examples.in --output-file requirements/examples.lock
 	$(COMPILE) --upgrade requirements/contract.in --output-file requirements/contract.lock
 	$(COMPILE) --upgrade requirements/supply.in --output-file requirements/supply.lock
+	$(COMPILE) --upgrade requirements/fuzz.in --output-file requirements/fuzz.lock
 	$(COMPILE) --upgrade requirements/npm.in --output-file requirements/npm.lock
 	$(COMPILE) --upgrade --extra evm --extra tsa --constraint requirements/dev.lock pyproject.toml \
 		--output-file requirements/image.lock
 
 clean: ## Remove what make made; data folders stay
 	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_BROWSER) $(VENV_EXAMPLES) \
-		$(VENV_CONTRACT) $(VENV_SUPPLY) build dist \
+		$(VENV_CONTRACT) $(VENV_SUPPLY) $(VENV_FUZZ) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -282,6 +292,13 @@ $(CONTRACT):
 	$(call environment_made,$(VENV_CONTRACT))
 	@$(call INSTALL,$(VENV_CONTRACT)) --require-hashes -r requirements/contract.lock
 	@rm -f $(VENV_CONTRACT)/.contract-* && touch $@
+
+$(FUZZ):
+	$(python_needed)
+	@echo "Making $(VENV_FUZZ)" >&2
+	$(call environment_made,$(VENV_FUZZ))
+	@$(call INSTALL_FEW,$(VENV_FUZZ)) --require-hashes --only-binary :all: -r requirements/fuzz.lock
+	@rm -f $(VENV_FUZZ)/.fuzz-* && touch $@
 
 $(WITNESS):
 	@echo "Making $(VENV_WITNESS)" >&2

@@ -201,7 +201,7 @@ def _read(text: str, entry_hash: bytes) -> KeyStatement:
 
 def _subject(lines: list[str]) -> tuple[Action, Kind, str]:
     if len(lines) < 3 or lines[0] not in {FIRST_LINE, SECOND_VERSION}:  # noqa: PLR2004  # + time
-        raise Malformed(f"not a key entry: it starts with {lines[0][:100]!r}")
+        raise Malformed(f"not a key entry: it starts with {''.join(lines[:1])[:100]!r}")
     action, _, rest = lines[1].partition(" ")
     kind, _, name = rest.partition(" ")
     for (known, of), (first, _) in _ENTRY_LINES.items():

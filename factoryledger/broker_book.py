@@ -32,8 +32,12 @@ class Book:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        """Read what `to_json` wrote; ValueError for anything else."""
+        try:
+            read = cls(**json.loads(text))
+        except (TypeError, RecursionError) as error:
+            raise ValueError("no book of a broker's clients") from error
+        return read
 
     def to_json(self) -> str:
         """Give all of it."""

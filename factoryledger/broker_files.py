@@ -118,7 +118,7 @@ class BrokerFiles:
         authority = self._authority()
         with locked(self.path / ".lock"):
             file = self._home / "book.json"
-            book = Book.from_json(file.read_text("utf-8")) if file.exists() else Book()
+            book = _read(file) if file.exists() else Book()
             before, rules = book.to_json(), book.rules()
             yield authority, book
             if book.rules() != rules or not (self.server / "generation").exists():
@@ -173,6 +173,13 @@ class BrokerFiles:
         """Write a key, then its certificate, whose presence says that both are there."""
         write_whole(stem.with_name(f"{stem.name}.key"), pair.key, mode=_PRIVATE)
         write_whole(stem.with_name(f"{stem.name}.crt"), pair.certificate)
+
+
+def _read(file: Path) -> Book:
+    try:
+        return Book.from_json(file.read_text("utf-8"))
+    except ValueError as error:
+        raise WrongUsage(f"{file}: {error}; put back a copy of it, it is written whole") from error
 
 
 def _good(certificate: Path) -> bool:

@@ -122,7 +122,7 @@ def read_ledgers(file: Path, *, demanded: bool = False) -> dict[str, Any]:
         if demanded:
             raise WrongUsage(f"{file}: no file of ledgers there; name one by --ledgers") from error
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongUsage(f"{file}: {error}") from error
     for name, table in read.items():
         if not isinstance(table, dict):

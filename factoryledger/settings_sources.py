@@ -46,7 +46,7 @@ def read_settings(**flags: object) -> Settings:
         raise WrongUsage(
             f"{_unread(error)}: write it as JSON, as docs/settings.md shows"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # what tomllib says of a broken file
         raise WrongUsage(f"{SETTINGS_FILE}: {error}") from error
 
 
@@ -111,7 +111,7 @@ def _line_of(name: str) -> int | None:
 def _is_whole(text: str) -> bool:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -162,7 +162,7 @@ def _content(inner: bytes) -> Content:
             return _gone(rest, evicted=kind == _EVICTED)
         if kind == _HEAD:
             return _head(rest)
-    except (ValueError, IndexError, KeyError, struct.error) as error:
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError, struct.error) as error:
         raise OutboxDamaged(f"a whole frame says nothing that fits: {error}") from error
     raise OutboxDamaged(f"a frame of kind {kind!r}: written by a newer release?")
 

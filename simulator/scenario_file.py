@@ -22,6 +22,7 @@ from simulator.errors import BadScenario
 from simulator.faults.schedule import impossible
 from simulator.scenario import Loc, Scenario, contradictions, schema
 from simulator.scenario_plant import placed
+from simulator.yaml_bounds import OutOfBounds, check_bounds
 from telemetry.canonical import is_segment
 
 SHIPPED: Final = Path(__file__).parent / "scenarios"
@@ -68,6 +69,7 @@ def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
     """The values, and the tree of nodes that knows their lines."""
     node = None
     try:
+        check_bounds(text)
         node = YAML(typ="safe", pure=True).compose(text)
         return YAML(typ="safe", pure=True).load(text), node
     except MarkedYAMLError as error:
@@ -78,7 +80,9 @@ def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
         number = text.count("\n", 0, error.position) + 1
         said = f"the character #x{error.character:04x}"
         raise BadScenario(f"{file}:{number}: {said}; allowed: YAML 1.2 in UTF-8") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    except OutOfBounds as error:
+        raise BadScenario(f"{file}:{error.line}: {error}") from error
+    except (YAMLError, ArithmeticError, ValueError) as error:
         said, where = " ".join(str(error).split()), _unreadable(node)
         line = f":{where}" if where else ""
         raise BadScenario(f"{file}{line}: {said}; allowed: YAML 1.2 in UTF-8") from error
@@ -89,7 +93,7 @@ def _unreadable(node: Node | None) -> int | None:
     if isinstance(node, ScalarNode):
         try:
             YAML(typ="safe", pure=True).load(node.value)
-        except (YAMLError, ValueError):
+        except (YAMLError, ArithmeticError, ValueError):
             return int(node.start_mark.line) + 1
         return None
     parts: list[Node] = []

@@ -52,6 +52,14 @@ def quote(text: str) -> str:
     return encode_basestring_ascii(text)
 
 
+def decoded(data: bytes) -> str:
+    """Decode UTF-8; NotCanonical where it is none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NotCanonical(f"not UTF-8: {error}") from None
+
+
 def plain(text: str) -> str:
     """Somebody's word within a line for people, without what a terminal would not just show."""
     if text.isprintable():

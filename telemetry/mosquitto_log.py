@@ -57,7 +57,9 @@ def read_mosquitto(raw: bytes) -> Line:
         if name not in members and name not in _OPTIONAL:
             raise NotCanonical(f"{name} is missing")
         found = members.get(name)
-        if kind in {int, str} and found is not None and type(found) is not kind:
+        # Only a payload may be null, where it is empty; properties are looked into below.
+        null = found is None and (name == "payload" or name not in members)
+        if kind is not dict and not null and type(found) is not kind:
             raise NotCanonical(f"{name} is not of type {kind.__name__}")
     _only(members, _MEMBERS)
     if members["retain"] not in {0, 1}:
@@ -166,9 +168,9 @@ def _pair(found: Any) -> tuple[str, str]:
     if isinstance(found, list):
         named = _object("a user property", found)
         found = (named.get("name"), named.get("value"))
-    name, value = found
-    if not (isinstance(name, str) and isinstance(value, str)):
+    if not isinstance(found, tuple) or not all(isinstance(part, str) for part in found):
         raise NotCanonical("a user property is no pair of strings")
+    name, value = found
     return name, value
 
 

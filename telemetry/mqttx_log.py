@@ -9,7 +9,7 @@ import re
 from typing import Any, Final
 
 from telemetry import strict_json
-from telemetry.canonical import time_us
+from telemetry.canonical import decoded, time_us
 from telemetry.errors import NotCanonical
 from telemetry.properties import NO_PROPERTIES, Properties
 from telemetry.recording_line import Line
@@ -20,7 +20,7 @@ _DEPTH: Final = 64
 
 def read_mqttx(raw: bytes) -> list[Line]:
     """Read one JSON value: a printed message, or an export; a ValueError says what is wrong."""
-    value = strict_json.loads(raw.decode(), max_depth=_DEPTH, allow_nul=True)
+    value = strict_json.loads(decoded(raw), max_depth=_DEPTH, allow_nul=True)
     found = value if isinstance(value, list) else [value]
     return [line for one in found for line in _lines(one)]
 

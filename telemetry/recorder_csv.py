@@ -9,7 +9,7 @@ import io
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from telemetry.canonical import END_OF_TIME, b64, unb64
+from telemetry.canonical import END_OF_TIME, b64, decoded, unb64
 from telemetry.errors import NotCanonical, NotKept
 from telemetry.mosquitto_log import text_of
 from telemetry.properties import NO_PROPERTIES
@@ -17,6 +17,7 @@ from telemetry.recording_line import Line
 
 COLUMNS: Final = 6
 _SECOND: Final = 1_000_000
+_DIGITS: Final = 12  # of seconds until the year 10000
 # It writes True and False; 0 and 1 are what it reads.
 _RETAIN: Final = {"True": True, "False": False, "1": True, "0": False}
 _QOS: Final = {"0": 0, "1": 1, "2": 2}
@@ -24,7 +25,7 @@ _QOS: Final = {"0": 0, "1": 1, "2": 2}
 
 def columns(raw: bytes) -> list[str]:
     """Cut a row; NotCanonical where it is none."""
-    text = raw.decode()
+    text = decoded(raw)
     # Python's csv has a limit of its own, for the whole process; a payload may be over it.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
@@ -76,7 +77,9 @@ def write_csv(line: Line, before: int, *, base64: bool) -> bytes:
 def _received(text: str) -> int:
     try:
         seconds = Decimal(text)
-        us = round(seconds * _SECOND) if seconds.is_finite() else -1
+        # Before it is an integer: 1E+999999999 would be one of a billion digits.
+        bounded = seconds.is_finite() and seconds.adjusted() < _DIGITS
+        us = round(seconds * _SECOND) if bounded else -1
     except InvalidOperation:
         raise NotCanonical(f"time is no number of seconds: {text[:40]!r}") from None
     if not 0 <= us < END_OF_TIME:

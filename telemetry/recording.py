@@ -199,10 +199,17 @@ class Reading:
                 "missing, or were added"
             )
             self._broken(number, reason)
-        elif self._file.read(1):
+        elif self._goes_on():
             self._broken(number + 1, "there is more after the end mark")
         else:
             self.complete = not self.skipped
+
+    def _goes_on(self) -> bool:
+        try:
+            return bool(self._file.read(1))
+        except NotCanonical:
+            # Packed, and damaged there: whatever it is, it is more.
+            return True
 
     def _cut_short(self, number: int) -> None:
         reason = "the recording was cut short here, it has no end mark"

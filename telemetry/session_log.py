@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from telemetry import strict_json
-from telemetry.canonical import time_text
+from telemetry.canonical import decoded, time_text
 from telemetry.errors import NotCanonical
 from telemetry.topic import check_name
 
@@ -22,7 +22,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def read_session(raw: bytes, *, first: bool) -> SessionLine | None:
     """Read one line; None for the first one's description. A ValueError says what is wrong."""
-    members = strict_json.loads(raw.decode(), allow_nul=True)
+    members = strict_json.loads(decoded(raw), allow_nul=True)
     if not isinstance(members, dict):
         raise NotCanonical("not an object")
     if first and "topic" not in members:

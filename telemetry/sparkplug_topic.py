@@ -12,6 +12,7 @@ from typing import Final
 
 from telemetry import strict_json
 from telemetry.errors import MalformedPayload, NotStrictJson
+from telemetry.topic import prefix_of, under
 
 NAMESPACE: Final = "spBv1.0"
 NODE_TYPES: Final = ("NBIRTH", "NDATA", "NDEATH", "NCMD")
@@ -50,8 +51,7 @@ class SparkplugTopic:
         return None
 
     def __str__(self) -> str:
-        under = [part for part in (self.prefix, OUTBOX if self.again else "") if part]
-        return "/".join([*under, self.unprefixed])
+        return under(self.prefix, f"{OUTBOX}/{self.unprefixed}" if self.again else self.unprefixed)
 
     @property
     def unprefixed(self) -> str:
@@ -105,24 +105,20 @@ class HostState:
 
 def state_topic(prefix: str, host: str) -> str:
     """Give the retained topic of a host application's state."""
-    return _under(prefix, f"{NAMESPACE}/STATE/{host}")
+    return under(prefix, f"{NAMESPACE}/STATE/{host}")
 
 
 def receipt_topic(prefix: str, device: str) -> str:
     """Give the topic of receipts for a sender that speaks Sparkplug."""
-    return _under(prefix, f"ledger/receipt/{device}")
+    return under(prefix, f"ledger/receipt/{device}")
 
 
 def sparkplug_filters(prefix: str = "") -> list[str]:
     """Give the filters of all that Sparkplug says, live and out of outboxes."""
-    return [_under(prefix, f"{NAMESPACE}/#"), _under(prefix, f"{OUTBOX}/{NAMESPACE}/#")]
+    return [under(prefix, f"{NAMESPACE}/#"), under(prefix, f"{OUTBOX}/{NAMESPACE}/#")]
 
 
 def _topic(before: list[str], group: str, kind: str, names: list[str]) -> SparkplugTopic:
     again = before[-2:] == OUTBOX.split("/")
-    prefix = "/".join(before[:-2] if again else before)
+    prefix = prefix_of(before[:-2] if again else before)
     return SparkplugTopic(prefix, group, kind, names[0], names[1] if names[1:] else None, again)
-
-
-def _under(prefix: str, rest: str) -> str:
-    return f"{prefix}/{rest}" if prefix else rest

@@ -47,7 +47,7 @@ class MachineTopic:
         return _parse_cached(topic)
 
     def __str__(self) -> str:
-        return _under(self.prefix, self.unprefixed)
+        return under(self.prefix, self.unprefixed)
 
     @property
     def unprefixed(self) -> str:
@@ -110,7 +110,7 @@ def matches(pattern: str, topic: str) -> bool:
 
 def factory_filters(prefix: str = "") -> list[str]:
     """Give the filters of the factory's own topics: all kinds that machines publish."""
-    return [_under(prefix, "+/" * (_LEVELS - 1) + kind) for kind in KINDS if kind != "receipt"]
+    return [under(prefix, "+/" * (_LEVELS - 1) + kind) for kind in KINDS if kind != "receipt"]
 
 
 def shared(pattern: str, group: str) -> str:
@@ -123,15 +123,16 @@ def shared(pattern: str, group: str) -> str:
 
 def checkpoint_topic(prefix: str) -> str:
     """Give the retained topic of the newest cosigned checkpoint."""
-    return _under(prefix, "ledger/checkpoint")
+    return under(prefix, "ledger/checkpoint")
 
 
 def collector_topic(prefix: str, collector: str) -> str:
     """Give the retained topic of a collector's key entry."""
-    return _under(prefix, f"ledger/collector/{collector}")
+    return under(prefix, f"ledger/collector/{collector}")
 
 
-def _under(prefix: str, rest: str) -> str:
+def under(prefix: str, rest: str) -> str:
+    """Put a prefix in front of a topic's last levels."""
     return prefix + rest if not prefix or prefix.endswith("/") else f"{prefix}/{rest}"
 
 
@@ -140,10 +141,11 @@ def _parse(topic: str) -> MachineTopic | None:
     levels = (enterprise, site, area, line, machine, kind)
     if kind not in KINDS or not all(map(is_segment, levels)):
         return None
-    return MachineTopic(_prefix(before[_LEVELS:]), *levels)
+    return MachineTopic(prefix_of(before[_LEVELS:]), *levels)
 
 
-def _prefix(levels: list[str]) -> str:
+def prefix_of(levels: list[str]) -> str:
+    """Give the prefix of which these are the levels."""
     joined = "/".join(levels)
     # An empty last level is no prefix's end: keep its slash, or "/a/b" would read as "a/b".
     return f"{joined}/" if levels and not levels[-1] else joined

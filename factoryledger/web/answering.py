@@ -50,6 +50,8 @@ class Answers:
     def messages(self, asked: MessagesAsked) -> Messages:
         """Messages, the newest first; collectors' rows are merged by when they were received."""
         below = {} if asked.after is None else _read(asked.after, dict[str, int])
+        if not all(0 <= end < 2**63 for end in below.values()):  # what a database's column holds
+            raise _no_cursor()
         pages, ends = list[list[MessageHead]](), dict[str, int]()
         with told_as_away():
             known = [row.id for row in self._place.ledger.collectors()][-_MOST_COLLECTORS:]

@@ -16,7 +16,7 @@ from telemetry.sparkplug_topic import (
 from telemetry.topic import MachineTopic, is_own, matches
 
 names = st.from_regex(r"[^/+#\x00]{1,8}", fullmatch=True).filter(lambda text: "/" not in text)
-prefixes = st.sampled_from(["", "a", "a/b", "/a"])
+prefixes = st.sampled_from(["", "a", "a/b", "/a", "/", "a//"])
 
 
 @st.composite

@@ -50,6 +50,6 @@ def keystore_address(file: Path) -> bytes:
     """The 20-byte address that a keystore names, no passphrase needed; Malformed if none."""
     try:
         named = bytes.fromhex(json.loads(file.read_text("utf-8"))["address"].removeprefix("0x"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"{file}: not a keystore of version 3") from error
     return named

@@ -1,0 +1,177 @@
+"""Files that a person or another program hands to the command: settings, keys, requests."""
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
+from fuzz_of_messages import TIME
+from fuzz_of_proofs import LOG, MEMORY, OPERATOR, WITNESSES, entries
+from fuzz_target import Target, text
+
+from anchor.note import Note
+from factoryledger.broker_book import Book
+from factoryledger.certificates import BadRequest, requested_key
+from factoryledger.device_request import DeviceRequest, sign_request
+from factoryledger.erasing import wanted_of
+from factoryledger.errors import WrongUsage
+from factoryledger.kept_audit import KeptAudit
+from factoryledger.key_files import KeyFiles
+from factoryledger.ledger_file import pinned, read_ledgers
+from factoryledger.sealed_key import open_key, seal_key
+from factoryledger.settings import SETTINGS_FILE
+from factoryledger.settings_sources import read_settings
+
+PASSPHRASE = "correct horse"
+LEDGERS = b"""\
+[tsa]
+url = "https://tsa.example"
+roots = ["tsa.pem"]
+policy = "1.2.3.4"
+[chain]
+kind = "evm"
+chain_id = 31337
+contract = "0x0102030405060708090a0b0c0d0e0f1011121314"
+account = "0x0102030405060708090a0b0c0d0e0f1011121314"
+max_fee_gwei = 2.5
+[btc]
+kind = "ots"
+calendars = ["https://a.pool.opentimestamps.org"]
+work = 60
+"""
+SETTINGS = b"""\
+data = "works"
+broker = "mqtt://127.0.0.1:1883"
+database = ["sqlite:///a.db", "sqlite:///b.db"]
+log_format = "json"
+"""
+TOML = (
+    b"[[[[",
+    b"a=[[[[", b"a={b={b=", b"[a.a.a.a", b'"""', b"'''", b"nan", b"inf", b"0x", b"1979-05-27",
+    b"9" * 5000, b"a.b.c = 1\n", b"[[tsa]]\n",
+)  # fmt: skip
+
+
+def _in_folder(name: str, data: bytes, read) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        path.chmod(0o600)
+        read(path)
+
+
+def _ledgers(data: bytes) -> None:
+    _in_folder("ledgers.toml", data, lambda path: pinned(read_ledgers(path), path))
+
+
+def _settings(data: bytes) -> None:
+    def read(path: Path) -> None:
+        before = Path.cwd()
+        os.chdir(path.parent)
+        try:
+            read_settings()
+        finally:
+            os.chdir(before)
+
+    _in_folder(str(SETTINGS_FILE), data, read)
+
+
+def _key_file(data: bytes) -> None:
+    def read(path: Path) -> None:
+        path.parent.chmod(0o700)
+        files = KeyFiles(path.parent)
+        for stem in files.stems():
+            files.public(stem)
+            files.read(stem)
+
+    _in_folder("log.key", data, read)
+
+
+@cache
+def sealed() -> tuple[bytes, ...]:
+    """Keys under a passphrase."""
+    return tuple(seal_key(key, PASSPHRASE).encode() for key in (LOG, WITNESSES[2]))
+
+
+@cache
+def requests() -> tuple[bytes, ...]:
+    """Certificate requests, and a device's whole request."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mill-01")])
+    made = []
+    for key, by in (
+        (ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()),
+        (ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)), None),
+    ):
+        request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, by)
+        made.append(request.public_bytes(Encoding.PEM))
+    return tuple(made)
+
+
+def _device_request(data: bytes) -> None:
+    read = DeviceRequest.from_bytes(data)
+    if read.entry:
+        sign_request(OPERATOR, "mill-01", read.entry, TIME)
+    if read.certificate:
+        requested_key(read.certificate, "mill-01")
+
+
+def _state(data: bytes) -> None:
+    def read(path: Path) -> None:
+        KeptAudit(path, only_new=True, clock=lambda: 5.0).load()
+
+    _in_folder("state", data, read)
+
+
+TARGETS = [
+    Target(
+        "ledgers", _ledgers, (WrongUsage,), lambda: [LEDGERS], TOML, longest=1 << 13, factor=400
+    ),
+    Target(
+        "settings", _settings, (WrongUsage,), lambda: [SETTINGS], TOML, longest=1 << 13, factor=400
+    ),
+    Target("key-file", _key_file, (WrongUsage,), lambda: [f"{LOG.to_text()}\n".encode()]),
+    Target(
+        "sealed-key",
+        lambda data: open_key(text(data), PASSPHRASE),
+        (ValueError,),
+        sealed,
+        base=64 << 20,
+        longest=1 << 13,
+    ),
+    Target(
+        "certificate-request",
+        lambda data: requested_key(data, "mill-01"),
+        (BadRequest,),
+        requests,
+        (b"-----BEGIN CERTIFICATE REQUEST-----\n",),
+    ),
+    Target(
+        "device-request",
+        _device_request,
+        (WrongUsage, BadRequest),
+        lambda: [
+            Note.from_bytes(entries()[0]).text.encode(),
+            Note.from_bytes(entries()[0]).text.encode() + requests()[0],
+            requests()[1],
+        ],
+    ),
+    Target(
+        "erasure",
+        lambda data: wanted_of(text(data), ["unsigned"]),
+        (WrongUsage,),
+        lambda: [b"c0:0-9"],
+        (b":", b"-", b"9" * 5000),
+    ),
+    Target("audit-state", _state, (WrongUsage,), lambda: [MEMORY.to_bytes()]),
+    Target(
+        "broker-book",
+        lambda data: Book.from_json(text(data)),
+        (ValueError,),
+        lambda: [Book({"mill-01": [5]}, {"watch": 2}).to_json().encode()],
+        (b"null", b"[[[["),
+    ),
+]

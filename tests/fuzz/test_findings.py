@@ -1,0 +1,68 @@
+"""What fuzzing found, each once: refused now by the error that its parser declares."""
+
+import pytest
+from fuzz_of_plants import LAUGHS, SMALL
+from fuzz_of_recordings import MOSQUITTO_21, packed
+from fuzz_table import target
+from fuzz_target import attempt, measured
+
+PLAIN = MOSQUITTO_21.replace(b'{"user-properties":[{"name":"a","value":"b"}]}', b"{}")
+ROW = b"a/b,x,1,False,%b,0.0\r\n"
+
+REFUSED = {
+    "a name without a value": ("mosquitto", PLAIN.replace(b'"qos":1', b'"qos":null')),
+    "no topic": ("mosquitto", PLAIN.replace(b'"topic":"a"', b'"topic":null')),
+    "no time": (
+        "mosquitto",
+        PLAIN.replace(b'"tst":"2026-11-23T08:00:00.000000+0100"', b'"tst":null'),
+    ),
+    "a user property that is a number": (
+        "mosquitto",
+        PLAIN.replace(b'"properties":{}', b'"properties":{"user-properties":[1]}'),
+    ),
+    "a user property of two characters": (
+        "mosquitto",
+        PLAIN.replace(b'"properties":{}', b'"properties":{"user-properties":["ab"]}'),
+    ),
+    "bytes that are no text, of a session": ("session", b"\xff"),
+    "bytes that are no text, of MQTTX": ("mqttx", b"\xff"),
+    "bytes that are no text, of mqtt-recorder": ("csv", b"\xff"),
+    "a time of a billion digits": ("csv", ROW % b"1E+999999999"),
+    "a time beyond decimals": ("csv", ROW % b"1E+999999999999999999"),
+    "a time of many digits": ("csv-base64", b"a/b,eA==,1,False,1E+9999999,0.0\r\n"),
+    "a packed recording with more behind it": ("packed", packed() + b"x" * 30),
+}
+OTHERS = {
+    "settings nested without end": ("roof/settings", b"a=" + b"[" * 5000),
+    "ledgers nested without end": ("roof/ledgers", b"a=" + b"[" * 5000),
+    "a device's request of one line": ("roof/device-request", b"x"),
+    "a book nested without end": ("roof/broker-book", b"[" * 5000),
+    "a frame nested without end": ("plants/outbox-frame", b"H" + b"[" * 5000),
+    "a head of another shape": ("plants/outbox-frame", b'H["outbox"]'),
+    "aliases of aliases": ("plants/scenario", LAUGHS),
+    "a scenario nested without end": ("plants/scenario", b"seed: " + b"[" * 5000),
+    "a value inside of itself": ("plants/scenario", b"seed: &a [*a]\n"),
+    "a cursor beyond a column": ("web/cursor", b'{"C":' + b"9" * 30 + b"}"),
+}
+ALL = {**{said: (f"recordings/{name}", data) for said, (name, data) in REFUSED.items()}, **OTHERS}
+
+
+@pytest.mark.parametrize("said", ALL)
+def test_what_was_found_is_refused(said):
+    name, data = ALL[said]
+    assert not attempt(target(name), data) or name == "recordings/packed"
+
+
+@pytest.mark.parametrize("said", [one for one in ALL if "scenario" not in ALL[one][0]])
+def test_what_was_found_stays_within_bounds(said):
+    name, data = ALL[said]
+    measured(target(name), data)
+
+
+def test_a_scenario_may_repeat_itself_by_aliases():
+    assert b"*mill" in SMALL
+    assert attempt(target("plants/scenario"), SMALL)
+
+
+def test_a_topic_that_begins_with_a_slash_is_another_one():
+    assert attempt(target("messages/topic"), b"/spBv1.0/works/DDATA/line-1/mill-01")
