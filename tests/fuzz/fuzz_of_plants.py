@@ -55,8 +55,8 @@ def _file(data: bytes) -> None:
 
 
 def scenarios() -> list[bytes]:
-    """A small one, and those that are shipped."""
-    return [SMALL, *(path.read_bytes() for path in sorted(SHIPPED.glob("w*.yaml")))]
+    """A small one, and one that is shipped."""
+    return [SMALL, *(path.read_bytes() for path in sorted(SHIPPED.glob("workshop.yaml")))]
 
 
 @cache
@@ -139,18 +139,18 @@ TARGETS = [
         factor=8000,
         base=32 << 20,
         longest=1 << 12,
-        swollen=1 << 10,
+        swollen=1 << 8,
     ),
     Target(
         "scenario-file",
         _file,
         (BadScenario,),
-        lambda: [SMALL],
-        (*DEEP, *DATES, b"\xff\xfe"),
+        lambda: [b"seed: 3\nmachines: [{kind: mill}]\n"],
+        (b"\xff\xfe", b"\xc3"),
         factor=8000,
         base=32 << 20,
-        longest=1 << 12,
-        swollen=1 << 10,
+        longest=1 << 10,
+        swollen=1 << 6,
     ),
     Target(
         "fault",

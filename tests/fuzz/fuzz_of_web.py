@@ -69,8 +69,10 @@ def world() -> SimpleNamespace:
 
     login = Login(PasswordGate(None), clock=lambda: 0.0, pause=pause)
     collector = place.ledger.collectors()[0].id
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
     return SimpleNamespace(
-        app=web_app(service, login, Where()), runner=asyncio.Runner(),
+        app=web_app(service, login, Where()), runner=runner,
         answers=service.answering, collector=collector,
     )  # fmt: skip
 
