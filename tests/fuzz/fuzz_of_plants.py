@@ -145,7 +145,7 @@ TARGETS = [
         "scenario-file",
         _file,
         (BadScenario,),
-        lambda: [b"seed: 3\nmachines: [{kind: mill}]\n"],
+        lambda: [SMALL],
         (b"\xff\xfe", b"\xc3"),
         factor=8000,
         base=32 << 20,
