@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages fuzz outage day \
+	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages fuzz interleave outage day \
 	lock clean
 
 ARGS ?=
@@ -184,6 +184,12 @@ outage: $(DEV) broker postgresql ## Five minutes without the database: memory, a
 
 hammer: $(DEV) ## The anchor killed at every step and its storage flipped, thousands of times
 	$(VENV)/bin/python -m pytest tests/anchor_writer/test_hammer.py -m "long or not long" -s $(PYTEST_ARGS)
+
+SECONDS ?= 60
+SEED ?= 1
+interleave: $(DEV) ## Outbox, broker and collector under every fault, simulated: SECONDS=60 SEED=1
+	PYTHONHASHSEED=0 $(VENV)/bin/python tests/interleaving/drive.py --seconds $(SECONDS) \
+		--seed $(SEED) $(ARGS)
 
 vectors: $(DEV) ## Third parties' vectors, in a table: how many are accepted and refused, of how many
 	$(VENV)/bin/python -m pytest tests/anchor_formats/test_vector_counts.py -q -rs $(PYTEST_ARGS)

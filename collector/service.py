@@ -102,7 +102,7 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
             store.interrupt()
 
         async with Panel(processes, opened.ledger.statements) as panel:
-            service = _Service(
+            service = Service(
                 opened,
                 link,
                 worker,
@@ -126,8 +126,8 @@ async def collect(  # noqa: PLR0913 - settings of one service, all by name
         return reader.stats()
 
 
-class _Service:
-    """The parts of one running collector, and who calls whom."""
+class Service:
+    """The parts of one running collector, and who calls whom; `collect` puts them together."""
 
     def __init__(  # noqa: PLR0913 - settings of one service, all by name
         self,

@@ -55,8 +55,12 @@ class Outbox:
         limit_bytes: int = LIMIT_BYTES,
         compact_at: int = COMPACT_AT,
         remembered: int = REMEMBERED,
+        journal: Journal | None = None,
     ) -> None:
-        """Open it; OutboxInUse, OutboxDamaged or OutboxUnwritable say why that failed."""
+        """Open it; OutboxInUse, OutboxDamaged or OutboxUnwritable say why that failed.
+
+        A `journal` takes the place of the one in `directory`, or in memory.
+        """
         self.device = device
         self.evicted = 0
         self.recorded = 0
@@ -68,7 +72,9 @@ class Outbox:
         self._gone: dict[Place, bytes] = {}
         # The newest recorded, oldest first, that `ready` has not given yet.
         self._fresh: list[Entry] = []
-        self._journal: Journal = _MEMORY if directory is None else FileJournal(device, directory)
+        if journal is None:
+            journal = _MEMORY if directory is None else FileJournal(device, directory)
+        self._journal: Journal = journal
         try:
             last = self._load()
         except BaseException:

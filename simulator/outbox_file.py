@@ -5,13 +5,12 @@ knows frames, not their meaning. `append` leaves bytes with the operating system
 killed process cannot lose them; `sync` puts them on the disk, where a power cut cannot.
 """
 
-import fcntl
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
+from simulator.disk import OS_DISK, Disk
 from simulator.errors import OutboxDamaged, OutboxInUse, OutboxUnwritable
 from simulator.outbox_frame import Content, Framed, Head, frame, read
 
@@ -76,10 +75,16 @@ class FileJournal:
 
     instant = False
 
-    def __init__(self, device: str, directory: Path) -> None:
+    def __init__(self, device: str, directory: Path, disk: Disk = OS_DISK) -> None:
+        self._disk = disk
+        lock = directory / f"{device}.lock"
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock_file = _lock(directory / f"{device}.lock", device)
+            self._lock_file = disk.lock(lock)
+        except BlockingIOError as error:
+            raise OutboxInUse(
+                f"the outbox of {device} is in use by another process ({lock} is locked): "
+                "two would fork its chain; stop that one first"
+            ) from error
         except OSError as error:
             raise OutboxUnwritable(f"{directory}: no outbox can be there: {error}") from error
         self._device = device
@@ -93,10 +98,10 @@ class FileJournal:
 
     def load(self) -> Sequence[Framed]:
         """Open the file, drop its torn tail, and read it; a new one gets its head."""
-        self._temporary.unlink(missing_ok=True)  # a rewrite that a crash cut short
-        if not self._path.exists():
+        self._disk.remove(self._temporary)  # a rewrite that a crash cut short
+        if not self._disk.exists(self._path):
             self.rewrite(Head(self._device), ())
-        data = self._path.read_bytes()
+        data = self._disk.read(self._path)
         try:
             found = read(data)
         except OutboxDamaged as error:
@@ -112,10 +117,10 @@ class FileJournal:
         self._refuse_if_broken()
         data = b"".join(frame(content, self._durable) for content in contents)
         try:
-            _write(self._descriptor, data)
+            self._disk.write(self._descriptor, data)
         except OSError as error:
             # A part may be there: cut it off, or the next frame would follow a broken one.
-            self._broken = not _cut(self._descriptor, self.size)
+            self._broken = not self._cut_back()
             raise OutboxUnwritable(f"{self._path}: {error.strerror}; free some space") from error
         self.size += len(data)
 
@@ -133,18 +138,16 @@ class FileJournal:
         """Replace the file: durable under another name, renamed, the folder synced."""
         data = _whole(head, list(contents))
         with self._swap:
-            descriptor = os.open(
-                self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
-            )
+            descriptor = self._disk.create(self._temporary)
             try:
-                _write(descriptor, data)
+                self._disk.write(descriptor, data)
                 self._flush(descriptor, self._temporary)
             except OSError as error:
                 raise OutboxUnwritable(f"{self._temporary}: {error.strerror}") from error
             finally:
-                os.close(descriptor)
-            self._temporary.replace(self._path)
-            _sync_folder(self._path.parent)
+                self._disk.close(descriptor)
+            self._disk.rename(self._temporary, self._path)
+            self._disk.sync_folder(self._path.parent)
             self._open(len(data))
 
     def close(self) -> None:
@@ -162,7 +165,7 @@ class FileJournal:
         with self._swap:
             for descriptor in (self._descriptor, self._lock_file):
                 if descriptor >= 0:
-                    os.close(descriptor)
+                    self._disk.close(descriptor)
             self._descriptor = self._lock_file = -1
 
     def _refuse_if_broken(self) -> None:
@@ -172,17 +175,25 @@ class FileJournal:
     def _open(self, size: int) -> None:
         """Open the file at its path for appending after `size` bytes, all taken as durable."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        if os.fstat(self._descriptor).st_size > size:
-            os.ftruncate(self._descriptor, size)
+            self._disk.close(self._descriptor)
+        self._descriptor = self._disk.open(self._path)
+        if self._disk.size(self._descriptor) > size:
+            self._disk.cut(self._descriptor, size)
         # Bytes that an earlier process appended may not be on the disk yet.
         self._flush(self._descriptor, self._path)
         self.size = self._durable = size
 
+    def _cut_back(self) -> bool:
+        """Leave no more than what was written whole; False where the disk cannot do that."""
+        try:
+            self._disk.cut(self._descriptor, self.size)
+        except OSError:
+            return False
+        return True
+
     def _flush(self, descriptor: int, path: Path) -> None:
         try:
-            _sync(descriptor)
+            self._disk.sync(descriptor)
         except OSError as error:
             # After a failed fsync the kernel may have dropped the pages: nothing written
             # since the last good one can be trusted, and trying again would say it is fine.
@@ -194,47 +205,3 @@ def _whole(head: Head, contents: list[Content]) -> bytes:
     """A file's bytes; the head's `durable` is the whole length, so it is spelled last."""
     rest = b"".join(frame(content, 0) for content in contents)
     return frame(head, len(frame(head, 0)) + len(rest)) + rest
-
-
-def _lock(path: Path, device: str) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise OutboxInUse(
-            f"the outbox of {device} is in use by another process ({path} is locked): "
-            "two would fork its chain; stop that one first"
-        ) from error
-    return descriptor
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _cut(descriptor: int, size: int) -> bool:
-    try:
-        os.ftruncate(descriptor, size)
-    except OSError:
-        return False
-    return True
-
-
-def _sync(descriptor: int) -> None:
-    """Flush to the disk itself; on macOS fsync stops at the drive's cache."""
-    full = getattr(fcntl, "F_FULLFSYNC", None)
-    if full is not None:
-        fcntl.fcntl(descriptor, full)
-    else:
-        os.fdatasync(descriptor)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

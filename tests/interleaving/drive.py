@@ -1,0 +1,134 @@
+"""The long run: scripts from one seed on, until the time is over; `make interleave`.
+
+Prints interleavings a minute, what happened how often, and what of interest never did; writes
+build/interleaving.json. A failure is shortened and printed; its seed repeats it.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import structlog
+from interleaving.sabotage import BREAKAGES
+from interleaving.script import Script
+
+# What a run that is worth something has reached, and what it is that was reached.
+OF_INTEREST = {
+    "acknowledged too late: connection gone": "acknowledgements of an old connection, passed over",
+    "redelivery recognised": "sent again by the broker, known as the same",
+    "redelivery taken as new": "sent again with DUP, in doubt",
+    "sent again": "resent by a courier: no receipt came",
+    "came to nobody": "a PUBACK that is no delivery",
+    "receipt sent once more": "a receipt for what was freed already",
+    "receipt frees nothing: again": "a receipt that comes twice",
+    "receipt frees nothing: it lies": "good signature, other bytes: nothing is let go",
+    "receipt for what was evicted": "a receipt for an evicted message",
+    "receipt distrusted": "a receipt by a key that nobody certified",
+    "evicted": "messages for which the outbox had no room",
+    "unsynced bytes lost, or torn": "a power cut took what was not synced",
+    "torn tail dropped": "an outbox file cut back at its last whole frame",
+    "outbox file rewritten": "an outbox file compacted",
+    "unique index of claims": "two collectors, one number: judged again",
+    "unique index of batches": "the same batch put twice",
+    "commit failed, but did persist": "an outcome that has to be read back",
+    "commit failed, and did not persist": "the same bytes again",
+    "commit not read back": "and even that fails",
+    "ended: CommitFailed": "a collector that gives up",
+    "killed while committing": "a collector killed inside of a commit",
+    "killed while syncing": "a fleet killed inside of fsync",
+    "reading paused": "an intake that is full",
+    "dropped by a full queue": "the broker's queue overflows",
+    "session expired": "the broker gives up who is away",
+    "sessions lost": "a collector told so",
+    "taken over": "an old connection still open at the broker",
+    "trouble: no answer to PINGREQ": "a half-open connection found by silence",
+    "trouble: does another client call itself": "brief connections: a twin is suspected",
+    "ended well": "a collector stopped in order",
+    "stored bad-signature": "a forged message kept as evidence",
+    "stored unsigned": "a foreign message",
+    "stored unknown-device": "a machine that nobody enrolled",
+    "stored malformed": "signed, and no message",
+    "refused": "over a limit",
+    "new collector id": "collectors begun",
+}  # fmt: skip
+
+
+def main():
+    """Run; exit code 1 where an invariant was violated."""
+    asked = _arguments()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.WARNING)
+    events, failures = Counter(), []
+    began, seed = time.monotonic(), asked.seed
+    breakage = BREAKAGES[asked.broken]() if asked.broken else None
+    if breakage is not None:
+        breakage.__enter__()
+    while time.monotonic() - began < asked.seconds and len(failures) < asked.failures:
+        script = Script.draw(seed)
+        try:
+            script.play(events)
+        except Exception as error:  # noqa: BLE001 - it is what we look for
+            failures.append(_failed(script, error))
+        events["interleavings"] += 1
+        seed += 1
+        if asked.runs and events["interleavings"] >= asked.runs:
+            break
+        if not events["interleavings"] % 500:
+            _write(asked, events, failures, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    _write(asked, events, failures, seconds)
+    _print(events, failures, seconds)
+    return 1 if failures else 0
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=0, help="end after so many")
+    parser.add_argument("--failures", type=int, default=3, help="end after so many failures")
+    parser.add_argument("--broken", choices=sorted(BREAKAGES), help="break the product first")
+    parser.add_argument("--output", type=Path, default=Path("build/interleaving.json"))
+    return parser.parse_args()
+
+
+def _failed(script, error):
+    said = f"{type(error).__name__}: {error}"
+    print(f"\nseed {script.seed}: {said}")
+    shorter = script.shortened()
+    print(f"{len(script.acts)} acts, of which these are enough:\n{shorter.told()}\n", flush=True)
+    return {"seed": script.seed, "error": said, "script": shorter.told().split("\n")}
+
+
+def _write(asked, events, failures, seconds):
+    asked.output.parent.mkdir(parents=True, exist_ok=True)
+    runs = events["interleavings"]
+    found = {
+        "seed": asked.seed, "seconds": round(seconds, 1), "interleavings": runs,
+        "interleavings_a_minute": round(60 * runs / seconds), "failures": failures,
+        "of_interest": {name: events[name] for name in OF_INTEREST},
+        "events": dict(sorted(events.items())),
+    }  # fmt: skip
+    asked.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _print(events, failures, seconds):
+    runs = events["interleavings"]
+    print(f"{runs} interleavings in {seconds:.0f} s, {60 * runs / seconds:.0f} a minute")
+    for kind, starts in (("done to it", "did "), ("processes", "started "), ("", "messages ")):
+        for name in sorted(n for n in events if n.startswith(starts)):
+            print(f"  {events[name]:10,}  {kind and kind + ': '}{name.removeprefix('did ')}")
+    print("of interest")
+    for name, words in OF_INTEREST.items():
+        print(f"  {events[name]:10,}  {words}" + ("" if events[name] else "  <-- never"))
+    print(f"violations: {len(failures)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
