@@ -185,11 +185,9 @@ outage: $(DEV) broker postgresql ## Five minutes without the database: memory, a
 hammer: $(DEV) ## The anchor killed at every step and its storage flipped, thousands of times
 	$(VENV)/bin/python -m pytest tests/anchor_writer/test_hammer.py -m "long or not long" -s $(PYTEST_ARGS)
 
-SECONDS ?= 60
-SEED ?= 1
 interleave: $(DEV) ## Outbox, broker and collector under every fault, simulated: SECONDS=60 SEED=1
-	PYTHONHASHSEED=0 $(VENV)/bin/python tests/interleaving/drive.py --seconds $(SECONDS) \
-		--seed $(SEED) $(ARGS)
+	PYTHONHASHSEED=0 $(VENV)/bin/python tests/interleaving/drive.py --seconds $(or $(SECONDS),60) \
+		--seed $(or $(SEED),1) $(ARGS)
 
 vectors: $(DEV) ## Third parties' vectors, in a table: how many are accepted and refused, of how many
 	$(VENV)/bin/python -m pytest tests/anchor_formats/test_vector_counts.py -q -rs $(PYTEST_ARGS)
