@@ -113,23 +113,13 @@ def audit(  # noqa: PLR0913 - a command's options
     Cut off (Ctrl-C, a server that stays away), it goes on from there when it is run again. A
     log that does not continue the checkpoint seen last is a finding.
     """
-    from anchor.errors import Malformed  # noqa: PLC0415 - on demand
-    from anchor.note import VerifierKey  # noqa: PLC0415 - on demand
-    from anchor.policy import Policy  # noqa: PLC0415 - on demand
     from anchor.reading.http_source import Patience, open_source  # noqa: PLC0415 - on demand
     from anchor.reading.log_reader import LogReader  # noqa: PLC0415 - on demand
     from factoryledger import log_auditing  # noqa: PLC0415 - on demand
-    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
-    from factoryledger.files import POLICY_MOST, read_whole  # noqa: PLC0415 - on demand
+    from factoryledger.pinned_log import pinned_log  # noqa: PLC0415 - on demand
 
-    if (vkey is None) == (policy is None):
-        raise WrongUsage("give --vkey or --policy, one of them")
-    try:
-        pinned = None if policy is None else Policy.from_bytes(read_whole(policy, POLICY_MOST))
-        key = VerifierKey.from_text(vkey or "") if pinned is None else pinned.log
-    except Malformed as error:
-        raise WrongUsage(f"{policy or '--vkey'}: {error}") from error
-    name, former = origin or key.name, () if pinned is None else pinned.former
+    key, former = pinned_log(vkey, policy)
+    name = origin or key.name
     at = [
         (state or log_auditing.default_state(log, each, name), each)
         for each in (key, *(one.key for one in reversed(former)))
@@ -154,3 +144,58 @@ def audit(  # noqa: PLR0913 - a command's options
         typer.echo(f"{log}: {audited.size} entries{before}, {result}")
     if audited.findings:
         raise typer.Exit(1)
+
+
+@app.command("mirror")
+def mirror(  # noqa: PLR0913 - a command's options
+    log: Annotated[str, typer.Argument(metavar="DIR|URL", help="Where the log is.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the copy is kept.")],
+    *,
+    vkey: Annotated[
+        str | None,
+        typer.Option(
+            "--vkey", metavar="KEY", help="The log's key, as a note's vkey.", show_default=False
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            help="In place of --vkey, a policy: it knows former keys of a log that was rotated.",
+            show_default=False,
+        ),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until stopped, taking what is new.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", metavar="S", min=0.01, help="With --follow: ask so often.")
+    ] = 30.0,
+    tries: Annotated[
+        int,
+        typer.Option(
+            "--tries", metavar="N", min=1, max=100, help="Ask a server so often for one file."
+        ),
+    ] = 6,
+    json_: options.Json = False,
+) -> None:
+    """Keep a copy of a tiled log that only grows, every entry checked before it is taken.
+
+    It is a log of its own to any reader, and what a lost log folder is restored from. Exit code 1
+    where the log went back, shows another history or what its key did not sign: then the copy
+    stays as it was.
+    """
+    from anchor.reading.http_source import Patience, open_source  # noqa: PLC0415 - on demand
+    from anchor.reading.log_reader import LogReader  # noqa: PLC0415 - on demand
+    from factoryledger.log_mirroring import mirrored  # noqa: PLC0415 - on demand
+    from factoryledger.pinned_log import pinned_log  # noqa: PLC0415 - on demand
+
+    key, former = pinned_log(vkey, policy)
+    with closing(open_source(log, Patience(tries=tries))) as source:
+        reader = LogReader(source, key, former=former)
+        done = mirrored(reader, folder, every if follow else None)
+    if json_:
+        typer.echo(json.dumps({"size": done.size, "new": done.size - done.before}))
+    else:
+        typer.echo(f"{folder}: {done.size} entries, {done.size - done.before} of them new")

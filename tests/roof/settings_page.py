@@ -73,6 +73,8 @@ OTHERS = {
     ("every", "anchor deploy"),
     ("policy", "tlog verify"),
     ("policy", "tlog audit"),
+    ("policy", "tlog mirror"),
+    ("every", "tlog mirror"),
 }
 MANY = 12
 

@@ -19,7 +19,7 @@ def test_every_command_of_the_design_is_there():
         "witness", "ingest",
         "record", "replay", "convert", "export", "watch", "web",
         "stats", "prove", "verify", "audit",
-        "tlog verify", "tlog audit",
+        "tlog verify", "tlog audit", "tlog mirror",
         "device enrol", "device rotate", "device revoke", "device gateway", "device list",
         "keys list", "keys erase-messages", "keys protect", "keys unprotect",
         "keys revoke collector", "keys rotate collector", "keys rotate log",
