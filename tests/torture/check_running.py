@@ -15,7 +15,7 @@ MAY_REFUSE = {"broken-outbox", "cut-tile", "bad-checkpoint"}
 def check_running(events):
     yield from _ends(events)
     for event in of(events, "traceback"):
-        yield Finding("traceback", f"{event['part']}: {event['said'].strip().splitlines()[-1]}")
+        yield Finding("traceback", f"{event['part']}: {_error(event['said'])}")
     for event in of(events, "memory"):
         if event["megabytes"] > MEMORY:
             yield Finding("memory", f"{event['part']} took {event['megabytes']} MiB")
@@ -26,6 +26,12 @@ def check_running(events):
     for event in of(events, "stuck"):
         yield Finding("stuck", event["what"])
     yield from _at_the_end(events)
+
+
+def _error(said):
+    """The line of a traceback that says what was raised: the first that is no frame's."""
+    lines = [line for line in said.splitlines() if line and not line.startswith(" ")]
+    return lines[0] if lines else said
 
 
 def _ends(events):

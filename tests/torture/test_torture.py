@@ -9,7 +9,7 @@ from torture_works import able
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = 40
+SECONDS = 30
 SEED = 20_261_128
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ from torture_run import run
 from torture_works import able
 
 SHOWN = 20
+TERMINATED = 143
 
 
 def torture(plan, folder):
@@ -93,6 +95,8 @@ def main():
     if missing:
         sys.stdout.write(f"not on this machine: {', '.join(missing)}\n")
     sys.stdout.flush()
+    # Ended from outside, it takes its processes and disks with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     folder = options.keep or Path(tempfile.mkdtemp(prefix="factoryledger-torture-"))
     findings, counts = torture(plan, folder)
     if options.summary:
