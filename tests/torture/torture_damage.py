@@ -6,8 +6,7 @@ part says so, refuses, and goes on once the file is as it was. Silence is a find
 
 import re
 
-from survival_line import PATIENCE
-from torture_waiting import lasting, waiting
+from torture_waiting import LONG, lasting, waiting
 
 from anchor.errors import AnchorError
 from anchor.policy import Policy
@@ -45,7 +44,7 @@ def broken_outbox(works, strike):
     _flip(path, 24)
     part.left = True
     part.start()
-    ended = yield from waiting(lambda: not part.running or part.ready, PATIENCE)
+    ended = yield from waiting(lambda: not part.running or part.ready, LONG)
     noticed = ended and not part.running and path.name.encode() in part.since_start()
     works.history.put("damage", kind=strike.kind, part=part.name, noticed=noticed, file=path.name)
     part.tend(0.0)
@@ -105,7 +104,7 @@ def _damaged(works, strike, path, damage):
     path.write_bytes(damage(whole))
     part.left = True
     part.start()
-    ready = yield from waiting(lambda: not part.running or part.ready, PATIENCE)
+    ready = yield from waiting(lambda: not part.running or part.ready, LONG)
     if ready and part.running:
         yield from lasting(ALIVE)
     refused = not part.running
@@ -146,7 +145,7 @@ def _audit_says(works):
 
     audit = Program(works.folder, "audit-of-damage", works.audit_arguments(), works.reading())
     audit.launch()
-    yield from waiting(lambda: not audit.running, PATIENCE)
+    yield from waiting(lambda: not audit.running, LONG)
     code = audit.code
     audit.end()
     return code not in {0, None}

@@ -2,6 +2,8 @@
 
 import time
 
+LONG = 300.0  # s: a start on a busy machine, and more
+
 
 def lasting(seconds):
     """Yield for so long."""
