@@ -17,6 +17,8 @@ SUFFIX: Final = ".zst"
 
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _CHUNK: Final = 1 << 16
+# 8 MiB, what RFC 8878 asks of every reader; a frame may ask for terabytes in its first bytes.
+_WINDOW: Final = 23
 
 
 class Sink(Protocol):
@@ -68,7 +70,8 @@ class _Unpacking(io.RawIOBase):
     def __init__(self, file: BinaryIO, zstd: Any) -> None:
         self._file = file
         self._zstd = zstd
-        self._unpacker = zstd.ZstdDecompressor()
+        self._bounds = {zstd.DecompressionParameter.window_log_max: _WINDOW}
+        self._unpacker = zstd.ZstdDecompressor(options=self._bounds)
 
     def readable(self) -> bool:
         return True
@@ -79,7 +82,7 @@ class _Unpacking(io.RawIOBase):
             data = b""
             if self._unpacker.eof:
                 data = self._unpacker.unused_data
-                self._unpacker = self._zstd.ZstdDecompressor()
+                self._unpacker = self._zstd.ZstdDecompressor(options=self._bounds)
             if self._unpacker.needs_input and not data:
                 data = self._file.read(_CHUNK)
                 if not data:
@@ -93,6 +96,9 @@ class _Unpacking(io.RawIOBase):
         try:
             return bytes(self._unpacker.decompress(data, most))
         except self._zstd.ZstdError as error:
+            if "too much memory" in str(error):
+                said = "packed with a window of more than 8 MiB: pack it without --ultra and --long"
+                raise NotCanonical(said) from None
             raise NotCanonical(f"the packed data is damaged: {error}") from None
 
 

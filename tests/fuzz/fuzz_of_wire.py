@@ -4,7 +4,7 @@ from functools import cache
 
 import mqtt5
 import msgspec
-from fuzz_of_messages import KEY, PLACE, SPARKPLUG, TIME, payloads
+from fuzz_of_messages import KEY, PLACE, TIME, payloads
 from fuzz_target import Target, cut
 
 from collector.judge_frames import frame, messages, statements, verdicts
@@ -12,18 +12,13 @@ from telemetry.decoding import UNBORN, names_of, readings_of
 from telemetry.errors import MalformedPayload
 from telemetry.keyring import KeyStatement
 from telemetry.mqtt_framer import Framer, PacketBroken
-from telemetry.mqtt_packets import NO_PROPERTIES, Arrival, Opening, Subscription, arrival
+from telemetry.mqtt_packets import Opening, Subscription, arrival
 from telemetry.mqtt_session import MqttSession
 from telemetry.protobuf_wire import fields
 from telemetry.sparkplug import DataType, Metric, Payload, Property, Value
 from telemetry.sparkplug_topic import HostState
-from watch.floor.heard import hear
-from watch.line import json_line, plain_line
-from watch.topics.node import Kept
-from watch.topics.structure import numbers
 
 LIMIT = 1 << 20
-FLAGS = (False, False)  # neither retained nor a duplicate
 
 
 @cache
@@ -58,8 +53,6 @@ def _said(data: bytes, pieces: int) -> list[tuple[str, int, int]]:
             if isinstance(packet, mqtt5.PublishPacket):
                 one = arrival(packet, head, length, 0)
                 one.properties.to_text()
-                plain_line(one, TIME)
-                json_line(one, TIME)
     return found
 
 
@@ -133,16 +126,6 @@ def _decoded(data: bytes) -> None:
                 assert 0 <= one.time < 2**63
 
 
-def _shown(data: bytes) -> None:
-    """Whatever a payload is, it is shown, on one line of printable text."""
-    one = Arrival("a/b", data, 0, *FLAGS, NO_PROPERTIES, None, 0)
-    for line in (plain_line(one, TIME), json_line(one, TIME)):
-        assert line.isprintable()
-    hear(data)
-    for topic in ("a/b", str(SPARKPLUG)):
-        numbers(topic, Kept(TIME, data, len(data)), lambda _topic: None)
-
-
 def _frames(data: bytes) -> None:
     """Frames between a collector and its judges: both ends are ours, and still."""
     for read in (statements, messages, verdicts):
@@ -182,6 +165,5 @@ TARGETS = [
         (MalformedPayload,),
         lambda: [HostState(online=True, timestamp=5).to_bytes()],
     ),
-    Target("shown", _shown, (), lambda: [payloads()[0], births()[0], b"12.5", b"\xff\0"]),
     Target("judge-frames", _frames, (), _frame_seeds),
 ]

@@ -1,10 +1,14 @@
 """What fuzzing found, each once: refused now by the error that its parser declares."""
 
+import io
+
 import pytest
 from fuzz_of_plants import LAUGHS, SMALL
 from fuzz_of_recordings import MOSQUITTO_21, packed
 from fuzz_table import target
 from fuzz_target import attempt, measured
+
+from telemetry.recording import read
 
 PLAIN = MOSQUITTO_21.replace(b'{"user-properties":[{"name":"a","value":"b"}]}', b"{}")
 ROW = b"a/b,x,1,False,%b,0.0\r\n"
@@ -30,7 +34,6 @@ REFUSED = {
     "a time of a billion digits": ("csv", ROW % b"1E+999999999"),
     "a time beyond decimals": ("csv", ROW % b"1E+999999999999999999"),
     "a time of many digits": ("csv-base64", b"a/b,eA==,1,False,1E+9999999,0.0\r\n"),
-    "a packed recording with more behind it": ("packed", packed() + b"x" * 30),
 }
 OTHERS = {
     "settings nested without end": ("roof/settings", b"a=" + b"[" * 5000),
@@ -42,6 +45,14 @@ OTHERS = {
     "aliases of aliases": ("plants/scenario", LAUGHS),
     "a scenario nested without end": ("plants/scenario", b"seed: " + b"[" * 5000),
     "a value inside of itself": ("plants/scenario", b"seed: &a [*a]\n"),
+    "a password that is no text": (
+        "web/request",
+        b'POST /login\nhost: localhost\ncontent-type: application/json\n\n{"password":"\x80"}',
+    ),
+    "a frame that asks for 128 MiB": (
+        "recordings/packed",
+        bytes.fromhex("28b52ffd 00 88 0b0000 7b"),
+    ),
     "a cursor beyond a column": ("web/cursor", b'{"C":' + b"9" * 30 + b"}"),
 }
 ALL = {**{said: (f"recordings/{name}", data) for said, (name, data) in REFUSED.items()}, **OTHERS}
@@ -50,13 +61,26 @@ ALL = {**{said: (f"recordings/{name}", data) for said, (name, data) in REFUSED.i
 @pytest.mark.parametrize("said", ALL)
 def test_what_was_found_is_refused(said):
     name, data = ALL[said]
-    assert not attempt(target(name), data) or name == "recordings/packed"
+    assert not attempt(target(name), data)
 
 
 @pytest.mark.parametrize("said", [one for one in ALL if "scenario" not in ALL[one][0]])
 def test_what_was_found_stays_within_bounds(said):
     name, data = ALL[said]
     measured(target(name), data)
+
+
+def test_what_follows_a_packed_recording_is_said_to_be_more():
+    kept = read(io.BytesIO(packed() + b"x" * 30), "file", keep_going=True)
+    assert len([*kept]) == 4
+    assert "there is more after the end mark" in str(kept.reasons[0])
+    assert kept.complete is not True
+
+
+def test_a_message_that_is_no_text_is_shown_on_the_page_as_faulty():
+    """It ended the page's connection to the broker, and with it the page."""
+    for name in ("screens/floor", "screens/terminal", "screens/line"):
+        assert attempt(target(name), b'{"session":"\x80"}')
 
 
 def test_a_scenario_may_repeat_itself_by_aliases():

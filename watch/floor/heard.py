@@ -113,7 +113,7 @@ def hear(payload: bytes) -> Heard:
         return Heard(shape, faulty=True)
     try:
         message = _DECODER.decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Heard(shape, faulty=True)
     time = _time(message.time)
     birth = message.birth

@@ -139,7 +139,7 @@ async def _password(request: Request) -> str | Response:
             return fault(400, "the body is too long", 'send {"password": …}')
     try:
         return msgspec.json.decode(body, type=Password).password
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return fault(400, "the body is none that is known here", 'send {"password": …}')
 
 
