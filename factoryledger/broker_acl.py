@@ -18,7 +18,11 @@ def acl_file(shipped: str, book: Book) -> str:
     """Give the whole file."""
     clients = book.clients()
     blocks = [_repeated(block.strip("\n"), clients) for block in shipped.split("\n\n")]
-    blocks.extend(_gateway(name, places) for name, places in sorted(book.gateways.items()))
+    blocks.extend(
+        _gateway(name, places)
+        for name, places in sorted(book.gateways.items())
+        if name not in book.shut_out
+    )
     blocks.extend(
         "\n".join([f"user {name}", *(f"topic read ledger/receipt/{one}" for one in devices)])
         for name, devices in sorted(book.edges.items())

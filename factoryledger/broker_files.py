@@ -58,11 +58,22 @@ class BrokerFiles:
                     if not (self.path / role / f"{name}.password").exists()
                 }
                 write_all(self.path / role, secret, _PRIVATE)
+            self._certify(authority, book, MACHINE, self._keyed())
 
-    def machines(self, names: Iterable[str], edges: Mapping[str, Sequence[str]] = {}) -> None:
-        """Make a certificate for each machine without a good one; `edges` by their devices."""
+    def machines(
+        self,
+        names: Iterable[str],
+        edges: Mapping[str, Sequence[str]] = {},
+        *,
+        readmit: bool = False,
+    ) -> None:
+        """Make a certificate for each machine without a good one; `edges` by their devices.
+
+        Who is shut out gets none, unless the operator's word is to `readmit`.
+        """
         with self._open() as (authority, book):
-            self._certify(authority, book, MACHINE, names)
+            wanted = [name for name in names if readmit or name not in book.shut_out]
+            self._certify(authority, book, MACHINE, wanted)
             book.edges.update({name: list(devices) for name, devices in edges.items()})
 
     def grant(self, name: str, request: bytes) -> Path:
@@ -80,6 +91,13 @@ class BrokerFiles:
         with self._open() as (authority, book):
             book.gateways[name] = list(places)
             self._certify(authority, book, MACHINE, [name])
+
+    def gateways(self) -> list[str]:
+        """The gateways that were certified here."""
+        if not self.ready:
+            return []
+        with self._open() as (_, book):
+            return sorted(book.gateways)
 
     def rotate(self, name: str) -> None:
         """Let a machine's certificates so far count no more, and make another."""
@@ -126,6 +144,11 @@ class BrokerFiles:
             # Last: after a crash before it the same is done again, and nothing is forgotten.
             if book.to_json() != before:
                 write_whole(file, book.to_json().encode(), mode=_PRIVATE)
+
+    def _keyed(self) -> list[str]:
+        """Machines and gateways that have a certificate whose key is here, to be renewed."""
+        keys = (self.path / MACHINE).glob("*.key")
+        return sorted(key.stem for key in keys if key.with_suffix(".crt").exists())
 
     def _certify_server(self, authority: Authority, hosts: Sequence[str]) -> None:
         there = self._folder("server") / "server.crt"

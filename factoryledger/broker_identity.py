@@ -9,12 +9,12 @@ the disk.
 import fcntl
 import os
 import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from factoryledger.errors import NotThere, WrongUsage
+from factoryledger.errors import NotThere
+from factoryledger.shown_certificates import tls_context
 from telemetry.address import Credentials
 
 _NUMBERED: Final = re.compile(r"[a-z]+\.[1-9][0-9]*\.password")
@@ -61,34 +61,13 @@ def take_identity(folder: Path, role: str) -> BrokerIdentity:
 
 
 def certified(folder: Path, name: str) -> Credentials:
-    """Give the credentials of a client by its certificate; NotThere where it is not there."""
+    """Give the credentials of a client by its certificate; NotThere where it never had one.
+
+    Where it was taken from it, its key is there alone: then the broker shuts it out until it has
+    another.
+    """
     key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
-    return Credentials(tls=tls_context(folder / "ca.crt", certificate, key))
-
-
-def tls_context(
-    authority: Path | None, certificate: Path | None, key: Path | None
-) -> ssl.SSLContext:
-    """Trust this authority (None: the system's), and show this certificate (None: none)."""
-    if (certificate is None) != (key is None):
-        raise WrongUsage(
-            "broker_certificate_file and broker_key_file belong together: name both or neither"
-        )
-    for path in filter(None, (authority, certificate, key)):
-        if not path.is_file():
-            raise NotThere(f"{path}: no such file; the broker wants it for TLS")
-    try:
-        context = ssl.create_default_context(cafile=None if authority is None else str(authority))
-        if certificate is not None and key is not None:
-            context.load_cert_chain(certificate, key, password=_no_passphrase)
-    except (ssl.SSLError, ValueError) as error:
-        named = " or ".join(str(path) for path in (authority, certificate, key) if path)
-        raise WrongUsage(f"{named}: not what TLS can use ({error})") from error
-    return context
-
-
-def _no_passphrase() -> str:
-    raise ValueError("the key is sealed; give one without a passphrase, readable by its user alone")
+    return Credentials(tls=tls_context(folder / "ca.crt", certificate, key, missing=key.exists()))
 
 
 def _with_password(folder: Path, name: str) -> Credentials:

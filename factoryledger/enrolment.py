@@ -67,6 +67,17 @@ class Enrolments:
         self.enrol_devices(keys)
         return keys
 
+    def enrol_device(self, device: str) -> None:
+        """Enrol a machine, under a new key where all that it had have ended; durable on return.
+
+        The operator's word alone: what merely starts again must not undo a revocation.
+        """
+        with self._rotating():
+            known = self.keys("device", device)
+            if known and all(key.ended for key in known):
+                self._data.replace_device(device, SigningKey.generate())
+            self.ensure_device(device)
+
     def enrol_devices(self, keys: Mapping[str, SigningKey]) -> None:
         """Enrol these machines' keys, each if it is not; durable on return."""
         self._request_all(

@@ -150,7 +150,7 @@ class Installation:
         shown = settings.broker_ca_file, settings.broker_certificate_file, settings.broker_key_file
         if not any(shown):
             return Credentials(settings.broker_user, settings.broker_password)
-        from factoryledger.broker_identity import tls_context  # noqa: PLC0415 - on demand
+        from factoryledger.shown_certificates import tls_context  # noqa: PLC0415 - on demand
 
         return Credentials(settings.broker_user, settings.broker_password, tls_context(*shown))
 

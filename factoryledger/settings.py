@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     drain: float = Field(default=30.0, ge=0, le=1e9)
     # Before `drain` ends, after the last moment of a receipt (simulator.delivery).
     resend_after: float = Field(default=25.0, gt=0, le=1e9)
+    shut_out_retry: float = Field(default=30.0, gt=0, le=1e9)
     clock: Literal["system", "recording"] = "system"
     flush_count: int = Field(default=2000, ge=1)
     flush_seconds: float = Field(default=0.25, gt=0, le=1e9)

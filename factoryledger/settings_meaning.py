@@ -61,6 +61,10 @@ _GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "s",
             "A message without a receipt is sent again after so long, then ever later.",
         ),
+        "shut_out_retry": (
+            "s",
+            "A client that the broker shuts out tries again after so long, up to twice as long.",
+        ),
     },
     "Collector": {
         "name": ("", "Which of several collectors this is: its store is `ledger-NAME.db`."),

@@ -68,6 +68,11 @@ class Chain:
         self.prev = prev
 
     @property
+    def topic(self) -> MachineTopic:
+        """Where its messages go, but for their kind."""
+        return self._topic
+
+    @property
     def key(self) -> SigningKey:
         """The key that it signs with: who clones a machine, or steals from it, has it too."""
         return self._key

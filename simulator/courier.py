@@ -85,6 +85,11 @@ class Courier:
         return self._delivery.resent
 
     @property
+    def shut_out(self) -> bool:
+        """Whether the broker will not have the client that carries its messages."""
+        return self._strand is not None and self._strand.shut_out
+
+    @property
     def withheld(self) -> int:
         """Messages that a fault keeps back for good."""
         return 0 if self.street is None else self.street.channel.withheld

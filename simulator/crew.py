@@ -17,13 +17,15 @@ from simulator.intruders import Intruders
 from simulator.machine import Machine
 from simulator.misfortune import Misfortune
 from simulator.outbox import Outbox
+from simulator.shut_out import tell_return, tell_shut_out
 from simulator.sparkplug.courier import EdgeCourier
 from simulator.sparkplug.station import edge_stations
 from simulator.station import Member, stations_of
 from simulator.trust import Trust
-from simulator.uplink import gateway_uplinks, machine_uplink
+from simulator.uplink import Uplink, gateway_uplinks, machine_uplink
 from simulator.wire import Wire
 from telemetry.bundle import Bundle
+from telemetry.signature import SigningKey
 
 LOOK_EVERY: Final = 5.0  # s
 
@@ -40,6 +42,8 @@ class Tally:
     entries that did not hold (`distrusted`); connections that were lost (`disconnects`),
     tries to connect that failed, and those of them to which the broker said no; scans that
     were missed and not made up for (`skipped`). Of those held, faults keep back `withheld`.
+    `shut_out` are the clients that the broker will not have at the end: machines, gateways and
+    edge nodes that were revoked, or whose certificate has ended; what they hold stays with them.
     """
 
     recorded: int
@@ -55,6 +59,7 @@ class Tally:
     failed_connects: int = 0
     refused_connects: int = 0
     skipped: int = 0
+    shut_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +89,13 @@ class Crew:
         clock: Callable[[], int],
         parts: int,
         conditions: Conditions,
+        keys: Callable[[str], SigningKey] | None = None,
     ) -> None:
-        """`clock` is the machines', in µs; they beat in so many `parts`."""
-        self._trust = trust
+        """`clock` is the machines', in µs; they beat in so many `parts`.
+
+        `keys` gives a machine's key as it is now, for one that is enrolled again.
+        """
+        self._trust, self._keys = trust, keys
         self.stations = stations_of(
             machines, outboxes, clock, conditions.faults, open_to_more=conditions.commanded
         )
@@ -108,7 +117,14 @@ class Crew:
         )
         self.intruders = Intruders(wire) if attacked else None
         self.misfortune = Misfortune(alone, self.couriers, self.intruders)
-        self.bundle = _bundle(wire, trust, self.couriers, conditions.gateway)
+        self._stations_by_courier = dict(zip(self.couriers, alone, strict=True))
+        uplinks = (
+            [machine_uplink(courier, wire) for courier in self.couriers]
+            if conditions.gateway is None
+            else gateway_uplinks(self.couriers, wire, conditions.gateway)
+        )
+        self._uplinks = {uplink.opening.client_id: uplink for uplink in uplinks}
+        self.bundle = _bundle(wire, trust, uplinks, self._let_in)
         by_station = dict(zip(alone, self.couriers, strict=True))
         turns = [(station, by_station.get(station)) for station in self.stations]
         self._turns = spread(turns, [station.machine for station in self.stations], parts)
@@ -153,9 +169,24 @@ class Crew:
             edge.station.close()
             edge.recorded()
 
+    def _let_in(self, client: str) -> None:
+        """One that was shut out is back: with the key that its machines have by now."""
+        tell_return(client)
+        uplink = self._uplinks.get(client)
+        if uplink is None or self._keys is None:
+            return
+        for courier in uplink.couriers:
+            key = self._keys(courier.outbox.device)
+            if key.public_key != courier.outbox.public_key:
+                courier.outbox.take_key(key)
+                self._stations_by_courier[courier].open(self._trust)
+        uplink.tell_sessions()
+
     def held(self) -> bool:
-        """Whether some outbox holds what may go."""
-        return any(_held(carrier) > carrier.withheld for carrier in self.carriers)
+        """Whether some outbox holds what may go, and has a way to go."""
+        return any(
+            _held(carrier) > carrier.withheld and not carrier.shut_out for carrier in self.carriers
+        )
 
     def tally(self, skipped: int) -> Tally:
         """What became of all, with so many scans `skipped`."""
@@ -175,23 +206,27 @@ class Crew:
             failed_connects=counts.failed,
             refused_connects=counts.refused,
             skipped=skipped,
+            shut_out=counts.shut_out + sum(edge.shut_out for edge in self.edges),
         )
 
 
-def _bundle(wire: Wire, trust: Trust, couriers: Sequence[Courier], gateway: str | None) -> Bundle:
+def _bundle(
+    wire: Wire, trust: Trust, uplinks: Sequence[Uplink], let_in: Callable[[str], None]
+) -> Bundle:
     """The connections of a fleet: the herald's, and one a machine or one a gateway."""
     # What is looked at is late for a resend by so much at the most; ten thousand looks take
     # a tenth of a second.
-    seldom = min(LOOK_EVERY, 0.5 + len(couriers) / 2000)
-    bundle = Bundle(wire.address, look_every=min(seldom, wire.resend_after / 4))
+    often = min(LOOK_EVERY, 0.5 + sum(len(uplink.couriers) for uplink in uplinks) / 2000)
+    bundle = Bundle(
+        wire.address,
+        look_every=min(often, wire.resend_after / 4),
+        seldom=wire.seldom,
+        on_shut_out=tell_shut_out,
+        on_return=let_in,
+    )
     # Random: two fleets on one broker have a herald each.
     herald = Herald(trust, wire, f"herald-{secrets.token_hex(4)}")
     herald.strand = bundle.add(herald.opening, herald)
-    uplinks = (
-        [machine_uplink(courier, wire) for courier in couriers]
-        if gateway is None
-        else gateway_uplinks(couriers, wire, gateway)
-    )
     for uplink in uplinks:
         uplink.strand = bundle.add(uplink.opening, uplink)
     return bundle

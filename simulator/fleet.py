@@ -25,8 +25,9 @@ from simulator.ports import CheckpointChecker, CommandChecker, ReceiptChecker
 from simulator.sparkplug.courier import EdgeCourier
 from simulator.station import Station, befall
 from simulator.trust import Trust
-from simulator.wire import Wire
+from simulator.wire import SELDOM, Wire
 from telemetry.address import NOBODY, Address, Credentials
+from telemetry.signature import SigningKey
 
 # Twenty files in eight threads: about twice the rate of one (docs/decisions/outbox-file.md).
 SYNC_THREADS: Final = 8
@@ -69,6 +70,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     duration: float | None = None,
     drain: float = 30.0,
     resend_after: float = RESEND_AFTER,
+    seldom: float = SELDOM,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[], None] | None = None,
     clock: Callable[[], int] = wall_clock,
@@ -76,6 +78,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     begin: int | None = None,
     commands: CommandChecker | None = None,
     account: FleetAccount | None = None,
+    keys: Callable[[str], SigningKey] | None = None,
     conditions: Conditions = Conditions(),  # noqa: B008 - frozen
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.
@@ -86,13 +89,16 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     `outboxes` by device name, those of edge nodes too; the caller opened them and closes
     them. With `commands` the operator may let more faults come over them, meanwhile; the
     conditions say so too. An `account` can be asked while it runs. BrokerUnavailable where no
-    broker answers at the start; later ones are waited for. OutboxUnwritable ends it.
+    broker answers at the start; later ones are waited for. A client that the broker shuts out is
+    tried every `seldom` seconds, up to twice as many; once it is let in again, its machines sign
+    with what `keys` then gives. OutboxUnwritable ends it.
     """
     stopped = asyncio.Event() if stop is None else stop
-    trust, wire = Trust(receipts, checkpoints), Wire(address, who, prefix, resend_after, ids)
+    trust = Trust(receipts, checkpoints)
+    wire = Wire(address, who, prefix, resend_after, ids, seldom)
     simulated = None if speed is None else SimulatedClock(clock() if begin is None else begin)
     parts = parts_for(len(machines)) if simulated is None else 1
-    crew = Crew(machines, outboxes, trust, wire, simulated or clock, parts, conditions)
+    crew = Crew(machines, outboxes, trust, wire, simulated or clock, parts, conditions, keys)
     beats = Beats(interval, duration, stopped, parts, speed or 1.0)
     befallen, first = partial(befall, crew.stations), len(conditions.faults) + 1
     async with (

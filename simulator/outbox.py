@@ -150,6 +150,14 @@ class Outbox:
             self._keep(entry, [entry])
             return entry
 
+    def take_key(self, key: SigningKey) -> None:
+        """Go on under another key, in a new session; what is held stays as it was signed."""
+        with self._lock:
+            before = self._chain
+            self._chain = Chain(
+                key=key, topic=before.topic, session=secrets.token_hex(8), prev=before.prev
+            )
+
     def sync(self) -> None:
         """Make all that is recorded durable, and compact the file where that pays.
 

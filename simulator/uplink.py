@@ -41,6 +41,15 @@ class Uplink:
         for courier in self.couriers:
             courier.attach(strand, alone=len(self.couriers) == 1)
 
+    def tell_sessions(self) -> None:
+        """Let the will name its machine's newest session, from the next connection on."""
+        will = self.opening.will
+        if self._strand is not None and isinstance(will, Will):
+            first = self.couriers[0]
+            place = replace(first.topic, machine=will.topic.split("/")[-2])
+            self.opening = replace(self.opening, will=_death(place, first.outbox.session))
+            self._strand.opening = self.opening
+
     def ready(self) -> None:
         """A new connection: all that is held goes again."""
         for courier in self.couriers:

@@ -10,11 +10,14 @@ from telemetry.mqtt_packets import Opening, Subscription, Will
 
 REFUSED_FROM: Final = 0x80
 NO_SUBSCRIBER: Final = 0x10
+SELDOM: Final = 30.0  # s
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """A broker, who says hello there, what stands before every topic, when to send again (s).
+
+    Who is shut out of it is tried after `seldom` seconds, up to twice as many.
 
     `who` gives the credentials of a client by its name: of a machine, an edge node, a gateway,
     or what else a fleet connects. `ids` stands before every client id; None: the prefix.
@@ -25,6 +28,7 @@ class Wire:
     prefix: str
     resend_after: float
     ids: str | None = None
+    seldom: float = SELDOM
 
     def opening(self, name: str, topics: Iterable[str], will: Will | None = None) -> Opening:
         """How the client of this name connects: subscribed to these, with nothing kept for it."""

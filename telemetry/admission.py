@@ -38,9 +38,13 @@ class Admission(Generic[T]):
         """Let these connect as soon as there is room."""
         self._queue.extend(clients)
 
-    def add_later(self, client: T, tries: int, now: float) -> None:
-        """Let one connect after its wait, which grows with the `tries` that it made."""
-        heapq.heappush(self._later, (now + self._wait(tries), next(self._order), client))
+    def add_later(self, client: T, tries: int, now: float, seldom: float = 0.0) -> None:
+        """Let one connect after its wait, which grows with the `tries` that it made.
+
+        With `seldom` after so many seconds, or up to twice as many.
+        """
+        wait = seldom * (1 + self._backoff.chance()) if seldom else self._wait(tries)
+        heapq.heappush(self._later, (now + wait, next(self._order), client))
 
     def next(self, now: float) -> T | None:
         """Who may try now, counted as trying; None where nobody may."""

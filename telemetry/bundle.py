@@ -2,14 +2,15 @@
 
 There is one timer for all strands and no task for any; only who is connecting has one, and
 of those there are few at a time (`telemetry.admission`). What a loss means for messages, the
-ears know. All of it is counted, and told in one line a second at the most.
+ears know. All of it is counted, and told in one line a second at the most. Whom the broker
+shuts out is said once and tried again seldom; the others go on.
 """
 
 import asyncio
 import logging
 import math
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -17,13 +18,17 @@ from typing import Final, Self
 from telemetry.address import Address
 from telemetry.admission import AT_ONCE, Admission, Hush
 from telemetry.backoff import Backoff
-from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
+from telemetry.certificate_trouble import certificate_trouble
+from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver, ShutOut
 from telemetry.mqtt_packets import Opening
+from telemetry.outcasts import Outcasts, named
 from telemetry.strand import Ear, Strand
 
 _LOOKS: Final = 10  # parts in which the strands are looked at, one after the other
 _BRIEF: Final = 10.0  # s
 _SUSPICIOUS: Final = 3  # brief connections in a row
+_SELDOM: Final = 30.0  # s between tries of one that is shut out, up to twice as many
+_DISPLACED: Final = 1.0  # s, up to twice as many, until one whose place was taken is tried
 _PATIENCE: Final = 200  # connections a second at the start, at the least
 _GOODBYE: Final = 2.0  # s for the broker to close after DISCONNECT
 _FAREWELLS: Final = 2000  # of them a second, at the least
@@ -36,6 +41,7 @@ class Connections:
     """Counts: those that stand now, were made, were lost, and tries that were in vain.
 
     `refused` are those of the tries to which the broker said no: credentials, a ban, a limit.
+    `shut_out` are the clients that it will not have now.
     """
 
     standing: int = 0
@@ -43,10 +49,19 @@ class Connections:
     lost: int = 0
     failed: int = 0
     refused: int = 0
+    shut_out: int = 0
 
 
 def _log_trouble(line: str) -> None:
     _LOG.warning("%s", line)
+
+
+def _log_shut_out(names: Sequence[str], why: str) -> None:
+    _LOG.warning("%s: %s", named(list(names)), why)
+
+
+def _nobody_hears(_name: str) -> None:
+    """Nobody is told."""
 
 
 class Bundle:
@@ -54,7 +69,9 @@ class Bundle:
 
     BrokerUnavailable where the first one does not come to stand; who fails after it is tried
     again like who is lost later. `failed` is set when the bundle gave up: a session was
-    taken over, or an ear raised; `failure` says which.
+    taken over, or an ear raised; `failure` says which. A client with a certificate may be
+    displaced by who revokes that: the bundle gives up only where most of them are, again and
+    again, by others that go by their names.
     """
 
     def __init__(  # noqa: PLR0913 - all keywords with a default but the address
@@ -67,8 +84,15 @@ class Bundle:
         connect_timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
         on_trouble: Callable[[str], None] = _log_trouble,
+        seldom: float = _SELDOM,
+        on_shut_out: Callable[[Sequence[str], str], None] = _log_shut_out,
+        on_return: Callable[[str], None] = _nobody_hears,
     ) -> None:
-        """At most `at_once` strands connect at a time; each is looked at every `look_every` s."""
+        """At most `at_once` strands connect at a time; each is looked at every `look_every` s.
+
+        `on_shut_out` gets clients that the broker will not have any more, and why; `on_return`
+        one that it has again.
+        """
         self.where = str(address)
         self.strands: list[Strand] = []
         self.counts = Connections()
@@ -80,6 +104,8 @@ class Bundle:
         self._admission: Admission[Strand] = Admission(backoff, at_once)
         self._hush: Hush[Exception] = Hush(self._say)
         self._on_trouble = on_trouble
+        self._seldom, self._outcasts = seldom, Outcasts()
+        self._on_shut_out, self._on_return = on_shut_out, on_return
         self._connecting: set[asyncio.Task[None]] = set()
         self._dirty: list[Strand] = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -149,8 +175,11 @@ class Bundle:
             strand.standing.set_result(None)
         self.counts.standing += 1
         self.counts.made += 1
-        if self.counts.standing == len(self.strands):
-            self._all_stand.set()
+        strand.shut_out = False
+        if self._outcasts.remove(strand.opening.client_id):
+            self.counts.shut_out = len(self._outcasts)
+            self._on_return(strand.opening.client_id)
+        self._see_whether_all_stand()
 
     def lost(self, strand: Strand, error: Exception, *, stood: bool) -> None:
         """Take note that a connection is gone; one that stood is made again in time."""
@@ -160,10 +189,11 @@ class Bundle:
         if self._leaving:
             return
         self.counts.lost += 1
+        suspected = self._suspect(strand, error)
         if isinstance(error, SessionTakenOver):
-            self.fail(error)
+            self._displaced(strand, error)
             return
-        self._hush.tell(self._suspect(strand, error), self.now())
+        self._hush.tell(suspected, self.now())
         self._retry(strand)
 
     def bring_back(self, strand: Strand) -> None:
@@ -186,6 +216,7 @@ class Bundle:
         """The error, or what is behind it where a strand is lost soon again and again."""
         lived = self.now() - strand.since
         strand.brief = strand.brief + 1 if lived < _BRIEF else 0
+        strand.taken = strand.taken if lived < _BRIEF else 0
         if lived >= self._steady:
             strand.tries = 0
         if strand.brief < _SUSPICIOUS:
@@ -219,16 +250,51 @@ class Bundle:
         if self.failure is not None:
             raise self.failure
 
-    def _retry(self, strand: Strand) -> None:
+    def _see_whether_all_stand(self) -> None:
+        """Who is shut out is not waited for."""
+        if self.counts.standing + len(self._outcasts) >= len(self.strands):
+            self._all_stand.set()
+
+    def _displaced(self, strand: Strand, error: SessionTakenOver) -> None:
+        """Tell a twin of ours from who shuts this one client out: its certificate ends then."""
+        if strand.opening.credentials.tls is None:
+            self.fail(error)
+            return
+        strand.taken += 1
+        if strand.taken < _SUSPICIOUS:
+            self._hush.tell(error, self.now())
+            self._retry(strand, _DISPLACED)
+            return
+        self._shut_out(strand, error)
+        if self._outcasts.displaced > len(self.strands) / 2:
+            self.fail(error)
+
+    def _shut_out(self, strand: Strand, why: Exception) -> None:
+        """Try it seldom from now on, and say so once; those of one second in one line."""
+        strand.shut_out, strand.taken = True, 0
+        self._outcasts.add(strand.opening.client_id, why)
+        self.counts.shut_out = len(self._outcasts)
+        if self._outcasts.unsaid and "outcasts" not in self._timers:
+            self._timers["outcasts"] = self._loop.call_later(1.0, self._say_outcasts)
+        self._see_whether_all_stand()
+        if not self._leaving:
+            self._retry(strand, self._seldom)
+
+    def _say_outcasts(self) -> None:
+        self._timers.pop("outcasts", None)
+        for names, why in self._outcasts.say():
+            self._on_shut_out(names, why)
+
+    def _retry(self, strand: Strand, seldom: float = 0.0) -> None:
         if not strand.queued:
-            self._queue(strand)
+            self._queue(strand, seldom)
             strand.tries += 1
         self._pump()
 
-    def _queue(self, strand: Strand) -> None:
+    def _queue(self, strand: Strand, seldom: float = 0.0) -> None:
         """Let it connect in time; once, whoever asks: two tries at a time would be two sockets."""
         strand.queued = True
-        self._admission.add_later(strand, strand.tries, self.now())
+        self._admission.add_later(strand, strand.tries, self.now(), seldom)
 
     def _pump(self) -> None:
         """Start connecting those that may; come back when others may."""
@@ -267,6 +333,11 @@ class Bundle:
         except asyncio.CancelledError:
             self._admission.passed()
             raise
+        except ShutOut as error:
+            self._admission.passed()  # the broker has time to answer
+            self.counts.failed += 1
+            self.counts.refused += 1
+            self._shut_out(strand, error)
         except Exception as error:  # noqa: BLE001 - counted, told, tried again
             self._admission.failed(self.now())
             self._failed(strand, error)
@@ -278,7 +349,7 @@ class Bundle:
         self.counts.failed += 1
         self.counts.refused += strand.refused
         if isinstance(error, SessionTakenOver):
-            self.fail(error)
+            self._displaced(strand, error)
             return
         self._hush.tell(error, self.now())
         if not self._leaving:
@@ -304,7 +375,8 @@ class Bundle:
         except TimeoutError as error:
             raise self._silent(f"{self._timeout:g} s") from error
         except OSError as error:
-            raise self._silent(error.strerror or str(error)) from error
+            silent = self._silent(error.strerror or str(error))
+            raise certificate_trouble(self.where, error) or silent from error
         except RuntimeError as error:  # uvloop's word for one that closed while it opened
             raise self._silent(str(error)) from error
         except SessionTakenOver:
@@ -320,6 +392,7 @@ class Bundle:
         self._leaving = True
         for timer in self._timers.values():
             timer.cancel()
+        self._say_outcasts()
         for task in self._connecting:
             task.cancel()
         if self._connecting:
@@ -339,7 +412,8 @@ class Bundle:
     def _say(self, error: Exception, unsaid: int) -> None:
         more = f" ({unsaid} more such since)" if unsaid else ""
         standing, all_ = self.counts.standing, len(self.strands)
-        self._on_trouble(f"{error}{more}; {standing} of {all_} connected")
+        out = f", {self.counts.shut_out} shut out" if self.counts.shut_out else ""
+        self._on_trouble(f"{error}{more}; {standing} of {all_} connected{out}")
 
     def _silent(self, reason: str) -> BrokerUnavailable:
         return BrokerUnavailable(

@@ -57,6 +57,10 @@ class BrokerUnavailable(TelemetryError):  # noqa: N818 - says what the broker is
     """No broker answered, or it refused the connection: names the address and what to try."""
 
 
+class ShutOut(BrokerUnavailable):
+    """The broker will not have this one client, whatever it lets others do: says why."""
+
+
 class LinkLost(TelemetryError):  # noqa: N818 - says what happened to the link
     """The connection went before the broker answered for what was sent."""
 

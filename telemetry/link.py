@@ -51,6 +51,10 @@ class Link:
     for ever; `end_session` ends the broker's session at a clean exit. A `will` that is a
     function is asked for each CONNECT that is sent. `mqtts` uses `tls`, by default the
     system's certificates.
+
+    With `seldom` the link does not give up where another client takes its place, as who revokes
+    its certificate does: then, and where the broker shuts it out, from the first try on, it is
+    `shut_out`, told once, and tries again after so many seconds, up to twice as many.
     """
 
     def __init__(  # noqa: PLR0913 - the fields of CONNECT, each with a default
@@ -74,6 +78,7 @@ class Link:
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         connect_timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
+        seldom: float | None = None,
     ) -> None:
         self._opening = Opening(
             client_id=client_id,
@@ -98,7 +103,13 @@ class Link:
             on_trouble=on_trouble,
             backoff=backoff,
             connect_timeout=connect_timeout,
+            seldom=seldom,
         )
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether the broker will not have this client, and others perhaps: of `seldom`."""
+        return self._upkeep.shut_out
 
     @property
     def address(self) -> Address:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
+from telemetry.certificate_trouble import certificate_trouble
 from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.mqtt_events import Arrived, Closed, Event, Opened, Settled, Subscribed
 from telemetry.mqtt_packets import Arrival, Opening, Outgoing
@@ -40,7 +41,8 @@ class MqttWire(asyncio.Protocol):
     """One connection, from CONNECT to its end; used once.
 
     `ready` is done when the subscriptions stand, or holds the error that prevented it.
-    `ended` gives the error that ended the connection: a LinkLost, or what a callback raised.
+    `ended` gives the error that ended the connection: a LinkLost, a ShutOut, or what a callback
+    raised.
     """
 
     def __init__(
@@ -142,7 +144,8 @@ class MqttWire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: every message without an answer is lost to its sender."""
         why = str(exc) if exc else "the broker closed the connection"
-        error = self._cause or LinkLost(f"{self._where}: {why}")
+        trouble = self._cause or certificate_trouble(self._where, exc)
+        error = trouble or LinkLost(f"{self._where}: {why}")
         self._session.lost()
         self._shut()
         lost = error if isinstance(error, LinkLost) else LinkLost(str(error))

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final, Protocol, cast
 
+from telemetry.certificate_trouble import certificate_trouble
 from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
 from telemetry.mqtt_events import Arrived, Closed, Settled, Subscribed
 from telemetry.mqtt_packets import Arrival, Opening, Outgoing
@@ -71,7 +72,7 @@ class Strand(asyncio.Protocol):
     __slots__ = (
         "_acknowledged", "_cause", "_holder", "_session", "_transport",
         "allowed", "brief", "dirty", "ear", "epoch", "opening", "queued", "ready", "refused",
-        "since", "standing", "tries",
+        "shut_out", "since", "standing", "taken", "tries",
     )  # fmt: skip
 
     def __init__(self, holder: Holder, opening: Opening, ear: Ear) -> None:
@@ -86,12 +87,13 @@ class Strand(asyncio.Protocol):
         self.ready = False
         self.refused = False  # the last CONNECT was
         self.dirty = False  # has something to write, and stands in the bundle's list
+        self.shut_out = False  # the broker will not have it: it is tried seldom
         # What the bundle keeps about it: whether it may connect, whether it is queued for that,
-        # tries that failed in a row, brief connections in a row, when it was connected, who
-        # waits for that.
+        # tries that failed in a row, brief connections in a row and those of them that another
+        # client ended, when it was connected, who waits for that.
         self.allowed = True
         self.queued = False
-        self.tries = self.brief = 0
+        self.tries = self.brief = self.taken = 0
         self.since = 0.0
         self.standing: asyncio.Future[None] | None = None
 
@@ -213,8 +215,9 @@ class Strand(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: what was not settled is lost to its sender, who sends again on the next one."""
-        why = str(exc) if exc else "the broker closed the connection"
-        error = self._cause or LinkLost(f"{self._holder.where}: {why}")
+        why, where = str(exc) if exc else "the broker closed the connection", self._holder.where
+        trouble = self._cause or certificate_trouble(where, exc)
+        error = trouble or LinkLost(f"{where}: {why}")
         self._session = self._transport = None
         self._acknowledged = _NOWHERE
         stood, self.ready = self.ready, False

@@ -13,13 +13,15 @@ from typing import Final
 
 from telemetry.address import Address
 from telemetry.backoff import Backoff
-from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
+from telemetry.certificate_trouble import certificate_trouble
+from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver, ShutOut
 from telemetry.mqtt_packets import Arrival, Opening
 from telemetry.mqtt_wire import Ear, MqttWire
 from telemetry.redelivery import NOTHING_LEFT
 
 _BRIEF: Final = 10.0  # seconds
 _SUSPICIOUS: Final = 3  # brief connections in a row
+_DISPLACED: Final = 1.0  # s, up to twice as many, until one whose place was taken is tried
 
 
 class Upkeep:
@@ -38,6 +40,7 @@ class Upkeep:
         on_trouble: Callable[[Exception], None],
         backoff: Backoff,
         connect_timeout: float,
+        seldom: float | None = None,
     ) -> None:
         self.address = address
         self.wire: MqttWire | None = None
@@ -53,6 +56,9 @@ class Upkeep:
         self._on_trouble = on_trouble
         self._backoff = backoff
         self._connect_timeout = connect_timeout
+        self._seldom = seldom
+        self.shut_out = False
+        self._taken = 0  # times in a row that another client took our place
         self._listening = True
         self._patience: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
@@ -64,13 +70,16 @@ class Upkeep:
 
     async def start(self) -> None:
         """Connect, BrokerUnavailable if that fails; from then on the connection is kept up."""
+        out: Exception | None = None
         try:
-            wire = await self._connect()
-        except BaseException:
+            await self._connect()
+        except BaseException as error:
             if self.wire is not None:
                 self.wire.abort()
-            raise
-        self._task = asyncio.create_task(self._keep(wire), name=f"link {self.address}")
+            if self._seldom is None or not isinstance(error, ShutOut):
+                raise
+            out = error
+        self._task = asyncio.create_task(self._keep(out), name=f"link {self.address}")
 
     async def stop(self, *, end_session: bool) -> None:
         """Say DISCONNECT and make no further connection."""
@@ -127,33 +136,59 @@ class Upkeep:
         try:
             await loop.create_connection(lambda: wire, host, port, ssl=context)
         except OSError as error:
-            raise _silent(str(self.address), error.strerror or str(error)) from error
+            silent = _silent(where := str(self.address), error.strerror or str(error))
+            raise certificate_trouble(where, error) or silent from error
         except RuntimeError as error:  # uvloop's word for one that closed while it opened
             raise _silent(str(self.address), str(error)) from error
 
-    async def _keep(self, wire: MqttWire) -> None:
+    async def _keep(self, error: Exception | None) -> None:
+        """Keep the connection that was just made, or make one where that ended in an error."""
         loop = asyncio.get_running_loop()
         delays, brief = self._backoff.delays(), 0
         while True:
             since = loop.time()
-            await asyncio.wait([wire.ended])
-            error = wire.ended.result()
+            if error is None:
+                assert self.wire is not None, "it was just made"
+                await asyncio.wait([self.wire.ended])
+                error = self.wire.ended.result()
             lived = loop.time() - since
             brief = brief + 1 if lived < _BRIEF else 0
+            self._taken = self._taken if lived < _BRIEF else 0
             if lived >= self._backoff.steady:
                 delays = self._backoff.delays()
-            while True:
-                if not _passing(error):
+            while error is not None:
+                if not self._passing(error):
                     self._give_up(error)
                     return
-                self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
-                await asyncio.sleep(next(delays))
+                seldom = self._out(error)
+                if not seldom:
+                    self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
+                await asyncio.sleep(seldom or next(delays))
                 await self.allowed.wait()
                 try:
-                    wire = await self._connect()
-                    break
+                    await self._connect()
+                    self.shut_out, error = False, None
                 except Exception as failed:  # noqa: BLE001 - told apart at the loop's head
                     error = failed
+
+    def _passing(self, error: Exception) -> bool:
+        """Whether trying again may help: not against a twin, nor a fault of the caller's."""
+        if isinstance(error, SessionTakenOver):
+            return self._seldom is not None
+        return isinstance(error, LinkLost | BrokerUnavailable)
+
+    def _out(self, error: Exception) -> float:
+        """Seconds to wait of one that is displaced or shut out, which is told once; else 0."""
+        if self._seldom is None or not isinstance(error, ShutOut | SessionTakenOver):
+            return 0.0
+        self._taken += isinstance(error, SessionTakenOver)
+        jitter = 1 + self._backoff.chance()
+        if isinstance(error, SessionTakenOver) and self._taken < _SUSPICIOUS:
+            return _DISPLACED * jitter
+        if not self.shut_out:
+            self.shut_out = True
+            self._on_trouble(error)
+        return self._seldom * jitter
 
     def _suspect(self, error: Exception) -> Exception:
         """Name the likely cause of many brief connections: Mosquitto 2.0 tells it to nobody."""
@@ -190,12 +225,6 @@ class Upkeep:
         if self.failure is None:
             self.ready.clear()
         self._ear.closed()
-
-
-def _passing(error: Exception) -> bool:
-    """Whether trying again may help: not against a twin, nor against a fault of the caller's."""
-    lost = isinstance(error, LinkLost | BrokerUnavailable)
-    return lost and not isinstance(error, SessionTakenOver)
 
 
 def _silent(where: str, reason: str) -> BrokerUnavailable:

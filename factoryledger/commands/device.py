@@ -43,7 +43,8 @@ def enrol(
 ) -> None:
     """Make a key for a machine and enrol it; a machine with an enrolled key keeps it.
 
-    Where `init --broker-host` has made an authority, it gets a certificate for the broker, too.
+    One that was revoked gets a new one. Where `init --broker-host` has made an authority, it gets
+    a certificate for the broker, too.
     """
     place = _at(data)
     _check_name(device)
@@ -51,9 +52,9 @@ def enrol(
         _take_request(place, device, csr)
         return
     enrolments = _enrolments(place)
-    enrolments.ensure_device(device)
+    enrolments.enrol_device(device)
     if place.broker_files.ready:
-        place.broker_files.machines([device])
+        place.broker_files.machines([device], readmit=True)
     _say(enrolments.keys("device", device)[-1])
 
 
@@ -113,8 +114,12 @@ def revoke(
 
     With the last key its certificates end: the broker denies it everything once it has read its
     files again, and over mqtts:// its connection is ended here. Exit code 3 if that failed.
+    DEVICE may be a gateway, gateway.NAME, which has certificates and no key.
     """
     place = _at(data, broker)
+    if device in place.broker_files.gateways():
+        _shut_out(place, device)
+        return
     enrolments = _enrolments(place)
     _say(enrolments.revoke("device", device, key))
     if place.broker_files.ready and all(k.ended for k in enrolments.keys("device", device)):
@@ -158,6 +163,7 @@ def _shut_out(place: "Installation", device: str) -> None:
     from factoryledger.displacing import displace  # noqa: PLC0415 - on demand
 
     place.broker_files.shut_out(device)
+    typer.echo(f"{device}  has no certificate any more")
     if place.broker.tls:
         asyncio.run(displace(place.broker, place.broker_files, device))
         typer.echo(f"{device} is shut out of {place.broker}")

@@ -171,7 +171,8 @@ def simulate(  # noqa: PLR0913 - a command's options
     """Run a factory; each message stays in its machine's outbox until it is receipted.
 
     Exit code 3 if messages are still held when the drain is over (but for those that a fault
-    withholds). With --outbox the next run sends them; in memory they end with the process.
+    withholds), or if the broker shuts one of its clients out (`shut_out`). With --outbox the next
+    run sends them; in memory they end with the process.
     """
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
@@ -211,8 +212,21 @@ def simulate(  # noqa: PLR0913 - a command's options
     plant = replace(plant, commanded=commands, gateway=gateway)
     tally = _run(place, plant, outbox, duration, pace)
     _report(tally, json_=json_)
-    if tally.held > tally.withheld:
+    if tally.shut_out:
+        _say_shut_out(tally)
+    if tally.held > tally.withheld or tally.shut_out:
         raise typer.Exit(3)
+
+
+def _say_shut_out(tally: "Tally") -> None:
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+
+    clients = "1 client" if tally.shut_out == 1 else f"{tally.shut_out} clients"
+    say(
+        f"{clients} shut out by the broker, named above: revoked, or a certificate that has ended; "
+        "`factoryledger device list` says which, `device enrol NAME` lets one in again",
+        level="warning",
+    )
 
 
 def _check(name: str, *, json_: bool) -> None:
@@ -394,6 +408,7 @@ def _run(
                     duration=duration,
                     drain=place.settings.drain,
                     resend_after=place.settings.resend_after,
+                    seldom=place.settings.shut_out_retry,
                     speed=speed,
                     begin=plant.begin,
                     commands=CommandVerifier(operator) if plant.commanded else None,
@@ -404,6 +419,7 @@ def _run(
                         primary_host=plant.primary_host,
                     ),
                     account=account,
+                    keys=lambda name: place.data.devices([name])[name],
                     stop=stop,
                     on_ready=on_ready,
                 )

@@ -1,10 +1,10 @@
-"""What watches the long-running commands: Prometheus metrics, and whether they are well.
+"""What watches the long-running commands: metrics, whether they are well, certificates' ends.
 
 Nothing of it is loaded unless it was asked for.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,15 +12,21 @@ if TYPE_CHECKING:
     from factoryledger.metrics.spelling import Probe
 
 
-def watched(
+@asynccontextmanager
+async def watched(
     command: str, place: "Installation", probe: "Callable[[], Probe]"
-) -> AbstractAsyncContextManager[None]:
+) -> AsyncIterator[None]:
     """Serve a command's metrics for as long as it runs, where the settings say so.
 
-    OSError where the address cannot be had.
+    OSError where the address cannot be had. Over TLS, certificates that end soon are warned of.
     """
-    if place.metrics is None:
-        return nullcontext()
-    from factoryledger.metrics.page import served  # noqa: PLC0415 - on demand
+    async with AsyncExitStack() as stack:
+        if place.broker.tls:
+            from factoryledger.shown_certificates import watching_ends  # noqa: PLC0415 - on demand
 
-    return served(command, place.metrics, probe())
+            await stack.enter_async_context(watching_ends())
+        if place.metrics is not None:
+            from factoryledger.metrics.page import served  # noqa: PLC0415 - on demand
+
+            await stack.enter_async_context(served(command, place.metrics, probe()))
+        yield

@@ -6,12 +6,14 @@ number out of order. The edge between the session's rules and `telemetry.link`.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
 from simulator.outbox import Outbox
+from simulator.shut_out import tell_shut_out
 from simulator.sparkplug.lane import Lane
 from simulator.sparkplug.primary_host import PrimaryHost
 from simulator.sparkplug.session import asks_rebirth
@@ -26,6 +28,8 @@ from telemetry.topic import checkpoint_topic, collector_topic, matches
 
 # Whoever may command may not fill the outboxes with births.
 BIRTH_PAUSE: Final = 1.0  # s
+
+_LOG: Final = logging.getLogger("simulator.sparkplug")
 
 
 class EdgeCourier:
@@ -75,6 +79,11 @@ class EdgeCourier:
     def delivered(self) -> int:
         """Messages that a receipt or a PUBACK speaks for."""
         return sum(lane.delivered for lane in self._lanes.values())
+
+    @property
+    def shut_out(self) -> bool:
+        """Whether the broker will not have the edge node."""
+        return self.link.shut_out
 
     @property
     def refused(self) -> int:
@@ -146,7 +155,16 @@ class EdgeCourier:
             on_connected=self._connected,
             will=self._will,
             clean_start=True,
+            seldom=wire.seldom,
+            on_trouble=self._hear_of_trouble,
         )
+
+    def _hear_of_trouble(self, error: Exception) -> None:
+        name = self.station.edge.name
+        if self.link.shut_out:
+            tell_shut_out([name], str(error))
+        else:
+            _LOG.warning("%s: %s", name, error)
 
     def _will(self) -> Will:
         payload = self.station.session.connecting().to_bytes()

@@ -13,9 +13,10 @@ from shipped_broker import COUNTS
 
 from factoryledger.broker_book import Book
 from factoryledger.broker_files import BrokerFiles
-from factoryledger.broker_identity import certified, take_identity, tls_context
+from factoryledger.broker_identity import certified, take_identity
 from factoryledger.certificates import Authority, due, good_for, new_authority, serial
 from factoryledger.errors import NotThere, WrongUsage
+from factoryledger.shown_certificates import tls_context
 from telemetry.canonical import is_segment
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,7 +86,9 @@ def test_the_acl_of_gateways_edge_nodes_and_of_who_is_shut_out(files):
     acl = (files.server / "acl").read_text()
     assert "press-01" not in acl
     assert "user berlin_hall_1\ntopic deny #" in acl
-    files.machines(["berlin_hall_1"])
+    files.machines(["berlin_hall_1"])  # as who starts again would
+    assert "user berlin_hall_1\ntopic deny #" in (files.server / "acl").read_text()
+    files.machines(["berlin_hall_1"], readmit=True)
     assert "deny #\n\nuser m9" not in (files.server / "acl").read_text()
 
 

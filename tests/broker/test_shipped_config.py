@@ -11,8 +11,9 @@ from shipped_broker import COUNTS, shipped_plant
 
 from factoryledger.broker_config import broker_config
 from factoryledger.broker_files import BrokerFiles
-from factoryledger.broker_identity import certified, tls_context
+from factoryledger.broker_identity import certified
 from factoryledger.displacing import displace
+from factoryledger.shown_certificates import tls_context
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Backoff, Link, Subscription
 
@@ -254,6 +255,8 @@ def test_who_is_shut_out_is_denied_at_once_displaced_and_does_not_come_back(plan
             assert not us.connected
         # A new certificate lets it in again.
         plant.files.machines(["m2"])
+        assert "m2.crt" not in {path.name for path in (plant.files.path / "machine").iterdir()}
+        plant.files.machines(["m2"], readmit=True)
         plant.broker.reload()
         async with plant.outside("m2") as us:
 
