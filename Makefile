@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler cc contract bench soak faults hammer vectors mutations breakages fuzz interleave outage day \
+	postgresql libfaketime promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer vectors mutations breakages fuzz interleave outage day \
 	lock clean
 
 ARGS ?=
@@ -16,6 +16,7 @@ WORKERS ?= 2
 VENV ?= .venv
 VENV_ORACLES ?= .venv-oracles
 VENV_PEERS ?= .venv-peers
+VENV_RIVALS ?= .venv-rivals
 VENV_WITNESS ?= .venv-witness
 VENV_BROWSER ?= .venv-browser
 VENV_EXAMPLES ?= .venv-examples
@@ -42,6 +43,7 @@ DEFAULT := $(VENV)/.default-$(call key,$(DEFAULT_FILES))
 DEV := $(VENV)/.dev-$(call key,requirements/dev.lock $(DEFAULT_FILES))
 ORACLES := $(VENV_ORACLES)/.oracles-$(call key,requirements/oracles.lock)
 PEERS := $(VENV_PEERS)/.peers-$(call key,requirements/peers.lock)
+RIVALS := $(VENV_RIVALS)/.rivals-$(call key,requirements/rivals.lock)
 # aics-witness wants a newer Python than the project does.
 PYTHON_WITNESS ?= $(shell for name in $(PYTHON) python3.13 python3.12 \
 	$(wildcard $(HOME)/.pyenv/versions/3.1[23].*/bin/python3); do \
@@ -80,7 +82,7 @@ docs: $(DEV) ## The pages and the schema that are rendered from the program
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
 	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
 	$(VENV)/bin/python tests/simulator/machines_page.py
-	$(VENV)/bin/python benchmarks/scale_page.py
+	$(VENV)/bin/python benchmarks/tables.py
 	$(VENV)/bin/python tests/roof/dashboard_page.py > docs/observability/grafana-dashboard.json
 
 verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
@@ -117,6 +119,8 @@ example: $(DEFAULT) $(EXAMPLES) ## A labelled data set, and an IsolationForest t
 
 peers: $(PEERS) ## .venv-peers: independent programs that tests talk to
 
+rivals: $(RIVALS) ## .venv-rivals: others' programs that benchmarks alone measure ours beside
+
 broker: ## Mosquitto, which the tests need
 	@.ci/get-mosquitto
 
@@ -142,12 +146,17 @@ contract: $(CONTRACT) ## Compile the contract on the chain: ABI and bytecode bes
 		> build/Checkpoints.json
 	@mv build/Checkpoints.json anchor/ledgers/evm/vyper/Checkpoints.json
 
-bench: $(DEFAULT) peers postgresql browser ## Every figure that the documents name
+bench: $(DEFAULT) peers rivals browser ## Every figure of the tables, into build/bench.json (QUICK=1, PIECES="collect audit")
 	@.ci/get-mosquitto --clients
-	@set -e; for file in benchmarks/*.py; do \
-		case $$file in *_page.py) continue; esac; \
-		test -e "$$file" || { echo "No benchmarks here yet"; break; }; \
-		echo "== $$file"; $(VENV)/bin/python "$$file"; done
+	$(VENV)/bin/python benchmarks/bench.py $(if $(QUICK),--quick) $(PIECES)
+
+bench-table: $(DEFAULT) ## The tables of README and docs, from docs/bench.json (RUN=build/bench.json keeps that first)
+	$(VENV)/bin/python benchmarks/tables.py $(RUN)
+
+bench-more: $(DEFAULT) peers postgresql anvil compiler ## What else benchmarks/ measures, each in its own words
+	@.ci/get-mosquitto --clients
+	@set -e; for name in beside_the_commit connections gas ledgers link_receive merkle outbox postgresql \
+		prove receipts strict_parse; do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py; done
 
 soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat (SOAK=--full)
 	$(VENV)/bin/python benchmarks/soak.py --seconds 600 $(SOAK)
@@ -218,6 +227,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.lock
 	$(COMPILE) --upgrade requirements/oracles.in --output-file requirements/oracles.lock
 	$(COMPILE) --upgrade requirements/peers.in --output-file requirements/peers.lock
+	$(COMPILE) --upgrade requirements/rivals.in --output-file requirements/rivals.lock
 	$(subst 3.11,3.12,$(COMPILE)) --upgrade requirements/witness.in \
 		--output-file requirements/witness.lock
 	$(COMPILE) --upgrade requirements/browser.in --output-file requirements/browser.lock
@@ -230,7 +240,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		--output-file requirements/image.lock
 
 clean: ## Remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_WITNESS) $(VENV_BROWSER) $(VENV_EXAMPLES) \
+	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_RIVALS) $(VENV_WITNESS) $(VENV_BROWSER) $(VENV_EXAMPLES) \
 		$(VENV_CONTRACT) $(VENV_SUPPLY) $(VENV_FUZZ) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
@@ -268,6 +278,13 @@ $(ORACLES):
 	$(call environment_made,$(VENV_ORACLES))
 	@$(call INSTALL_FEW,$(VENV_ORACLES)) --require-hashes -r requirements/oracles.lock
 	@rm -f $(VENV_ORACLES)/.oracles-* && touch $@
+
+$(RIVALS):
+	$(python_needed)
+	@echo "Making $(VENV_RIVALS)" >&2
+	$(call environment_made,$(VENV_RIVALS))
+	@$(call INSTALL_FEW,$(VENV_RIVALS)) --require-hashes -r requirements/rivals.lock
+	@rm -f $(VENV_RIVALS)/.rivals-* && touch $@
 
 $(BROWSER):
 	$(python_needed)

@@ -2,12 +2,13 @@
 
 Stores are made by the commands themselves: simulated machines, ingested, anchored. The bare
 cost is two SHA-256 of each row and, where it is signed, one Ed25519 verification, taken before
-and after each audit. "A core" counts the time of every process that took part, memory is that of
-the largest. With `--new` an audit goes on from one of the same store; its state is a file.
+each audit. "A core" counts the time of every process that took part, memory is that of the
+largest. With `--new` an audit goes on from one of the same store; its state is a file.
 
-Run: python benchmarks/audit.py [messages [--stores DIR]]
+Run: python benchmarks/audit.py [--messages N] [--rounds R] [--stores DIR]
 """
 
+import argparse
 import json
 import os
 import resource
@@ -23,6 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from figure import Figure, measured, tell
+
 from anchor.reading.row_record import record_of
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
@@ -35,7 +38,6 @@ from telemetry.topic import MachineTopic
 ROOT = Path(__file__).parents[1]
 MACHINES = 20
 SEED = 1
-ROUNDS = 3
 
 
 def run(*arguments: str) -> None:
@@ -156,60 +158,89 @@ def bare(data: Path, most: int = 20_000) -> float:
     return (time.process_time() - begun) / len(work)
 
 
-def show(what: str, got: Measured, floor: float) -> None:
-    """One line of the table."""
-    core = got.messages / got.cpu
-    print(
-        f"{what:50}{got.messages / got.wall:>12,.0f}{core:>10,.0f}"
-        f"{got.cpu / got.messages / floor:>9.2f}{got.memory:>7.0f}",
-        flush=True,
-    )
+@dataclass
+class Audits:
+    """Rounds of one store's audit, and of hashing and verifying its rows alone."""
+
+    found: list[Measured]
+    floors: list[float]
+
+    def row(self, name: str, what: str, how: str) -> Figure:
+        """Messages a second of a core, to what bare hashing and verification would give."""
+        return measured(
+            f"audit.{name}",
+            what,
+            [each.messages / each.cpu for each in self.found],
+            [1 / floor for floor in self.floors],
+            unit="/s a core",
+            of="hashing and checking signatures alone",
+            how=how,
+        )
 
 
-def measure(data: Path, name: str) -> None:
-    """Audit a store without helpers and with one for each core, in rounds; show the best of each.
-
-    The best, for whatever else the machine does makes all of it slower, and not alike.
-    """
-    for processes in (0, os.cpu_count() or 1):
-        floors, found = [bare(data)], []
-        for _ in range(ROUNDS):
-            found.append(audited(data, processes))
-            floors.append(bare(data))
-        got, floor = min(found, key=lambda each: each.cpu), min(floors)
-        show(f"{got.messages:,} {name}, {processes} helpers", got, floor)
-        print(f"{'  bare hash and verification':50}{'':12}{1 / floor:>10,.0f}", flush=True)
+def measure(data: Path, rounds: int, processes: int = 0) -> Audits:
+    """Audit a store in rounds, each with the bare cost beside it."""
+    found, floors = [], []
+    for number in range(rounds):
+        floors.append(bare(data))
+        found.append(audited(data, processes))
+        print(f"{data.name}, round {number + 1}: {found[-1]}, {floors[-1]}", file=sys.stderr)
+    return Audits(found, floors)
 
 
-def measure_new(data: Path, folder: Path) -> None:
+def measure_new(data: Path, folder: Path, rounds: int) -> Audits:
     """Go on from an audit of the same store: what is left to do of what is old."""
     state = folder / "audit.json"
     audited(data, 0, state)
-    got = audited(data, 0, state)
-    show(f"{got.messages:,} signed, --new", got, bare(data))
-    size = state.stat().st_size
-    print(f"  state: {size:,} bytes")
+    found = [audited(data, 0, state) for _ in range(rounds)]
+    print(f"state: {state.stat().st_size:,} bytes", file=sys.stderr)
+    return Audits(found, [bare(data) for _ in range(rounds)])
+
+
+def figures(folder: Path, scratch: Path, count: int, rounds: int) -> list[Figure]:
+    """Measure the stores, make the rows."""
+    few, many = MACHINES, 10 * MACHINES
+    rows, audits = list[Figure](), dict[str, Audits]()
+    stores = [
+        ("signed", "audit, signed messages", True, count, few),
+        ("unsigned", "audit, unsigned messages", False, count, few),
+        ("signed-200", "audit, signed messages", True, count, many),
+        ("unsigned-200", "audit, unsigned messages", False, count, many),
+        ("quarter", "audit, signed messages", True, count // 4, few),
+    ]
+    for name, what, signed, size, machines in stores:
+        data = make(folder, size, signed=signed, machines=machines)
+        audits[name] = measure(data, rounds)
+        messages = audits[name].found[0].messages
+        how = f"`audit` of {messages:,}, {machines} a batch, no helper process; CPU time"
+        rows.append(audits[name].row(name, what, how))
+    data = make(folder, count, signed=True, machines=few)
+    whole = audits["signed"]
+    helped = measure(data, rounds, os.cpu_count() or 1)
+    new = measure_new(data, scratch, rounds)
+    alone = [each.messages / each.wall for each in whole.found]
+    return [
+        *rows,
+        new.row("new", "audit `--new`, none of them new", "the first store once more"),
+        measured("audit.helped", "audit, signed, with a helper for each core",
+                 [each.messages / each.wall for each in helped.found], alone, unit="/s",
+                 of="without helpers", how="the first store, by the clock"),
+        measured("audit.memory", "memory of an audit", [each.memory for each in whole.found],
+                 [each.memory for each in audits["quarter"].found], unit="MiB",
+                 of="a store of a quarter's", how="the first store; 1: it does not grow"),
+    ]  # fmt: skip
 
 
 def main() -> None:
-    """Print the table."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 24_000
+    """Measure, tell the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--messages", type=int, default=24_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--stores", type=Path, help="a folder that is kept, with the stores")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(sys.argv[3]) if sys.argv[2:3] == ["--stores"] else Path(name)
-        print(f"{'':50}{'messages/s':>12}{'a core':>10}{'to bare':>9}{'MiB':>7}")
-        quarter, large = count // 4, 10 * MACHINES
-        stores = [
-            (True, quarter, MACHINES),
-            (True, count, MACHINES),
-            (True, count, large),
-            (False, quarter, MACHINES),
-            (False, count, MACHINES),
-            (False, count, large),
-        ]
-        for signed, size, machines in stores:
-            data = make(folder, size, signed=signed, machines=machines)
-            measure(data, f"{'signed' if signed else 'unsigned'}, {machines} a batch")
-        measure_new(make(folder, count, signed=True, machines=MACHINES), Path(name))
+        folder = given.stores or Path(name)
+        tell(figures(folder, Path(name), given.messages, given.rounds))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import BinaryIO
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import mqtt5
-from collect import Bench, _cpu_of
+from throughput.sides import Sides, cpu_of
 
 from factoryledger.broker import LocalBroker
 from factoryledger.running import loop_factory
@@ -96,7 +96,7 @@ def packet(prefix: str, size: int = 200) -> bytes:
 
 
 async def publish(
-    bench: Bench, state: State, busy: int, idle: int, collector: BinaryIO
+    bench: Sides, state: State, busy: int, idle: int, collector: BinaryIO
 ) -> dict[str, float]:
     """Connect all, publish from the busy ones, and stay until the collector has said all."""
     count = state.count
@@ -112,19 +112,19 @@ async def publish(
     while state.connected < busy + idle:  # noqa: ASYNC110 - counted by many
         await asyncio.sleep(0.01)
     state.going = True
-    cpu, broker = time.process_time(), _cpu_of(bench.broker.pid)
+    cpu, broker = time.process_time(), cpu_of(bench.broker.pid)
     for one in publishers[:busy]:
         one.send(max(1, IN_FLIGHT // busy))
     await state.done.wait()
     cpu = time.process_time() - cpu
     found = json.loads(await asyncio.to_thread(collector.readline))
-    broker = _cpu_of(bench.broker.pid) - broker
+    broker = cpu_of(bench.broker.pid) - broker
     turns = state.answered / state.turns
     costs = {"publishers_us": cpu / count * 1e6, "broker_us": broker / count * 1e6}
     return {**found, **costs, "answers_a_turn": turns}
 
 
-def case(bench: Bench, busy: int, idle: int, count: int) -> dict[str, float]:
+def case(bench: Sides, busy: int, idle: int, count: int) -> dict[str, float]:
     """Let the collector take what these connections publish."""
     prefix, folder = bench._place()  # noqa: SLF001 - a benchmark's own
     side = Path(__file__).parent / "throughput" / "collector_side.py"
@@ -156,7 +156,7 @@ def main() -> None:
         for busy, idle in CASES:
             folder = Path(scratch) / f"broker-{busy}-{idle}"
             with LocalBroker(0, folder, embedded=False) as broker:
-                found = case(Bench(broker, folder), busy, idle, chosen.messages)
+                found = case(Sides(broker, folder), busy, idle, chosen.messages)
             first = first or found["rate"]
             figures = (found[name] for name in ("broker_us", "publishers_us", "own_us"))
             costs = " | ".join(f"{cost:.1f}" for cost in figures)

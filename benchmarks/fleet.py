@@ -31,6 +31,7 @@ from typing import Any
 
 import msgspec
 import uvloop
+from figure import Figure, measured, tell
 
 from anchor.errors import Malformed
 from anchor.key_entry import enrol
@@ -239,6 +240,26 @@ def run_fleet(given: argparse.Namespace, address: Address, pids: dict[str, int])
     }
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """Make the rows; one run."""
+    machines, seconds, cores = found["machines"], found["seconds"], found["cores"]
+    rate = found["recorded"] / seconds
+    how = f"{machines:,} machines, a connection each, a scan a second, signed, {seconds:g} s"
+    return [
+        measured("fleet.messages", "messages of one process, receipted", [rate], 10_000.0,
+                 unit="/s", of="10,000 a second, wanted", how=how),
+        measured("fleet.cpu", "CPU of a message", [cores["fleet"] / rate * 1e6],
+                 [cores["broker"] / rate * 1e6], unit="µs", of="the broker's for it", how=how),
+        measured("fleet.connected", "all connected", [found["connected_seconds"]], 10.0,
+                 unit="s", of="10 s, wanted", how=how, most=1.0),
+        measured("fleet.bytes", "memory of a machine", [found["bytes_a_machine"] / 1024], 25.0,
+                 unit="kB", of="25 kB, wanted", how=how, most=1.0),
+        measured("fleet.kept", "scans made, of those due",
+                 [1 - found["skipped"] / max(1, found["due"])], 1.0, unit="of all", of="all",
+                 how=how),
+    ]  # fmt: skip
+
+
 def main() -> None:
     """Start the processes and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -265,7 +286,9 @@ def main() -> None:
             assert receiver.stdout is not None
             receiver.stdout.readline()
             pids = {"broker": broker.pid, "receiver": receiver.pid}
-            print(json.dumps(run_fleet(given, broker.address, pids)))
+            found = run_fleet(given, broker.address, pids)
+            print(json.dumps(found))
+            tell(figures(found))
         finally:
             receiver.communicate(timeout=60)
             broker.stop()

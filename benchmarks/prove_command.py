@@ -1,16 +1,19 @@
 """`prove` and `verify`, as functions and as commands, on a store of ten million messages.
 
-Usage: python benchmarks/prove_command.py [messages [folder]]. The store and the log are made by
-the program's own parts: tiles, batches of a hundred, key entries, an anchor log of a hundred
-thousand checkpoints, three Ed25519 witnesses. Of the messages some hundred are real and signed,
-the others are leaves alone, since neither command reads them. A folder that is named is kept,
-and taken as it is where it is complete: making it takes minutes. Medians of CPU time, which
-another program beside does not lengthen much, and of the clock's; ratios are of CPU time, to one
+The store and the log are made by the program's own parts: tiles, batches of a hundred, key
+entries, an anchor log of a hundred thousand checkpoints, three Ed25519 witnesses. Of the messages
+some hundred are real and signed, the others are leaves alone, since neither command reads them.
+A folder that is named is kept, and taken as it is where it is complete: making ten million takes
+minutes. Ratios are of CPU time, which another program beside does not lengthen much, to one
 Ed25519 check or to a start of Python that does nothing.
+
+Run: python benchmarks/prove_command.py [--messages N] [--rounds R] [--folder DIR [--only-make]]
 """
 
+import argparse
 import contextlib
 import io
+import itertools
 import os
 import sqlite3
 import statistics
@@ -27,6 +30,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "anchor_verify"))
 
+from figure import Figure, measured, tell
 from verify_world import Machine, record_bytes
 
 from anchor.cosignature import cosign
@@ -209,22 +213,40 @@ def timed(work: Callable[[], object], rounds: int) -> Took:
     return Took(statistics.median(cpu), statistics.median(clock))
 
 
-def tell(what: str, took: Took, unit: Took, of: str) -> None:
-    """One line: milliseconds here, and how many of the unit that is."""
-    cpu, clock = (seconds * 1000 for seconds in took)
-    print(f"{what:<48} {cpu:>9.2f} ms CPU {clock:>9.2f} ms {took.cpu / unit.cpu:>8.1f} {of}")
+CHECK = "one Ed25519 check of 400 bytes"
+START_OF = "a start of Python that does nothing"
 
 
-def functions(folder: Path, places: list[int]) -> bytes:
+def row(  # noqa: PLR0913, PLR0917 - a row's cells
+    name: str, what: str, took: list[Took], units: list[Took], of: str, how: str,
+    wanted: float | None = None,
+) -> Figure:  # fmt: skip
+    """Milliseconds of CPU here, and how many of the unit that is."""
+    found = measured(
+        f"proof.{name}",
+        what,
+        [each.cpu * 1000 for each in took],
+        [each.cpu * 1000 for each in units],
+        unit="ms of CPU",
+        of=of,
+        how=how,
+    )
+    if wanted is not None and found.value > wanted:
+        print(f"{name}: {found.value} ms, {wanted} wanted", file=sys.stderr)
+    return found
+
+
+def functions(
+    folder: Path, places: list[int], rounds: int, said: str
+) -> tuple[bytes, list[Figure]]:
     """Both as functions; a proof."""
     key, message = SigningKey.from_seed(bytes(32)), bytes(400)
     signature = key.sign(message)
-    unit = timed(lambda: check_signature(key.public_key, message, signature), 201)
-    tell("one Ed25519 check of 400 bytes", unit, unit, "checks")
     proofs = list[bytes]()
+    units, proved, checked = list[Took](), list[Took](), list[Took]()
     with installation(data=folder, policy=folder / "three") as place, hints_of(place) as hints:
         ledger, policy = place.ledger, place.policy
-        asked = iter(places)
+        asked = itertools.cycle(places)
 
         def one() -> None:
             position = next(asked)
@@ -233,17 +255,22 @@ def functions(folder: Path, places: list[int]) -> bytes:
             proofs.append(made.to_bytes())
 
         one()
-        tell("prove, in the process, verified too", timed(one, len(places) - 1), unit, "checks")
-        data = proofs[-1]
-        tell("verify, in the process", timed(lambda: verify(data, policy), 51), unit, "checks")
+        for _ in range(rounds):
+            units.append(timed(lambda: check_signature(key.public_key, message, signature), 201))
+            proved.append(timed(one, 9))
+            checked.append(timed(lambda: verify(proofs[-1], policy), 21))
     size = policy.open(place.log_reader.head[0]).checkpoint.size
-    print(f"anchor log of {size:,} entries")
-    print(f"proof files with three Ed25519 witnesses: {min(map(len, proofs)):,} to "
-          f"{max(map(len, proofs)):,} bytes")  # fmt: skip
-    return data
+    how = f"in the process; {said}, an anchor log of {size:,} entries, three witnesses"
+    sizes = [float(len(each)) for each in proofs]
+    return proofs[-1], [
+        row("prove", "prove one message", proved, units, CHECK, how, 20.0),
+        row("verify", "verify its proof", checked, units, CHECK, "in the process", 5.0),
+        measured("proof.size", "a proof file, three Ed25519 witnesses", sizes, 8192.0,
+                 unit="bytes", of="8 kB, wanted", how="of the same messages", most=1.0),
+    ]  # fmt: skip
 
 
-def commands(folder: Path, places: list[int], data: bytes) -> None:
+def commands(folder: Path, places: list[int], data: bytes, rounds: int) -> list[Figure]:
     """Both as commands; without anchor.db the log is scanned."""
     program = [sys.executable, "-m", "factoryledger"]
     at = ["--data", str(folder), "--policy", str(folder / "three")]
@@ -254,42 +281,55 @@ def commands(folder: Path, places: list[int], data: bytes) -> None:
         subprocess.run([*program, *map(str, arguments), *at], check=True, stdout=subprocess.DEVNULL)
 
     nothing = [sys.executable, "-c", "pass"]
-    unit = timed(lambda: subprocess.run(nothing, check=True), 11)
-    tell("python -c pass", unit, unit, "starts")
-    asked = iter(places)
+    asked = itertools.cycle(places)
 
     def prove_one() -> None:
         ran("prove", "--message", f"{NAME}:{next(asked)}", "-o", folder / "q.proof")
 
-    tell("prove, as a command", timed(prove_one, 9), unit, "starts")
-    tell("verify, as a command", timed(lambda: ran("verify", file), 11), unit, "starts")
     hidden = folder / "hidden"
-    (folder / "anchor.db").rename(hidden)
-    try:
-        tell("prove, as a command, without anchor.db", timed(prove_one, 1), unit, "starts")
-    finally:
-        hidden.rename(folder / "anchor.db")
+    units, proved, checked, scanned = list[Took](), list[Took](), list[Took](), list[Took]()
+    for _ in range(rounds):
+        units.append(timed(lambda: subprocess.run(nothing, check=True), 5))
+        proved.append(timed(prove_one, 3))
+        checked.append(timed(lambda: ran("verify", file), 3))
+        (folder / "anchor.db").rename(hidden)
+        try:
+            scanned.append(timed(prove_one, 1))
+        finally:
+            hidden.rename(folder / "anchor.db")
+    return [
+        row("prove-command", "`factoryledger prove`", proved, units, START_OF, "as a command"),
+        row("verify-command", "`factoryledger verify`", checked, units, START_OF, "as a command",
+            400.0),
+        row("prove-scan", "`factoryledger prove` without `anchor.db`", scanned, units, START_OF,
+            "the log is scanned"),
+    ]  # fmt: skip
 
 
 def main() -> None:
-    """Print the figures."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+    """Measure, tell the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--messages", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="is kept, and taken where it is complete")
+    parser.add_argument("--only-make", action="store_true")
+    given = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = Path(
-            sys.argv[2] if len(sys.argv) > 2 else stack.enter_context(tempfile.TemporaryDirectory())
-        ).absolute()
+        folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = folder.absolute()
         begun = time.perf_counter()
-        make(folder, count)
-        print(f"{count:,} messages, made in {time.perf_counter() - begun:.0f} s")
-        if os.environ.get("ONLY_MAKE"):
+        make(folder, given.messages)
+        said = f"a store of {given.messages:,} messages"
+        print(f"{said}, made in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        if given.only_make:
             return
         with closing(sqlite3.connect(folder / "ledger.db")) as store:
             rows = store.execute("SELECT position FROM messages ORDER BY position").fetchall()
         places = [position for (position,) in rows]
         # Far from each other, so that nothing kept serves the next.
         scattered = [places[n * 67 % len(places)] for n in range(1, 52)]
-        data = functions(folder, scattered)
-        commands(folder, scattered, data)
+        data, found = functions(folder, scattered, given.rounds, said)
+        tell([*found, *commands(folder, scattered, data, given.rounds)])
 
 
 if __name__ == "__main__":

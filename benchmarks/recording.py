@@ -1,6 +1,6 @@
 """Replaying and recording beside mqtt-recorder and mqtt-logger, each in the same run.
 
-A Mosquitto, and every program a process of its own. Prints a line of JSON for each part:
+A Mosquitto, and every program a process of its own; rounds of each part:
 
 times    the real session `startup-clean` (or the gallery's `workshop`) at its own speed: how far
          each message's arrival is from its place in the recording, at a subscriber, counted from
@@ -11,7 +11,7 @@ record   25,000 messages a second at QoS 1, so that with the wait for the last a
          20,000 are left: how many are in the file afterwards
 fixture  how long a broker, and a ledger on it, take to start for a test
 
-Run: python benchmarks/recording.py [PART…] [--seconds S] [--count N] [--rate N]
+Run: python benchmarks/recording.py [PART…] [--seconds S] [--count N] [--rate N] [--rounds R]
 (after `make peers broker`)
 """
 
@@ -23,13 +23,16 @@ import os
 import resource
 import signal
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from figure import Figure, measured, tell
 
 from factoryledger.broker import LocalBroker
 from factoryledger.running import loop_factory
@@ -288,20 +291,66 @@ def part_named(text: str) -> str:
     raise argparse.ArgumentTypeError(f"not one of {', '.join(PARTS)}: {text!r}")
 
 
+def told_of(part: str, rounds: list[Any]) -> Iterator[Figure]:
+    """Make a part's rows."""
+    ours, peer = "factoryledger", "mqtt-recorder"
+
+    def of(name: str, key: str) -> list[float]:
+        return [float(one[name][key]) for one in rounds]
+
+    if part == "full":
+        count = rounds[0]["messages"]
+        how = f"{count:,} messages at QoS 1, heard by a subscriber"
+        yield measured("recording.replay", "replay as fast as can be", of(ours, "rate"),
+                       of(peer, "rate"), unit="/s", of=peer, how=how, least=3.0)  # fmt: skip
+        yield measured("recording.replay-arrived", "the same, arrived", of(ours, "arrived"),
+                       float(count), unit="messages", of="all", how=how, least=1.0)  # fmt: skip
+        yield measured("recording.replay-peer", f"{peer}, arrived", of(peer, "arrived"),
+                       float(count), unit="messages", of="all", how=how)  # fmt: skip
+    elif part == "times":
+        how = f"{rounds[0]['recording']}, {rounds[0]['messages']} messages, at its own speed"
+        for key, what in (("p99_ms", "99 % of arrivals, off their place"),
+                          ("drift_ms", "drift at the end")):  # fmt: skip
+            yield measured(f"recording.{key[:-3]}", f"replay: {what}",
+                           list(map(abs, of(ours, key))), 5.0, unit="ms",
+                           of="5 ms, wanted", how=how, most=1.0)  # fmt: skip
+            yield measured(f"recording.{key[:-3]}-peer", f"{peer}: the same",
+                           list(map(abs, of(peer, key))), 5.0, unit="ms", of="5 ms",
+                           how=how)  # fmt: skip
+    elif part == "record":
+        count = float(rounds[0]["messages"])
+        for name in (ours, peer, "mqtt-logger"):
+            rate = round(statistics.median(of(name, "published_per_s")), -2)
+            yield measured(f"recording.record-{name}", f"recorded by {name}",
+                           of(name, "recorded"), count, unit="messages", of="those published",
+                           how=f"at QoS 1, {rate:,.0f}/s")  # fmt: skip
+    else:
+        yield measured("recording.fixture", "pytest plugin: a broker and a ledger for a test",
+                       [float(one["broker_ms"] + one["ledger_ms"]) for one in rounds], 1000.0,
+                       unit="ms", of="a second, wanted", how="loaded before", most=1.0)  # fmt: skip
+
+
 def main() -> None:
-    """Measure the parts that are asked for."""
-    parser = argparse.ArgumentParser()
+    """Measure the parts that are asked for, tell their figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", type=part_named, metavar="PART")
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--rate", type=int, default=25_000)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    measured = {"times": times, "full": full, "record": record, "fixture": fixture}
+    measures = {"times": times, "full": full, "record": record, "fixture": fixture}
     for part in arguments.parts or PARTS:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            with LocalBroker(0, folder / "broker", embedded=False) as broker:
-                print(json.dumps({part: measured[part](broker, folder, arguments)}), flush=True)
+        rounds = []
+        # A session at its own speed has hundreds of messages and takes its time.
+        for _ in range(1 if part == "times" else arguments.rounds):
+            with (
+                tempfile.TemporaryDirectory() as name,
+                LocalBroker(0, Path(name) / "broker", embedded=False) as broker,
+            ):
+                rounds.append(measures[part](broker, Path(name), arguments))
+            print(json.dumps({part: rounds[-1]}), file=sys.stderr, flush=True)
+        tell(told_of(part, rounds))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,14 @@
-"""The figures of `docs/scale.md` that follow from the table of `docs/performance.md`.
+"""The figures of `docs/scale.md` that follow from one run of `benchmarks/collect.py`.
 
-So that the page reckons with one run of `benchmarks/collect.py` alone: whoever writes that table
-writes these too, and `make docs` does it by itself. A text in, a text out.
-
-Run: python benchmarks/scale_page.py
+So that the page reckons with the run that `docs/performance.md` shows, and no other
+(`benchmarks/tables.py` writes both). Figures and a text in, a text out.
 """
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-DOCS = Path(__file__).parents[1] / "docs"
-TABLE = "<!-- benchmarks/collect.py -->"
+from figure import Figure
+
 MARKS = ("<!-- costs -->", "<!-- one machine -->", "<!-- a million -->")
 MILLION = 1_000_000
 
@@ -31,29 +28,21 @@ class Costs:
     late: float  # to 500 ms
 
     @classmethod
-    def of(cls, performance: str) -> "Costs":
-        """Read the table."""
-        rows = {}
-        for line in performance.split(TABLE)[1].splitlines():
-            cells = [cell.strip() for cell in line.strip("| ").split("|")]
-            rows[cells[0]] = (cells[1:2], [float(n) for n in re.findall(r"[\d.]+", cells[-1])])
-
-        def row(start: str) -> tuple[float, list[float]]:
-            ratio, cpu = next(found for name, found in rows.items() if name.startswith(start))
-            return float(ratio[0]), cpu
-
-        foreign, hashing = row("foreign, 200 bytes"), row("hashing, records and log")
-        share, (spent, needed, check, _, _, _, broker) = row("signed, every signature")
+    def of(cls, figures: Mapping[str, Figure]) -> "Costs":
+        """Take them out of a run."""
+        broker = figures["collect.part-broker"].value
+        check = figures["collect.part-verify"].value
+        spent = figures["collect.signed-cpu"]
         return cls(
-            foreign=foreign[1][0],
-            hashing=hashing[1][0],
+            foreign=figures["collect.unsigned-cpu"].value,
+            hashing=figures["collect.hashing"].value,
             broker=broker,
             check=check,
-            signed=spent - check - broker,
-            share=share,
-            needed=needed,
-            readings=row("50 readings")[0],
-            late=row("publisher to committed")[0],
+            signed=spent.value - check - broker,
+            share=figures["collect.share"].ratio,
+            needed=spent.base,
+            readings=figures["collect.readings"].ratio,
+            late=figures["collect.half-unsigned-99"].ratio,
         )
 
 
@@ -69,7 +58,7 @@ def costs(of: Costs) -> str:
     rows = [
         ("Mosquitto 2.0, forwarding a signed backlog at QoS 1", of.broker, "another broker"),
         (
-            f"collector, foreign of 200 bytes, SQLite FULL ({of.hashing} of it hashing and log)",
+            f"collector, foreign of 200 bytes, SQLite FULL ({of.hashing:.1f} hashing and log)",
             of.foreign,
             "another collector",
         ),
@@ -87,10 +76,10 @@ def costs(of: Costs) -> str:
 def one_machine(of: Costs) -> str:
     """Write what two cores did."""
     return (
-        f"Two cores take {rate(of.needed / of.share / 2)} signed messages a second from a backlog "
-        f"({of.share} of what the two give to checking, broker, link, store and hash); fifty "
-        f"readings a message are {of.readings} times 500,000 readings/s. At half of the peak of "
-        f"foreign ones, 99 % are committed within {of.late / 2:.2f} s."
+        f"Two cores take {rate(of.needed / of.share / 2)} signed messages a second from a "
+        f"backlog ({of.share:.2f} of what the two give to checking, broker, link, store and "
+        f"hash); fifty readings a message are {of.readings:.2f} times 500,000 readings/s. At "
+        f"half of the peak of foreign ones, 99 % are committed within {of.late / 2:.2f} s."
     )
 
 
@@ -111,21 +100,12 @@ def a_million(of: Costs) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def rendered(performance: str, page: str) -> str:
-    """Give the page with its figures as the table has them."""
-    of = Costs.of(performance)
+def rendered(figures: Mapping[str, Figure], page: str) -> str:
+    """Give the page with its figures as the run has them; as it is, where it has none."""
+    if "collect.signed-cpu" not in figures:
+        return page
+    of = Costs.of(figures)
     for mark, write in zip(MARKS, (costs, one_machine, a_million), strict=True):
         before, _, after = page.split(mark)
         page = f"{before}{mark}\n{write(of)}\n{mark}{after}"
     return page
-
-
-def main() -> None:
-    """Write the page."""
-    page = DOCS / "scale.md"
-    text = rendered((DOCS / "performance.md").read_text("utf-8"), page.read_text("utf-8"))
-    page.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()

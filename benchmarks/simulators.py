@@ -29,6 +29,7 @@ from typing import Any
 import msgspec
 import paho.mqtt.client as paho
 import uvloop
+from figure import Figure, measured, tell
 
 from factoryledger.broker import LocalBroker
 from simulator.machine import RunningMachine
@@ -198,7 +199,27 @@ async def compare(given: argparse.Namespace) -> dict[str, Any]:
         for a, b in pairs
         if b in medians
     }
+    rates = {name: [one["a_cpu_second"] for one in rounds] for name, rounds in found.items()}
+    tell(figures(rates))
     return {**ratios, "rounds": given.rounds, "seconds": given.seconds, "sides": medians}
+
+
+def figures(rates: dict[str, list[float]]) -> list[Figure]:
+    """Make the rows."""
+    how = "20 machines, one connection, JSON of ten readings, QoS 1, unsigned; CPU of the publisher"
+    return [
+        measured(f"simulators.{name}", what, rates[ours], rates[other], unit="/s a core", of=of,
+                 how=how, least=least)
+        for name, what, ours, other, of, least in (
+            ("same", "published, the same bytes", "ours_same", "paho_same",
+             "a plain paho loop", 3.0),
+            ("made", "published, readings by physics", "ours", "paho",
+             "a paho loop that draws numbers", None),
+            ("mqtt-simulator", "published, readings by physics", "ours", "mqtt-simulator",
+             "`mqtt-simulator` 0.1.0", 3.0),
+        )
+        if other in rates
+    ]  # fmt: skip
 
 
 def main() -> None:

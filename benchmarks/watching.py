@@ -3,10 +3,9 @@
 A light publisher sends each machine's signed message once a second, spread evenly, through a real
 Mosquitto with the shipped settings; `factoryledger web` shows them to one real Chromium. The
 first reading of a message is when it was published, so what the document shows says how old
-it is; all clocks are this machine's. `--write FILE` puts the table into a page, between its
-two marks. Needs `make browser`.
+it is; all clocks are this machine's. Needs `make browser`.
 
-Run: python benchmarks/watching.py [--machines N] [--seconds S] [--write docs/performance.md]
+Run: python benchmarks/watching.py [--machines N] [--seconds S]
 """
 
 import argparse
@@ -30,6 +29,8 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+from figure import Figure, measured, tell
+
 from factoryledger.broker import LocalBroker, free_port
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
@@ -41,7 +42,6 @@ from telemetry.topic import MachineTopic
 
 HERE = Path(__file__).parent
 BROWSER = HERE.parent / ".venv-browser" / "bin" / "python"
-MARK = "<!-- benchmarks/watching.py -->"
 LINE = 10  # machines
 STRIDE = 617  # has no divisor in common with a thousand
 READINGS = 10  # beside the one that says when
@@ -258,69 +258,53 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def table(found: dict[str, Any], machines: int) -> list[str]:
-    """Give the figures as rows."""
-    lines = ["| | found | wanted | to what is wanted |", "|---|---|---|---|"]
-
-    def row(what: str, value: float, unit: str, wanted: float | None, scale: float = 1) -> None:
-        said = (
-            f"{value * scale:.0f} {unit}"
-            if scale != 1
-            else f"{value:{'.0f' if value >= 100 else '.2f'}} {unit}".rstrip()
-        )
-        limit = (
-            ("", "")
-            if wanted is None
-            else (f"under {wanted * scale:g} {unit}", f"{value / wanted:.2f}")
-        )
-        lines.append(f"| {what} | {said} | {limit[0]} | {limit[1]} |")
-
-    for step, name in (("floor", "the floor"), ("machine", "one machine's charts")):
-        shares, ages = found[step]["shares"], [age / 1000 for age in found[step]["ages"]]
-        row(
-            f"the server, {machines:,} machines, {name} on the screen",
-            shares["server"],
-            "of a core",
-            SHARE,
-        )
-        row(
-            f"message to screen, {name}, median of {len(ages):,}",
-            statistics.median(ages),
-            "ms",
-            LATE,
-            1000,
-        )
-        row(f"message to screen, {name}, 99 %", quantile(ages, 0.99), "ms", LATE, 1000)
-        row(f"the browser, all its processes, {name}", shares["browser"], "of a core", None)
-        row(f"the page's own thread, {name}", shares["thread"], "of a core", None)
-        row(f"its heap, {name}", shares["heap"] / 2**20, "MiB", None)
+def figures(found: dict[str, Any], machines: int) -> list[Figure]:
+    """Make the rows; one run, whose ages are many."""
+    rows = []
+    views = (("floor", "", "floor"), ("machine", "-machine", "one machine's charts"))
+    for step, end, name in views:
+        shares, ages = found[step]["shares"], found[step]["ages"]
+        how = f"`web`, {machines:,} machines, a signed message a second each; {name} in Chromium"
+        rows += [
+            measured(f"watching.screen{end}", "machine to screen, median",
+                     [statistics.median(ages)], LATE * 1000, unit="ms", most=1.0,
+                     of="150 ms, wanted", how=how),
+            measured(f"watching.screen99{end}", "the same, 99 %", [quantile(ages, 0.99)],
+                     LATE * 1000, unit="ms", of="150 ms, wanted", most=1.0, how="as above"),
+            measured(f"watching.server{end}", "the page's server", [shares["server"]], SHARE,
+                     unit="of a core", of="a quarter of a core, wanted", most=1.0,
+                     how="as above, every signature checked"),
+            measured(f"watching.browser{end}", "the browser, all its processes",
+                     [shares["browser"]], [shares["server"]], unit="of a core", of="the server",
+                     how="as above"),
+            measured(f"watching.heap{end}", "the page's heap", [shares["heap"] / 2**20],
+                     [found["line"]["memory"]], unit="MiB", of="the server's memory",
+                     how="as above"),
+        ]  # fmt: skip
     paints = found["paint"]["paints"]
-    for what, name, limit in (
-        ("first-paint", "first paint", FIRST),
-        ("first-contentful-paint", "first content", None),
-        ("all machines", "every machine there", None),
-    ):
-        middle = statistics.median(one[what] for one in paints) / 1000
-        row(f"{name}, nothing kept, median of {len(paints)}", middle, "ms", limit, 1000)
-    row(
-        "the server, the whole line beside it",
-        found["line"]["shares"]["server"],
-        "of a core",
-        SHARE,
-    )
-    row("the server's memory", found["line"]["memory"], "MiB", None)
-    row("the broker beside it", found["floor"]["shares"]["broker"], "of a core", None)
-    row("messages heard a second", found["floor"]["shares"]["heard"], "", None)
-    row("the same, the whole line beside it", found["line"]["shares"]["heard"], "", None)
-    return lines
+    rows += [
+        measured(f"watching.{name}", said, [one[what] for one in paints], FIRST * 1000, unit="ms",
+                 of="a second, wanted", how="nothing kept", most=1.0)
+        for name, said, what in (("paint", "first paint", "first-paint"),
+                                 ("all", "every machine on the page", "all machines"))
+    ]  # fmt: skip
+    line = found["line"]["shares"]
+    return [
+        *rows,
+        measured("watching.line", "the page's server, the whole line beside it",
+                 [line["server"]], SHARE, unit="of a core", of="a quarter of a core, wanted",
+                 how=f"`collect`, `anchor`, `simulate --machines {machines}` on the same cores",
+                 most=1.0),
+        measured("watching.heard", "messages heard a second", [found["floor"]["shares"]["heard"]],
+                 float(machines), unit="/s", of="those published", how="the floor's view"),
+    ]  # fmt: skip
 
 
 def main() -> None:
-    """Measure, print the table, put it where it was asked for."""
+    """Measure, tell the figures."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--machines", type=int, default=1000)
     arguments.add_argument("--seconds", type=float, default=60)
-    arguments.add_argument("--write", type=Path)
     chosen = arguments.parse_args()
     if math.gcd(STRIDE, chosen.machines) != 1:
         arguments.error(f"--machines: no multiple of {STRIDE}")
@@ -329,13 +313,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         found = light(Path(scratch) / "light", chosen.machines, chosen.seconds)
         found["line"] = line(Path(scratch) / "line", chosen.machines, chosen.seconds / 2)["floor"]
-    lines = table(found, chosen.machines)
-    print("\n".join(lines))
-    print(json.dumps(found["end"]))
-    if chosen.write:
-        before, _, after = chosen.write.read_text("utf-8").split(MARK, 2)
-        page = (before, f"{MARK}\n", "\n".join(lines), f"\n{MARK}", after)
-        chosen.write.write_text("".join(page), "utf-8")
+    tell(figures(found, chosen.machines))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ Memory: an hour of 1,000 topics at 1 message/s (3.6 million messages, by a simul
 through the application, which draws meanwhile; RSS in MB of a process of its own, and of one
 that only loaded the libraries. Cost: in turn `mosquitto_sub`, the plain lines and the
 application (on a pseudo-terminal of 160x50) take the same paced feed from one Mosquitto; CPU of
-each as a ratio to `mosquitto_sub`, and how many of the messages it counted. Prints a line of
-JSON.
+each as a ratio to `mosquitto_sub`, and how many of the messages it counted.
 
-Run: python benchmarks/watching_terminal.py [--rate N] [--seconds S] [--topics T] [--hour-only]
+Run: python benchmarks/watching_terminal.py [--rate N] [--seconds S] [--topics T] [--rounds R]
+     [--hour-only]
 """
 
 import argparse
@@ -26,12 +26,16 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+from figure import Figure, measured, tell
 
 from factoryledger.broker import LocalBroker
 from telemetry.link import Address, Arrival, Link
 from telemetry.properties import NO_PROPERTIES
 
 HOUR = 3600
+WANTED = 100.0  # MB
 SECOND = 1_000_000
 SIGNATURE = ',"sig":"' + "A" * 86 + '=="}'
 
@@ -228,6 +232,32 @@ def cost(rate: int, seconds: float, count: int) -> dict[str, object]:
         }
 
 
+def figures(found: dict[str, Any], topics: int) -> list[Figure]:
+    """Make the rows."""
+    rows = [
+        measured("terminal.hour", "memory, terminal's watch, after an hour", [found["hour_mb"]],
+                 WANTED, unit="MB", of="100 MB, wanted", most=1.0,
+                 how=f"{topics:,} topics, a message a second each, drawn meanwhile"),
+        measured("terminal.libraries", "of it: Textual, pydantic, typer",
+                 [found["libraries_mb"]], [found["hour_mb"]], unit="MB", of="the same",
+                 how="before the first message"),
+    ]  # fmt: skip
+    costs = found.get("costs", [])
+    if not costs or "mosquitto_sub" not in costs[0]["cpu_share"]:
+        return rows
+    base = [one["cpu_share"]["mosquitto_sub"] for one in costs]
+    how = f"the same {costs[0]['rate']:,} messages a second"
+    for name, what in (("terminal", "the terminal's watch"), ("lines", "its plain lines")):
+        rows.append(
+            measured(f"terminal.{name}", what, [one["cpu_share"][name] for one in costs], base,
+                     unit="of a core", of="`mosquitto_sub -v`", how=how)
+        )  # fmt: skip
+    counted = [one["counted"]["terminal"] for one in costs]
+    rows.append(measured("terminal.counted", "messages counted of those sent", counted, 1.0,
+                         unit="of all", of="all", how=how, least=1.0))  # fmt: skip
+    return rows
+
+
 def child(what: str, count: int) -> dict[str, object]:
     """Run a part in a process of its own."""
     command = [sys.executable, __file__, "--part", what, "--topics", str(count)]
@@ -241,6 +271,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--topics", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hour-only", action="store_true")
     parser.add_argument("--part", choices=["libraries", "hour"])
     asked = parser.parse_args()
@@ -251,8 +282,10 @@ def main() -> None:
     else:
         found = {**child("libraries", asked.topics), **child("hour", asked.topics)}
         if not asked.hour_only:
-            found |= cost(asked.rate, asked.seconds, asked.topics)
+            costs = [cost(asked.rate, asked.seconds, asked.topics) for _ in range(asked.rounds)]
+            found["costs"] = costs
         print(json.dumps(found))
+        tell(figures(found, asked.topics))
 
 
 if __name__ == "__main__":

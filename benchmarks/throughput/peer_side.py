@@ -1,26 +1,31 @@
 """A program that others use for the same, as a process of its own; run by the peers' Python.
 
-Arguments: `mqtt-logger`, `mqtt-recorder` or `paho-sqlalchemy`, port, prefix, messages, folder.
-Says `ready` when it has subscribed, and one line of JSON when it has kept all, or nothing
-more comes.
+Arguments: a program's name, port, prefix, messages, folder. Says `ready` when it has subscribed,
+and one line of JSON when it has kept all, or nothing more comes. With 0 messages it only opens
+its session.
 """
 
 import json
 import logging
 import os
+import sqlite3
 import sys
 import threading
 import time
 from pathlib import Path
 
 QUIET = 5.0  # seconds without a message, after which no more comes
+BATCH = 1000  # messages a transaction, where a program can be told
+SESSIONS = ("batched", "mq-bridge")
 
 
 class Count:
     """What was kept, from the first to the last."""
 
-    def __init__(self, wanted: int) -> None:
-        self.wanted, self.kept = wanted, 0
+    def __init__(self, wanted: int, *, backlog: bool) -> None:
+        # As the collector's watch: what takes a backlog is under way when it starts.
+        self.warm = wanted // 5 if backlog else 0
+        self.wanted, self.kept, self.before = wanted, 0, 0
         self.first = self.last = 0.0
         self.cpu = 0.0
         self.all = threading.Event()
@@ -31,8 +36,9 @@ class Count:
         """Count each message once its callback has returned."""
 
         def counted(client, userdata, message) -> None:  # noqa: ANN001
-            if not self.first:
+            if not self.first and self.kept >= self.warm:
                 self.first, self.cpu = time.perf_counter(), time.process_time()
+                self.before = self.kept
             handle(client, userdata, message)
             self.kept += 1
             self.last = time.perf_counter()
@@ -40,6 +46,12 @@ class Count:
                 self.all.set()
 
         return counted
+
+    def saw(self, kept: int) -> None:
+        """So many are in its store."""
+        self.kept, self.last = kept, time.perf_counter()
+        if kept >= self.wanted:
+            self.all.set()
 
     def wait(self) -> None:
         """Wait for all, or for quiet; print the figures."""
@@ -52,8 +64,9 @@ class Count:
         self.write()
         spent += time.perf_counter() - begun
         cpu += time.process_time() - begun_cpu
-        figures = {"rate": self.kept / spent, "kept": self.kept}
-        figures["cpu_us"] = cpu / max(1, self.kept) * 1e6
+        timed = self.kept - self.before
+        figures = {"rate": timed / spent, "kept": self.kept}
+        figures["cpu_us"] = cpu / max(1, timed) * 1e6
         print(json.dumps(figures), flush=True)
         os._exit(0)
 
@@ -131,18 +144,99 @@ def paho_sqlalchemy(port: int, prefix: str, count: Count, folder: str) -> None:
     client.loop_start()
 
 
+def database(folder: str) -> sqlite3.Connection:
+    """Make a file with a write-ahead log, where a commit is on the disk, as ours has it."""
+    made = sqlite3.connect(f"{folder}/messages.db", check_same_thread=False)
+    made.execute("PRAGMA journal_mode=WAL")
+    made.execute("PRAGMA synchronous=FULL")
+    return made
+
+
+def batched(port: int, prefix: str, count: Count, folder: str) -> None:
+    """Run what a careful script does: a transaction for many, acknowledged after it."""
+    import paho.mqtt.client as paho  # noqa: PLC0415 - of our environment
+    from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
+    from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415
+    from paho.mqtt.properties import Properties  # noqa: PLC0415
+
+    store = database(folder)
+    store.execute("CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, topic, payload)")
+    held: list[paho.MQTTMessage] = []
+
+    def on_message(client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        held.append(message)
+        if len(held) < BATCH and count.kept + 1 < count.wanted:
+            return
+        with store:
+            rows = [(one.topic, one.payload) for one in held]
+            store.executemany("INSERT INTO messages (topic, payload) VALUES (?, ?)", rows)
+        for one in held:
+            client.ack(one.mid, one.qos)
+        held.clear()
+
+    client = paho.Client(CallbackAPIVersion.VERSION2, prefix, protocol=paho.MQTTv5, manual_ack=True)
+    connect = Properties(PacketTypes.CONNECT)
+    connect.SessionExpiryInterval = 600
+    connect.ReceiveMaximum = 8000
+    subscribed = threading.Event()
+    client.on_connect = lambda made, *_: made.subscribe(f"{prefix}/#", qos=1)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = count.watch(on_message)
+    client.connect("127.0.0.1", port, clean_start=False, properties=connect)
+    client.loop_start()
+    subscribed.wait(10)
+    if not count.wanted:
+        client.disconnect()
+
+
+def mq_bridge(port: int, prefix: str, count: Count, folder: str) -> None:
+    """Run PyPI mq-bridge from MQTT to SQLite; its rows are counted as another reader sees them."""
+    from mq_bridge import Route  # noqa: PLC0415 - of the rivals' environment
+
+    store = database(folder)
+    listen = {"url": f"tcp://127.0.0.1:{port}", "topic": f"{prefix}/#", "qos": 1}
+    listen |= {"client_id": prefix, "clean_session": False, "session_expiry_interval": 600}
+    listen |= {"delayed_ack": True, "max_inflight": 8000, "queue_capacity": 200_000}
+    rows = {"url": f"sqlite://{folder}/messages.db", "table": "messages", "auto_create_table": True}
+    way = {"input": {"mqtt": listen}, "output": {"sqlx": rows}, "batch_size": BATCH}
+    way["startup_timeout_ms"] = 60_000
+
+    def look() -> None:
+        query = "SELECT coalesce(max(rowid), 0) FROM messages"
+        while not count.all.is_set():
+            time.sleep(0.005)
+            try:
+                kept = store.execute(query).fetchone()[0]
+            except sqlite3.OperationalError:  # the table is not there yet
+                continue
+            if kept > count.kept:
+                count.saw(kept)
+
+    # It reads ahead of what it stores, so the watch starts with it, not with a row.
+    count.first, count.cpu = time.perf_counter(), time.process_time()
+    Route.from_config(way).start()
+    if count.wanted:
+        threading.Thread(target=look, daemon=True).start()
+
+
 def main() -> None:
     """Run one of them."""
     side, port, prefix, wanted, folder = sys.argv[1:]
-    count = Count(int(wanted))
+    count = Count(int(wanted), backlog=side in SESSIONS)
     run = {
+        "batched": batched,
+        "mq-bridge": mq_bridge,
         "mqtt-logger": mqtt_logger,
         "mqtt-recorder": mqtt_recorder,
         "paho-sqlalchemy": paho_sqlalchemy,
     }[side]
     run(int(port), prefix, count, folder)
-    time.sleep(1.0)  # none of them says when its subscription stands
+    # None of them says when its subscription stands; what has a backlog is at work at once.
+    if side not in SESSIONS or not count.wanted:
+        time.sleep(1.0)
     print("ready", flush=True)
+    if not count.wanted:
+        os._exit(0)
     count.wait()
 
 
