@@ -99,8 +99,8 @@ def appending(count: int, rounds: int, piece: str = "log") -> list[Figure]:
     how = f"{count:,} signed checkpoints, groups of {GROUP:,}, each durable; signed at the end"
     return [
         measured(f"{piece}.entries", f"anchor log, {count:,} batches",
-                 [count / one for one in taken], WANTED_BATCHES, unit="/s", of=f"{WANTED_BATCHES:,} a second, wanted", how=how,
-                 least=1.0),
+                 [count / one for one in taken], WANTED_BATCHES, unit="/s", how=how, least=1.0,
+                 of=f"{WANTED_BATCHES:,} a second, wanted"),
         measured(f"{piece}.fsync", "the same, an entry", [1e6 * one / count for one in taken],
                  [1e6 * one for one in floors], unit="µs", of="one small write with fsync",
                  how="in the same round"),
