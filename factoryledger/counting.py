@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from anchor.errors import Missing
-from anchor.keeping.anchor_db import read_state
 from anchor.keeping.submissions import LedgerState, read_submissions
 from collector.stats import Stats
+from factoryledger.anchored import anchored_records
+from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 
 
@@ -20,16 +21,8 @@ def outside(place: Installation) -> list[LedgerState]:
 
 
 def anchored(place: Installation) -> int | None:
-    """How many records a published checkpoint covers; None where no anchor has run."""
+    """How many records a published checkpoint covers; None where no anchor's word is here."""
     try:
-        batches = read_state(place.data.anchor_db).anchored
-    except Missing:
+        return sum(anchored_records(place).values())
+    except (Missing, WrongUsage):
         return None
-    ends = (_end(place, collector, number) for collector, number in batches.items())
-    return sum(ends)
-
-
-def _end(place: Installation, collector: str, batches: int) -> int:
-    """How many records a collector's first so many batches have."""
-    last = next(iter(place.ledger.batches(collector, batches - 1)), None) if batches else None
-    return last.start + last.size if last else 0

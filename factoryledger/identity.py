@@ -4,9 +4,9 @@ The collector asks for it by id and never sees the anchor; this is where the two
 """
 
 from anchor.growing import GrowingLog
-from anchor.reading.log_reader import LogReader
 from anchor.receipts import ReceiptTree
 from collector.ports import Identity, TileReader
+from factoryledger.anchored import sizes_in_log
 from factoryledger.data_dir import DataDir, bare
 from factoryledger.enrolment import Enrolments
 from factoryledger.installation import Installation
@@ -32,21 +32,5 @@ def identity_of(data: DataDir, collector: str) -> Identity:
 
 
 def anchored_size(place: Installation, collector: str) -> int:
-    """Give the size of the newest checkpoint of a collector that the anchor log holds.
-
-    Read from the log itself, from its end: every hash is checked on the way.
-    """
-    if not place.has_log:
-        return 0
-    return _newest(place.log_reader, f"{place.policy.log.name}/collector/{collector}")
-
-
-def _newest(log: LogReader, origin: str) -> int:
-    """The size in the last entry that is a checkpoint of this origin; 0 without one."""
-    first_line = f"{origin}\n".encode()
-    for index in reversed(range(log.view.size)):
-        entry = log.entry(index)
-        if entry.startswith(first_line):
-            size = entry.split(b"\n", 2)[1]
-            return int(size) if size.isdigit() else 0
-    return 0
+    """Give the size of the newest checkpoint of a collector that the anchor log holds."""
+    return sizes_in_log(place, [collector])[collector] if place.has_log else 0

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from anchor.errors import Missing
-from anchor.keeping.anchor_db import read_state
 from anchor.note import ED25519, VerifierKey
 from anchor.proof_file import ProofFile
+from factoryledger.anchored import anchored_records
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
@@ -99,8 +99,8 @@ def message_of(ledger: "Stores", device: str, session: str, seq: int) -> Message
 def newest_anchored(place: Installation) -> MessageRow:
     """Find the newest accepted message under a published checkpoint; NotThere without one."""
     newest: MessageRow | None = None
-    for collector, batches in read_state(place.data.anchor_db).anchored.items():
-        row = next(_accepted(_newest_first(place.ledger, collector, batches)), None)
+    for collector, records in anchored_records(place).items():
+        row = next(_accepted(_newest_first(place.ledger, collector, records)), None)
         if row is not None and (newest is None or row.received_at > newest.received_at):
             newest = row
     if newest is None:
@@ -108,10 +108,8 @@ def newest_anchored(place: Installation) -> MessageRow:
     return newest
 
 
-def _newest_first(ledger: "Stores", collector: str, batches: int) -> Iterator[MessageRow]:
-    """A collector's rows in its first so many batches, the last first."""
-    last = next(iter(ledger.batches(collector, batches - 1)), None)
-    stop = last.start + last.size if last else 0
+def _newest_first(ledger: "Stores", collector: str, stop: int) -> Iterator[MessageRow]:
+    """A collector's first so many rows, the last first."""
     while stop > 0:
         start = max(0, stop - _CHUNK)
         yield from reversed(list(ledger.messages(collector, start, stop)))

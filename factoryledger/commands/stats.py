@@ -76,7 +76,7 @@ def _lines(counted: "Stats") -> list[str]:
         f"  received = stored + duplicates + refused + in flight {holds}",
         f"own         {counted.own} (the ledger's own topics, not stored)",
         f"batches     {counted.batches}",
-        f"anchored    {'no anchor has run' if counted.anchored is None else counted.anchored}",
+        f"anchored    {'no anchor has run here' if counted.anchored is None else counted.anchored}",
     ]
     lines += [f"  refused: {cause:<10} {count}" for cause, count in counted.causes.items()]
     lines += [f"{status:<16}{count}" for status, count in counted.statuses.items() if count]

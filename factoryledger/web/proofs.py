@@ -3,7 +3,7 @@
 from math import ceil
 
 from anchor.errors import Missing, Refused
-from anchor.keeping.anchor_db import read_state
+from factoryledger.anchored import anchored_of
 from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.proving import message_at, message_of, proof_of
@@ -52,9 +52,7 @@ class Proofs:
 
     def _check_anchored(self, row: MessageRow) -> None:
         """Missing where it is not; without this the whole log would be read to say so."""
-        batches = read_state(self._place.data.anchor_db).anchored.get(row.collector, 0)
-        last = next(iter(self._place.ledger.batches(row.collector, batches - 1)), None)
-        if not batches or last is None or row.position >= last.start + last.size:
+        if row.position >= anchored_of(self._place, row.collector):
             raise Missing(f"message {row.collector}:{row.position} is not anchored yet")
 
     def _when(self) -> str:

@@ -26,23 +26,23 @@ def say(request):
 
 @pytest.fixture(scope="session")
 def stack(say):
-    from stack import IMAGE, Stack, docker
+    from stack import IMAGE, Stack, megabytes
 
     try:
         subprocess.run(["docker", "version"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no container engine answers")
     made = Stack()
-    made.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+    made.all_down("--remove-orphans")
+    made.volumes = made.all_volumes()
     began = time.monotonic()
     made.compose("build", "init")
     built = time.monotonic()
-    size = int(docker("image", "inspect", IMAGE, "--format", "{{.Size}}").stdout)
-    say(f"image: {size / 1e6:.0f} MB, built in {built - began:.0f} s")
+    say(f"image: {megabytes(IMAGE):.0f} MB, built in {built - began:.0f} s")
     try:
         began = time.monotonic()
         made.compose("up", "--detach", "--wait", "--wait-timeout", "180")
         say(f"up from nothing, all healthy: {time.monotonic() - began:.0f} s")
         yield made
     finally:
-        made.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+        made.all_down("--remove-orphans")

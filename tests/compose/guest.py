@@ -51,7 +51,7 @@ for whose in (name, other):
     sent[whose] = info.mid
 sent["receipt"] = own.publish(f"{place}/{name}/receipt", b"forged", qos=1).mid
 sent["checkpoint"] = own.publish("ledger/checkpoint", b"forged", qos=1).mid
-time.sleep(8)
+time.sleep(5)
 own.loop_stop()
 found["published"] = {what: acknowledged.get(mid) for what, mid in sent.items()}
 found["heard"] = sorted(set(found["heard"]))

@@ -7,11 +7,14 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "factoryledger-test"
 IMAGE = "factoryledger"
+ELSEWHERE = f"{PROJECT}-elsewhere"  # a network of the tests' own, not of the stack's
 PATIENCE = 90.0  # s: the machine may be busy
 STORE = {
     "FACTORYLEDGER_DATABASE": "postgresql://reader@postgres/factoryledger",
@@ -32,6 +35,10 @@ def run(*arguments, check=True, **options):
 
 def docker(*arguments, **options):
     return run("docker", *arguments, **options)
+
+
+def megabytes(image):
+    return int(docker("image", "inspect", image, "--format", "{{.Size}}").stdout) / 1e6
 
 
 def until(there, what, patience=PATIENCE):
@@ -62,17 +69,23 @@ class Stack:
     """One project; everything is asked of the engine, nothing is remembered but ports."""
 
     def __init__(self):
-        self.web, self.mqtts = free_port(), free_port()
-        self._environment = {
+        self.web, self.mqtts, self.prometheus = free_port(), free_port(), free_port()
+        self.environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": PROJECT,
             "FACTORYLEDGER_WEB_PORT": str(self.web),
             "FACTORYLEDGER_MQTTS_PORT": str(self.mqtts),
+            "PROMETHEUS_PORT": str(self.prometheus),
         }
         self._compose = shlex.split(os.environ.get("COMPOSE", "docker compose"))
 
     def compose(self, *arguments, check=True):
-        return run(*self._compose, *arguments, check=check, cwd=ROOT, env=self._environment)
+        return run(*self._compose, *arguments, check=check, cwd=ROOT, env=self.environment)
+
+    def all_down(self, *how):
+        """As a user who has used profiles takes all of it down, volumes too."""
+        self.compose("--profile", "*", "down", "--volumes", "--timeout", "5", *how)
+        docker("network", "rm", ELSEWHERE, check=False)
 
     # -- what is there -----------------------------------------------------------------
 
@@ -94,6 +107,11 @@ class Stack:
         }
 
     @staticmethod
+    def all_volumes():
+        """Every volume of the engine, also those without a name."""
+        return set(docker("volume", "ls", "--quiet").stdout.split())
+
+    @staticmethod
     def inspect(container):
         return json.loads(docker("inspect", container).stdout)[0]
 
@@ -103,6 +121,25 @@ class Stack:
 
     def all_healthy(self):
         until(lambda: all(map(self.healthy, self.containers())), "all are healthy", 150)
+
+    def assert_confined(self, container):
+        """No root, no rights, nothing of its own to change, and bounds on what it takes."""
+        host = self.inspect(container)["HostConfig"]
+        assert host["ReadonlyRootfs"], container
+        assert host["CapDrop"] == ["ALL"], container
+        assert not host["Privileged"], container
+        assert "no-new-privileges:true" in host["SecurityOpt"], container
+        assert host["Memory"] > 0, container
+        assert host["PidsLimit"] > 0, container
+        assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}, container
+        status = dict(
+            line.split(":", 1)
+            for line in self.inside(container, "cat", "/proc/1/status").stdout.splitlines()
+        )
+        assert "0" not in status["Uid"].split(), container
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0, container
+        assert status["NoNewPrivs"].strip() == "1", container
+        assert self.inside(container, "touch", "/etc/mine", check=False).returncode != 0, container
 
     def inside(self, container, *command, check=True):
         return docker("exec", container, *command, check=check)
@@ -148,6 +185,15 @@ class Stack:
     def stats(self):
         return json.loads(self.outside("stats", "--json").stdout)
 
+    def ask(self, path, **options):
+        """The web page's answer: status, body, headers."""
+        url = f"http://127.0.0.1:{self.web}{path}"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, **options), timeout=10) as got:
+                return got.status, got.read(), got.headers
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read(), refused.headers
+
     def all_anchored(self):
         found = self.audit()
         return found["anchored_messages"] == found["messages"]
@@ -168,3 +214,14 @@ class Stack:
             # The engine is elsewhere, or we are not root: then it takes this for a stop.
             docker("kill", container)
             docker("start", container)
+
+    def comes_back(self, container):
+        """Kill it, and wait until it is up again and healthy."""
+        began = self.inspect(container)["State"]["StartedAt"]
+        self.kill(container)
+        until(
+            lambda: (
+                self.inspect(container)["State"]["StartedAt"] != began and self.healthy(container)
+            ),
+            f"{container} is back",
+        )

@@ -391,6 +391,30 @@ def test_keys_lists_who_is_trusted_and_what_is_here(command):
     assert "PRIVATE" not in command("keys", "list", "--data", "d").out
 
 
+def test_a_part_without_the_anchors_database_knows_from_the_log_what_is_anchored(command, ledger):
+    """A collector or the page in a container of its own has the log's folder alone."""
+    place = ["--data", ledger.path]
+    due = as_json(command("stats", "--json", *place))["anchored"]
+    newest = as_json(command("prove", "--json", "-o", "due", *place))
+    for file in ledger.path.glob("anchor.db*"):
+        file.unlink()
+
+    assert as_json(command("stats", "--json", *place))["anchored"] == due > 0
+    made = as_json(command("prove", "--json", "-o", "made", *place))
+    assert made == {**newest, "proof": "made"}
+    assert Path("made").read_bytes() == Path("due").read_bytes()
+    more = ledger.path.parent / "more.jsonl"
+    assert command("simulate", "--duration", 2, "--seed", 8, "--out", more).code == 0
+    assert command("ingest", more, *place).code == 0
+    stats = as_json(command("stats", "--json", *place))
+    assert (stats["anchored"], stats["stored"] > due) == (due, True)
+
+    (ledger.path / "policy").rename("policy-elsewhere")
+    assert as_json(command("stats", "--json", *place))["anchored"] is None
+    (ledger.path / "log" / "checkpoint").unlink()
+    assert "no anchor has run here" in command("stats", *place).out
+
+
 @pytest.mark.parametrize("damage", ["gone", "garbage", "empty", "tables"])
 def test_proofs_need_no_anchor_db_and_believe_none(command, ledger, damage):
     """It only says where to look: whatever it says, the same proof comes out."""

@@ -166,6 +166,20 @@ def test_a_message_that_is_not_anchored_yet_has_no_proof_and_it_is_said_when(
     assert world.get("/api/v1/log").status_code == 503
 
 
+def test_a_page_without_the_anchors_database_proves_by_the_log(stored, worlds, tmp_path):
+    """As in the compose stack, where the page has the log's folder and no more of the anchor."""
+    data = tmp_path / "apart"
+    shutil.copytree(stored.path, data, ignore=shutil.ignore_patterns("anchor.db*"))
+    world, whole = worlds(data), worlds(stored.path)
+    collector = world.get("/api/v1/messages?limit=1").json()["messages"][0]["collector"]
+    named = {"collector": collector, "position": 3}
+
+    answer = world.get("/api/v1/proof", params=named)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.content == whole.get("/api/v1/proof", params=named).content
+
+
 def test_a_row_that_was_changed_has_no_proof_and_it_is_said_why(stored, worlds, tmp_path):
     data = tmp_path / "changed"
     shutil.copytree(stored.path, data)
