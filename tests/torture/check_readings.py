@@ -58,10 +58,10 @@ def _altered(recorded, accepted):
 
 
 def _judged(rows):
-    """Nobody forges here: accepted, not yet known when it came first, or a will, never signed."""
+    """Nobody forges here: accepted, not yet known when it came first, or never signed."""
     for row in rows:
-        will = row["kind"] == "death" and row["status"] == "unsigned"
-        if not will and row["status"] not in {"accepted", "unknown-device"}:
+        unsigned = row["status"] == "unsigned" and row["kind"] in {"death", "stranger"}
+        if not unsigned and row["status"] not in {"accepted", "unknown-device"}:
             where = f"{row['collector']}:{row['position']}"
             yield Finding("misjudged", f"{where} is {row['status']}, and nobody forged it")
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from hashlib import sha256
 
 import psycopg
+from torture_stranger import TOPIC
 from torture_watch import hashed
 
 from anchor.errors import AnchorError
@@ -71,6 +72,8 @@ def row(message):
     body = None if message.body_hash is None else bytes(message.body_hash).hex()
     said = {name: getattr(message, name) for name in names}
     said |= {"body": body, "kind": message.topic.rpartition("/")[2]}
+    if message.topic == TOPIC:
+        said["foreign"] = int(bytes(message.payload))
     if message.device is not None:
         payload = bytes(message.payload)
         # The body is hashed here once more: the column alone would be the collector's word.

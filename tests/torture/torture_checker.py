@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from check_foreign import check_foreign, owed
 from check_logs import check_logs
 from check_readings import check_readings
 from check_receipts import check_receipts
@@ -10,7 +11,7 @@ from torture_findings import Finding
 
 __all__ = ["Finding", "check", "summary"]
 
-CHECKS = (check_readings, check_receipts, check_logs, check_running)
+CHECKS = (check_readings, check_foreign, check_receipts, check_logs, check_running)
 
 
 def check(events):
@@ -34,6 +35,8 @@ def summary(events, findings):
         "copies": len(per_store) - len(once),
         "doubled": sum(count - 1 for count in per_store.values()),
         "lost": len(recorded - once),
+        "foreign_acknowledged": len(_of(events, "published")),
+        "foreign_owed": len(owed(events)),
         "receipts_checked": len(_of(events, "receipt")) + len(_of(events, "freed")),
         "checkpoints_checked": len(_of(events, "checkpoint")) + len(_of(events, "batch")),
         "megabytes": {e["part"]: e["megabytes"] for e in _of(events, "memory")},

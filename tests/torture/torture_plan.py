@@ -50,7 +50,7 @@ class Strike:
 
 @dataclass(frozen=True)
 class Plan:
-    """The works and its strikes."""
+    """The works and its strikes; a broker that is `spared` is never killed."""
 
     seed: int
     seconds: float
@@ -61,6 +61,7 @@ class Plan:
     machines: int = 3
     interval: float = 0.2
     keeping: bool = False
+    spared: bool = False
     strikes: list[Strike] = field(default_factory=list)
 
     @property
@@ -88,7 +89,7 @@ class Plan:
         """Every connection between two of them, from who opens it."""
         parts = self.parts()
         ways = [f"{part}>broker" for part in parts if part.startswith(("collect", "fleet"))]
-        ways += ["anchor>broker"]
+        ways += ["anchor>broker", "stranger>broker"]
         ways += [f"anchor>{part}" for part in parts if part.startswith("witness")]
         if self.database == "postgresql":
             ways += [f"{part}>database" for part in parts if part.startswith("collect")]
@@ -139,6 +140,7 @@ def draw_works(chance, seed, seconds, able):
         machines=chance.choice((2, 3, 5)),
         interval=chance.choice((0.1, 0.2, 0.5)),
         keeping=chance.random() < 1 / 2,
+        spared=chance.random() < 1 / 2,
     )
 
 
@@ -160,10 +162,11 @@ def targets(plan, kind):
     """Whom a kind can befall."""
     parts = plan.parts()
     programs = [part for part in parts if part not in {"database", "broker"}]
+    mortal = [part for part in parts if part != "broker" or not plan.spared]
     where = {
-        "kill": parts,
+        "kill": mortal,
         "pause": parts,
-        "storm": [part for part in parts if part != "database"],
+        "storm": [part for part in mortal if part != "database"],
         "cut": plan.ways(),
         "slow": plan.ways(),
         "throttle": plan.ways(),
@@ -183,6 +186,6 @@ def targets(plan, kind):
 
 def _can(kind, plan, able):
     if kind == "bad-broker-file":
-        return plan.keeping
+        return plan.keeping and not plan.spared
     special = {"disk-full", "clock", "io-error"}
     return kind not in special or kind in able

@@ -5,15 +5,22 @@ What is found out here is only written down; `torture_checker` says what it mean
 
 import time
 
+from check_foreign import owed
 from torture_aftermath import entries, said, stores, write_down
+from torture_history import read_history
 from torture_nemesis import Nemesis
 from torture_plan import FLEETS
+from torture_stranger import TOPIC, Stranger
 from torture_watch import Watch
 from torture_works import Works
 
 TICK = 0.02  # s
 START = 120.0  # s: until everything is ready for the first time
 QUIET = 600.0  # s: until everything has come through; a busy machine needs longer
+
+
+REST = 60.0  # s without a message more, and what is owed is taken for lost
+FOREIGN = f"select payload from messages where topic = '{TOPIC}'"
 
 
 class StuckError(Exception):
@@ -25,8 +32,9 @@ def run(plan, folder, history):
     history.put("plan", seed=plan.seed, database=plan.database, collectors=plan.collectors)
     with Works(plan, folder, history) as works:
         try:
-            with Watch(works, history):
-                _live(works, history)
+            port = works.network["stranger>broker"].port
+            with Watch(works, history), Stranger(port, history) as stranger:
+                _live(works, history, stranger)
             works.parts["broker"].stop()
             write_down(works, history)
         except StuckError as stuck:
@@ -38,7 +46,7 @@ def run(plan, folder, history):
             _note_tracebacks(works, history)
 
 
-def _live(works, history):
+def _live(works, history, stranger):
     works.start()
     parts = works.parts.values()
     _wait(works, lambda: all(part.ready for part in parts), START, "everything is ready")
@@ -51,9 +59,11 @@ def _live(works, history):
     history.put("calm", seconds=round(time.monotonic() - began, 1))
     _heal(works)
     _wait(works, lambda: all(part.ready for part in parts), QUIET, "everything is ready again")
+    stranger.stop()
     _stop(works, FLEETS, "the machines have their receipts")
     for fleet in FLEETS:
         history.put("tally", part=fleet, said=works.last_words(fleet))
+    _rest(works, history)
     _wait(works, lambda: _anchored(works), QUIET, "everything is anchored")
     for kind in ("collect", "anchor", "witness"):
         names = [name for name in works.parts if name.startswith(kind)]
@@ -85,6 +95,20 @@ def _wait(works, holds, seconds, what):
             raise StuckError(f"it never came to that: {what}")
         works.tend()
         time.sleep(TICK)
+
+
+def _rest(works, history):
+    """Wait for what a client without an outbox is owed, as long as anything still comes."""
+    owing = set(owed(read_history(history.path)))
+    count, since = -1, time.monotonic()
+    while time.monotonic() - since < REST:
+        found = {int(bytes(one)) for _, query in stores(works) for (one,) in query(FOREIGN)}
+        if owing <= found:
+            return
+        if len(found) != count:
+            count, since = len(found), time.monotonic()
+        works.tend()
+        time.sleep(10 * TICK)
 
 
 def _anchored(works):

@@ -26,6 +26,7 @@ from factoryledger.data_dir import DataDir
 from factoryledger.files import write_whole
 from factoryledger.witness_choice import WitnessChoice
 from telemetry.errors import BrokerUnavailable
+from telemetry.topic import factory_filters
 
 AGAIN = 0.5  # s: before a part that ended is started again
 DISK = 4096  # MiB, of memory that is taken as it is used
@@ -408,7 +409,8 @@ class Works:
         return ["simulate", *at, "--scenario", scenario, "--outbox", outbox, "--json"]
 
     def _collector(self, name):
-        more = ["--processes", 0]
+        filters = [*factory_filters(), "foreign/#"]
+        more = ["--processes", 0, *(word for one in filters for word in ("--topic", one))]
         if self.plan.collectors > 1:
             more += ["--name", name, "--share", "floor"]
         return more
