@@ -24,6 +24,9 @@ def acl_file(shipped: str, book: Book) -> str:
         if name not in book.shut_out
     )
     blocks.extend(
+        _host(name, host) for name, host in sorted(book.hosts.items()) if name not in book.shut_out
+    )
+    blocks.extend(
         "\n".join([f"user {name}", *(f"topic read ledger/receipt/{one}" for one in devices)])
         for name, devices in sorted(book.edges.items())
         if devices and name not in book.shut_out
@@ -40,6 +43,19 @@ def _repeated(block: str, clients: Mapping[str, Sequence[str]]) -> str:
             each = ("\n".join([f"user {name}", *lines[at + 1 :]]) for name in clients[role])
             return "\n".join([*lines[:at], "\n\n".join(each)])
     return block
+
+
+def _host(name: str, host: str) -> str:
+    """A Sparkplug host application: hears all nodes, says whether it is there, commands."""
+    return "\n".join(
+        [
+            f"user {name}",
+            "topic read spBv1.0/#",
+            f"topic write spBv1.0/STATE/{host}",
+            "topic write spBv1.0/+/NCMD/+",
+            "topic write spBv1.0/+/DCMD/+/+",
+        ]
+    )
 
 
 def _gateway(name: str, places: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ class Book:
     """Serial numbers by client, those revoked, and what the ACL says beside the shipped rules.
 
     `gateways` are the places (`enterprise/site/…`) of a gateway's machines, `edges` the devices
-    of a Sparkplug edge node.
+    of a Sparkplug edge node, `hosts` the Sparkplug host applications by their ids.
     """
 
     issued: dict[str, list[int]] = field(default_factory=dict)
@@ -29,6 +29,7 @@ class Book:
     shut_out: list[str] = field(default_factory=list)
     gateways: dict[str, list[str]] = field(default_factory=dict)
     edges: dict[str, list[str]] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -92,12 +92,18 @@ class BrokerFiles:
             book.gateways[name] = list(places)
             self._certify(authority, book, MACHINE, [name])
 
-    def gateways(self) -> list[str]:
-        """The gateways that were certified here."""
+    def host(self, name: str, host: str) -> None:
+        """Let the client of this name be the Sparkplug host application of this id."""
+        with self._open() as (authority, book):
+            book.hosts[name] = host
+            self._certify(authority, book, MACHINE, [name])
+
+    def keyless(self) -> list[str]:
+        """The clients certified here that sign nothing: gateways and host applications."""
         if not self.ready:
             return []
         with self._open() as (_, book):
-            return sorted(book.gateways)
+            return sorted({**book.gateways, **book.hosts})
 
     def rotate(self, name: str) -> None:
         """Let a machine's certificates so far count no more, and make another."""

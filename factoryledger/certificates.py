@@ -64,11 +64,11 @@ class Authority:
         """The authority's own, which all sides trust."""
         return self._certificate.public_bytes(Encoding.PEM)
 
-    def server(self, hosts: Sequence[str], now: datetime) -> Pair:
+    def server(self, hosts: Sequence[str], now: datetime, life: timedelta = LIFE) -> Pair:
         """A broker's key and certificate, good for these host names and addresses."""
         key = ec.generate_private_key(_CURVE)
         names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        granted = self._grant(key.public_key(), hosts[0], now, LIFE, client=False, names=names)
+        granted = self._grant(key.public_key(), hosts[0], now, life, client=False, names=names)
         return Pair(_pem(key), granted)
 
     def client(self, name: str, now: datetime, life: timedelta = LIFE) -> Pair:

@@ -114,10 +114,10 @@ def revoke(
 
     With the last key its certificates end: the broker denies it everything once it has read its
     files again, and over mqtts:// its connection is ended here. Exit code 3 if that failed.
-    DEVICE may be a gateway, gateway.NAME, which has certificates and no key.
+    DEVICE may be gateway.NAME or host.NAME, which have certificates and no key.
     """
     place = _at(data, broker)
-    if device in place.broker_files.gateways():
+    if device in place.broker_files.keyless():
         _shut_out(place, device)
         return
     enrolments = _enrolments(place)
@@ -154,6 +154,22 @@ def gateway(
             raise WrongUsage(f"{text!r} is no place: write ENTERPRISE/SITE[/AREA[/LINE]]")
     place.broker_files.gateway(f"gateway.{name}", places)
     typer.echo(f"gateway.{name}  speaks for {', '.join(places)}")
+
+
+@app.command("host")
+def host(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The host application's id.")],
+    *,
+    data: options.Data = None,
+) -> None:
+    """Certify a Sparkplug host application for the broker, as the client `host.NAME`.
+
+    It hears all edge nodes, says in spBv1.0/STATE/NAME whether it is there, and may command.
+    """
+    place = _at(data)
+    _check_name(name)
+    place.broker_files.host(f"host.{name}", name)
+    typer.echo(f"host.{name}  hears edge nodes and commands them")
 
 
 def _shut_out(place: "Installation", device: str) -> None:

@@ -92,6 +92,17 @@ def test_the_acl_of_gateways_edge_nodes_and_of_who_is_shut_out(files):
     assert "deny #\n\nuser m9" not in (files.server / "acl").read_text()
 
 
+def test_the_acl_of_a_host_application_and_of_one_that_is_shut_out(files):
+    files.gateway("gateway.hall", ["acme/berlin"])
+    files.host("host.scada", "scada")
+    acl = (files.server / "acl").read_text()
+    assert "user host.scada\ntopic read spBv1.0/#\ntopic write spBv1.0/STATE/scada\n" in acl
+    for client in ("host.scada", "gateway.hall"):
+        files.shut_out(client)
+    acl = (files.server / "acl").read_text()
+    assert acl.count("user host.scada\n") == acl.count("user gateway.hall\n") == 1
+
+
 def revoked(files):
     listed = x509.load_pem_x509_crl((files.server / "crl.pem").read_bytes())
     return {one.serial_number for one in listed}

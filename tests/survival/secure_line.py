@@ -32,7 +32,8 @@ class SecureLine(Line):
         before = self._environment
         self.under({"FACTORYLEDGER_BROKER_IDENTITY": role})
         try:
-            return super().program(name, *arguments)
+            # A log of its own: what an earlier one said is not asked for.
+            return super().program(f"{name}-{len(self._programs)}", *arguments)
         finally:
             self._environment = before
 
