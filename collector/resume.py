@@ -39,6 +39,11 @@ _LIVE = """
         AS session
     FROM collectors WHERE kind = 'live' ORDER BY ordinal DESC
 """
+# Of a backup that was put back: what they signed since is elsewhere, so none of them goes on.
+_RESTORED = """
+    SELECT id, coalesce(session, first_value(id) OVER (ORDER BY ordinal)) AS session
+    FROM collectors WHERE kind = 'restored' ORDER BY ordinal DESC
+"""
 _ADD = (
     "INSERT INTO collectors "
     "(id, ordinal, origin, vkey, kind, source_sha256, source_line, session) "
@@ -117,7 +122,7 @@ class Resume:
             except LogInDoubt as doubt:
                 _log.error("a new collector starts", collector=row.id, why=str(doubt))
                 return self._started(new_id(), kind="live", session=row.session)
-        return self._started(new_id(), kind="live")
+        return self._started(new_id(), kind="live", session=self._restored_session())
 
     def file(self, source: Source) -> Opened:
         """Go on with the collector of an ingested file, or start it.
@@ -139,6 +144,21 @@ class Resume:
             if self.holds(row.id):
                 newest.setdefault(row.session, row)
         return list(newest.values())
+
+    def _restored_session(self) -> str | None:
+        """The broker's session of a collector of a restored store that nobody took over yet."""
+        with self.store.reading() as connection:
+            taken = {row.session for row in connection.exec_driver_sql(_LIVE)}
+            rows = connection.exec_driver_sql(_RESTORED).all()
+        for row in rows:
+            if self.holds(row.id) and row.session not in taken:
+                try:
+                    self.store.own(row.id)
+                except StoreLocked:
+                    continue
+                _log.warning("restored: a new collector starts", collector=row.id)
+                return str(row.session)
+        return None
 
     def _continued(self, row: Row[Any], anchored_size: AnchoredSize | None) -> Opened:
         identity = self.identity_for(row.id)

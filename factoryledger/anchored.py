@@ -12,7 +12,7 @@ from factoryledger.installation import Installation
 
 
 def anchored_records(place: Installation) -> dict[str, int]:
-    """How many records of each collector a published checkpoint covers.
+    """How many of the store's records of each collector a published checkpoint covers.
 
     Missing where no anchor has run; WrongUsage where only the log is here, and no policy.
     """
@@ -21,7 +21,8 @@ def anchored_records(place: Installation) -> dict[str, int]:
     except Missing:
         if not place.has_log:
             raise
-        return sizes_in_log(place, [row.id for row in place.ledger.collectors()])
+        sizes = sizes_in_log(place, [row.id for row in place.ledger.collectors()])
+        return {collector: _held(place, collector, size) for collector, size in sizes.items()}
     return {collector: _end(place, collector, number) for collector, number in batches.items()}
 
 
@@ -55,6 +56,20 @@ def sizes_in_log(place: Installation, collectors: Iterable[str]) -> dict[str, in
 
 
 def _end(place: Installation, collector: str, batches: int) -> int:
-    """How many records a collector's first so many batches have."""
-    last = next(iter(place.ledger.batches(collector, batches - 1)), None) if batches else None
+    """How many of the store's records a collector's first so many batches have."""
+    if not batches:
+        return 0
+    last = next(iter(place.ledger.batches(collector, batches - 1)), None)
+    return last.start + last.size if last else _all(place, collector)
+
+
+def _held(place: Installation, collector: str, size: int) -> int:
+    """How many of a log's first `size` records the store holds."""
+    there = size and next(iter(place.ledger.messages(collector, size - 1, size)), None)
+    return size if there else min(size, _all(place, collector))
+
+
+def _all(place: Installation, collector: str) -> int:
+    """What a store has whose log knows more: it is an older copy that was put back."""
+    last = max(place.ledger.batches(collector), key=lambda one: one.number, default=None)
     return last.start + last.size if last else 0

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from factoryledger.commands import (
     anchor,
     audit,
+    backup,
     collect,
     config,
     convert,
@@ -100,6 +101,8 @@ app.command("audit", short_help="Check the whole store against the log.")(audit.
 app.add_typer(tlog.app, name="tlog")
 app.add_typer(device.app, name="device")
 app.add_typer(keys.app, name="keys")
+app.command("backup", short_help="Copy an installation while it runs.")(backup.backup)
+app.command("restore", short_help="Put a backup back, so that nothing forks.")(backup.restore)
 app.add_typer(config.app, name="config")
 app.command("doctor", short_help="Say what is wrong with this installation.")(doctor.doctor)
 

@@ -24,7 +24,7 @@ def test_every_command_of_the_design_is_there():
         "device list",
         "keys list", "keys erase-messages", "keys protect", "keys unprotect",
         "keys revoke collector", "keys rotate collector", "keys rotate log",
-        "keys rotate witness", "keys witness", "config show", "doctor",
+        "keys rotate witness", "keys witness", "config show", "doctor", "backup", "restore",
     }  # fmt: skip
 
 
