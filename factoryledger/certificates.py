@@ -140,11 +140,12 @@ def requested_key(
     try:
         read = x509.load_pem_x509_csr(request)
         holds, key = read.is_signature_valid, read.public_key()
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
+        named = read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise BadRequest(f"no certificate request in PEM ({error})") from error
     if not holds:
         raise BadRequest("the request's signature does not hold: not made with the key it names")
-    common = [str(one.value) for one in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    common = [str(one.value) for one in named]
     if common != [name]:
         raise BadRequest(f"the request is for {', '.join(common) or 'nobody'}, not for {name}")
     if isinstance(key, ed25519.Ed25519PublicKey) or (

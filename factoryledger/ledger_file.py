@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from factoryledger.errors import WrongUsage
+from telemetry.canonical import shown
 
 LEDGER_FILE = "ledgers.toml"
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -198,7 +199,7 @@ def _said(complaint: Any) -> str:
     if complaint["type"] == "string_pattern_mismatch":
         # A private key, where the account's address is due.
         return message.lower()
-    return f"{message.lower()}, not {complaint['input']!r}"
+    return f"{message.lower()}, not {shown(complaint['input'])}"
 
 
 def _placed(found: Pins, file: Path) -> Pins:

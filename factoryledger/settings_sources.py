@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError
 
 from factoryledger.errors import WrongUsage
 from factoryledger.settings import SETTINGS_FILE, VARIABLE, Settings
+from telemetry.canonical import shown
 
 # Variables of this name that set something else: the program's own, and those of the stack.
 _NO_SETTINGS: Final = {
@@ -124,7 +125,7 @@ def _first_complaint(error: ValidationError, given: dict[str, object]) -> str:
     if first["type"] == "extra_forbidden":
         return f"{where}: there is no setting {name}{_meant(name)}"
     inside = "".join(f" {part}:" for part in first["loc"][1:] if part != "[key]")
-    return f"{where}:{inside} {_words(first['msg'])}, not {first['input']!r}"
+    return f"{where}:{inside} {_words(first['msg'])}, not {shown(first['input'])}"
 
 
 def _unread(error: SettingsError) -> str:

@@ -23,7 +23,7 @@ from simulator.faults.schedule import impossible
 from simulator.scenario import Loc, Scenario, contradictions, schema
 from simulator.scenario_plant import placed
 from simulator.yaml_bounds import OutOfBounds, check_bounds
-from telemetry.canonical import is_segment
+from telemetry.canonical import is_segment, shown
 
 SHIPPED: Final = Path(__file__).parent / "scenarios"
 LARGEST: Final = 4 << 20
@@ -136,7 +136,7 @@ def _unknown_field(loc: Loc) -> str:
 
 
 def _short(value: object) -> str:
-    text = value.isoformat() if isinstance(value, date) else repr(value)
+    text = value.isoformat() if isinstance(value, date) else shown(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a terminal
 
 

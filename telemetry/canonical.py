@@ -67,6 +67,18 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
+def shown(value: object) -> str:
+    """Somebody's value as Python writes it; of a number that it refuses to write, that it is long.
+
+    TOML and YAML have hexadecimal numbers of any length, and no decimal of more than 4,300 digits
+    is ever made of one.
+    """
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+
+
 def time_text(us: int) -> str:
     """Spell microseconds since the epoch as text; NotCanonical outside of 1970 to 9999."""
     if not 0 <= us < END_OF_TIME:

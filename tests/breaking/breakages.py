@@ -158,4 +158,47 @@ BREAKAGES = (
         broken="        self._tree.check(self.size, self.size, self._head.root)\n",
         seen_by=("tests/anchor_writer",),
     ),
+    Breakage(
+        name="json-as-deep-as-it-says",
+        promise="no parser recurses as deep as what it is given says",
+        file="telemetry/strict_json.py",
+        rule="    _check_depth(text, max_depth)\n",
+        broken="",
+        seen_by=("tests/fuzz/test_targets.py -k strict-json",),
+    ),
+    Breakage(
+        name="unpacked-without-end",
+        promise="a log's answer takes no more memory than its file may have",
+        file="anchor/reading/unpacking.py",
+        rule="stream.decompress(part, self._limit + 1 - len(self._found))",
+        broken="stream.decompress(part)",
+        seen_by=("tests/fuzz/test_targets.py -k log-packed",),
+    ),
+    Breakage(
+        name="aliases-of-aliases",
+        promise="a scenario says no billion values in ten lines",
+        file="simulator/scenario_file.py",
+        rule="        check_bounds(text)\n",
+        broken="",
+        seen_by=("tests/fuzz/test_targets.py -k scenario",),
+    ),
+    Breakage(
+        name="a-billion-digits",
+        promise="a time of a recording is bounded before it is computed",
+        file="telemetry/recorder_csv.py",
+        rule="seconds.is_finite() and seconds.adjusted() < _DIGITS",
+        broken="seconds.is_finite()",
+        seen_by=("tests/fuzz/test_findings.py -k digits",),
+    ),
+    Breakage(
+        name="two-spellings",
+        promise="a line of a recording has one spelling",
+        file="telemetry/recording_line.py",
+        rule="""\
+        if written != data:
+            raise NotCanonical("the line is not in its canonical spelling")
+""",
+        broken="",
+        seen_by=("tests/fuzz/test_targets.py -k recordings/line",),
+    ),
 )

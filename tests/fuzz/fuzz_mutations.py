@@ -42,7 +42,7 @@ def mutated(draw: st.DrawFn, seeds: tuple[bytes, ...], tokens: tuple[bytes, ...]
 def swollen(seeds: tuple[bytes, ...], tokens: tuple[bytes, ...], size: int) -> Iterator[bytes]:
     """Long inputs: parts of an example many times over, runs of one character, deep nesting."""
     for opening in (*DEEP, *tokens):
-        yield opening * (size // len(opening))
+        yield opening * max(1, size // len(opening))
     for seed in seeds[:1]:
         places = sorted({0, len(seed) // 2, len(seed)})
         for at in places:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 
@@ -51,7 +52,8 @@ log_format = "json"
 """
 TOML = (
     b"[[[[",
-    b"a=[[[[", b"a={b={b=", b"[a.a.a.a", b'"""', b"'''", b"nan", b"inf", b"0x", b"1979-05-27",
+    b"a=[[[[", b"a={b={b=", b"[a.a.a.a", b'"""', b"'''", b"nan", b"inf", b"1979-05-27",
+    b"0x" + b"f" * 5000,
     b"9" * 5000, b"a.b.c = 1\n", b"[[tsa]]\n",
 )  # fmt: skip
 
@@ -111,6 +113,20 @@ def requests() -> tuple[bytes, ...]:
     return tuple(made)
 
 
+def _der(data: bytes) -> None:
+    """The request behind its PEM, which hides it from whoever changes bytes."""
+    pem = b64encode(data)
+    lines = [pem[at : at + 64] for at in range(0, len(pem), 64)]
+    mark = b"CERTIFICATE REQUEST-----\n"
+    requested_key(b"\n".join([b"-----BEGIN " + mark[:-1], *lines, b"-----END " + mark]), "mill-01")
+
+
+def requests_in_der() -> list[bytes]:
+    """The same in DER."""
+    read = map(x509.load_pem_x509_csr, requests())
+    return [one.public_bytes(Encoding.DER) for one in read]
+
+
 def _device_request(data: bytes) -> None:
     read = DeviceRequest.from_bytes(data)
     if read.entry:
@@ -148,6 +164,13 @@ TARGETS = [
         (BadRequest,),
         requests,
         (b"-----BEGIN CERTIFICATE REQUEST-----\n",),
+    ),
+    Target(
+        "certificate-request-der",
+        _der,
+        (BadRequest,),
+        requests_in_der,
+        (b"\x02\x01\x01", b"\x30\x80", b"\x06\x03\x55\x04\x03", b"\x13", b"\x1e"),
     ),
     Target(
         "device-request",

@@ -5,6 +5,7 @@ import io
 import pytest
 from fuzz_of_plants import LAUGHS, SMALL
 from fuzz_of_recordings import MOSQUITTO_21, packed
+from fuzz_of_roof import requests_in_der
 from fuzz_table import target
 from fuzz_target import attempt, measured
 
@@ -39,6 +40,10 @@ OTHERS = {
     "settings nested without end": ("roof/settings", b"a=" + b"[" * 5000),
     "ledgers nested without end": ("roof/ledgers", b"a=" + b"[" * 5000),
     "a device's request of one line": ("roof/device-request", b"x"),
+    "a certificate request of a later version": (
+        "roof/certificate-request-der",
+        requests_in_der()[0].replace(b"\x02\x01\x00", b"\x02\x01\x01", 1),
+    ),
     "a book nested without end": ("roof/broker-book", b"[" * 5000),
     "a frame nested without end": ("plants/outbox-frame", b"H" + b"[" * 5000),
     "a head of another shape": ("plants/outbox-frame", b'H["outbox"]'),
@@ -53,6 +58,9 @@ OTHERS = {
         "recordings/packed",
         bytes.fromhex("28b52ffd 00 88 0b0000 7b"),
     ),
+    "a setting of thousands of digits": ("roof/settings", b"data = 0x" + b"f" * 5000),
+    "a root of thousands of digits": ("roof/ledgers", b"[tsa]\nroots = [0x" + b"f" * 5000 + b"]"),
+    "a seed of thousands of digits": ("plants/scenario", b"site: 0x" + b"f" * 5000 + b"\n"),
     "a cursor beyond a column": ("web/cursor", b'{"C":' + b"9" * 30 + b"}"),
 }
 ALL = {**{said: (f"recordings/{name}", data) for said, (name, data) in REFUSED.items()}, **OTHERS}
