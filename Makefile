@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer vectors mutations breakages fuzz interleave outage day \
+	postgresql libfaketime promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer vectors mutations breakages reliability fuzz interleave outage day \
 	lock clean
 
 ARGS ?=
@@ -214,6 +214,9 @@ fuzz: $(DEV) $(FUZZ) ## Parsers of what comes from outside, fuzzed by coverage: 
 	@mkdir -p build
 	@PYTHONPATH=$$(echo $(VENV_FUZZ)/lib/python3*/site-packages) $(VENV)/bin/python \
 		tests/fuzz/fuzz_all.py --seconds $(SECONDS) --target "$(TARGET)"
+
+reliability: $(DEV) ## The figures of docs/reliability.md, from the long runs in build/
+	$(VENV)/bin/python tests/reliability/reliability_page.py build
 
 day: $(DEFAULT) ## A day of twenty machines, written twice: the same bytes
 	$(VENV)/bin/python benchmarks/day.py --twice
