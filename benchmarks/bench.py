@@ -67,7 +67,11 @@ PIECES = {
         needs=SUB,
     ),
     "peers": Piece(
-        "peers.py", "--messages 9000 --rounds 1", "mosquitto_sub batched mqtt-recorder", needs=SUB
+        "peers.py",
+        "--messages 9000 --rounds 1",
+        "mosquitto_sub batched paho-sqlalchemy",
+        "--rounds 3",
+        needs=SUB,
     ),
     "latency": Piece("latency.py", "--machines 20 --seconds 2 --rounds 1", "stored receipt"),
     "watching": Piece(

@@ -116,6 +116,7 @@ def costs(found: Rounds) -> list[Figure]:
     own = of(found["unsigned"], "cpu_us")
     rest = [cpu - one for cpu, one in zip(own, hashing, strict=True)]
     way = [one + b for one, b in zip(rest, of(found["unsigned"], "broker_us"), strict=True)]
+    broker_gives = [1e6 / one["broker_us"] for one in found["link"]]
     total = "the sum of the parts"
     alone = "CPU of the part by itself, the program's own code on the same messages"
     return [
@@ -131,6 +132,13 @@ def costs(found: Rounds) -> list[Figure]:
         measured("collect.unsigned-cpu", "an unsigned message, collector", own,
                  of(found["mosquitto_sub"], "cpu_us"), unit="µs of CPU", of="`mosquitto_sub`",
                  how="of the same backlog"),
+        measured("collect.unsigned-core", "stored by a core, unsigned messages",
+                 [1e6 / each for each in own], broker_gives, unit="/s a core",
+                 of="forwarded by a core of the broker", how="CPU of the same backlogs"),
+        measured("collect.signed-core", "stored by a core, signed, every signature checked",
+                 [1e6 / one["cpu_us"] for one in found["signed"]], broker_gives,
+                 unit="/s a core", of="forwarded by a core of the broker",
+                 how="CPU of collector and judges; the check alone is most of it"),
         measured("collect.hashing", "hashing, records and log of an unsigned message", hashing,
                  rest, unit="µs of CPU", of="all else in the collector", how=alone, most=0.25),
         measured("collect.hashing-way", "the same", hashing, way, unit="µs of CPU",

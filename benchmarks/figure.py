@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 START = "figure "
+STEADY = {"/s a core", "µs of CPU", "ms of CPU", "of a core", "MB", "MiB", "kB", "bytes"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Figure:
     runs: int
     least: float | None = None
     most: float | None = None
+
+    @property
+    def steady(self) -> bool:
+        """Whether it is CPU time, memory or a count, which work beside it changes little."""
+        return self.unit in STEADY
 
     @property
     def missed(self) -> bool:

@@ -71,13 +71,19 @@ def measure(sides: Sides, count: int, rounds: int) -> dict[str, list[Figures]]:
 
 def figures(found: dict[str, list[Figures]]) -> list[Figure]:
     """Make a row of each program: the collector's rate to its."""
-    ours = [one["rate"] for one in found["ours"]]
-    return [
+    ours, cpu = ([one[key] for one in found["ours"]] for key in ("rate", "cpu_us"))
+    there = {name: row for name, row in PROGRAMS.items() if name in found}
+    rates = [
         measured(f"peers.{name}", "stored, unsigned messages", ours,
                  [one["rate"] for one in found[name]], unit="/s", of=what, how=how)
-        for name, (what, how, _) in PROGRAMS.items()
-        if name in found
+        for name, (what, how, _) in there.items()
     ]  # fmt: skip
+    costs = [
+        measured(f"peers.{name}-cpu", "CPU of an unsigned message, the collector", cpu,
+                 [one["cpu_us"] for one in found[name]], unit="µs of CPU", of=what, how=how)
+        for name, (what, how, _) in there.items()
+    ]  # fmt: skip
+    return rates + costs
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 `docs/bench.json` is the last whole run (`make bench` writes `build/bench.json`). No figure
 between marks is written by hand: a test renders the pages again and compares. A piece that ran
-while the machine had other work gives no rows, and the table says so. Texts in, texts out.
+while the machine had other work gives only the rows that this changes little, marked, and the
+table says what is left out. Texts in, texts out.
 
 Run: python benchmarks/tables.py [RUN], a run to be kept as docs/bench.json first.
 """
@@ -11,7 +12,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ from scale_page import rendered as scale
 ROOT = Path(__file__).parents[1]
 STORED = ROOT / "docs/bench.json"
 QUIET = 0.1  # cores that something else may have had
+BESIDE = "†"
+NOTE = " measured beside other work: CPU time or memory, which that changes little."
 MARK = re.compile(r"(<!-- bench: (\S+) -->\n).*?(?=<!-- bench -->)", re.DOTALL)
 # What whoever runs a plant, audits it or tests against it asks first.
 README = [
     "collect.unsigned",
     "collect.signed",
+    "collect.unsigned-core",
+    "collect.signed-core",
     "peers.mosquitto_sub",
     "peers.mq-bridge",
     "peers.batched",
@@ -49,17 +54,25 @@ class Run:
     def __init__(self, stored: Mapping[str, Any]) -> None:
         self.machine: Mapping[str, Any] = stored["machine"]
         self.pieces: Mapping[str, Any] = stored["pieces"]
-        self.figures = {
-            one["name"]: Figure(**one)
-            for piece in self.pieces.values()
-            if quiet(piece)
-            for one in piece["figures"]
-        }
+        self.figures: dict[str, Figure] = {}
+        self.beside: set[str] = set()  # figures of pieces that ran beside other work
+        for piece in self.pieces.values():
+            found = [Figure(**one) for one in piece["figures"]]
+            kept = [one for one in found if quiet(piece) or one.steady]
+            self.figures |= {one.name: one for one in kept}
+            self.beside |= set() if quiet(piece) else {one.name for one in kept}
 
-    @property
-    def noisy(self) -> list[str]:
-        """The pieces that ran beside other work."""
-        return [name for name, piece in self.pieces.items() if not quiet(piece)]
+    def spread(self, one: Figure) -> str:
+        """Give the ratio's median, lowest and highest."""
+        mark = BESIDE if one.name in self.beside else ""
+        if one.runs == 1:
+            return f"**{number(one.ratio)}**{mark}"
+        return f"**{number(one.ratio)}**{mark} ({number(one.low)}, {number(one.high)})"
+
+    def note(self, rows: Iterable[Figure]) -> list[str]:
+        """Explain the mark, where a row has it."""
+        marked = any(one.name in self.beside for one in rows)
+        return ["", f"{BESIDE}{NOTE}"] if marked else []
 
     def said(self) -> str:
         """Give the machine, in a line."""
@@ -97,19 +110,14 @@ def wanted(one: Figure) -> str:
     return " and ".join(said) + (", **missed**" if one.missed else "")
 
 
-def spread(one: Figure) -> str:
-    """Give the ratio's median, lowest and highest."""
-    if one.runs == 1:
-        return f"**{number(one.ratio)}**"
-    return f"**{number(one.ratio)}** ({number(one.low)}, {number(one.high)})"
-
-
 def short(run: Run) -> Iterator[str]:
     """Write the README's table."""
     yield "| what | ratio (lowest, highest) | to what | here | how |"
     yield "|---|---|---|---|---|"
-    for one in (run.figures[name] for name in README if name in run.figures):
-        yield f"| {one.what} | {spread(one)} | {one.of} | {sides(one)} | {one.how} |"
+    rows = [run.figures[name] for name in README if name in run.figures]
+    for one in rows:
+        yield f"| {one.what} | {run.spread(one)} | {one.of} | {sides(one)} | {one.how} |"
+    yield from run.note(rows)
     yield ""
     left = [name for name in README if name not in run.figures]
     if left:
@@ -130,8 +138,9 @@ def long(run: Run, name: str) -> Iterator[str]:
     yield "| what | ratio (lowest, highest) | to what | here | runs | wanted | how |"
     yield "|---|---|---|---|---|---|---|"
     for one in rows:
-        cells = (one.what, spread(one), one.of, sides(one), one.runs, wanted(one), one.how)
+        cells = (one.what, run.spread(one), one.of, sides(one), one.runs, wanted(one), one.how)
         yield f"| {' | '.join(map(str, cells))} |"
+    yield from run.note(rows)
 
 
 def rendered(run: Run, page: str) -> str:

@@ -102,8 +102,24 @@ def test_a_piece_that_was_not_alone_gives_no_row(benchmarks, whole):
         whole["pieces"]["audit"]["others"] = others
         text = tables["rendered"](tables["Run"](whole), page)
         assert "what audit.signed is" not in text
+        assert "†" not in text
         assert "Left out, not measured on a quiet machine: audit.signed" in text
         assert "what proof.prove is" in text
+
+
+def test_work_beside_a_piece_leaves_its_memory_and_cpu_time_and_is_told(benchmarks, whole):
+    tables = benchmarks("tables")
+    page = "<!-- bench: readme -->\n<!-- bench -->\n<!-- bench: audit -->\n<!-- bench -->"
+    for figure in whole["pieces"]["audit"]["figures"]:
+        figure["unit"] = "/s a core"
+    assert "†" not in tables["rendered"](tables["Run"](whole), page)
+    whole["pieces"]["audit"]["others"] = 0.5
+    text = tables["rendered"](tables["Run"](whole), page)
+    assert "Left out" not in text
+    assert text.count("† measured beside other work") == 2
+    assert text.count("**†") == sum(name.startswith("audit.") for name in tables["README"]) + len(
+        whole["pieces"]["audit"]["figures"]
+    )
 
 
 def test_every_piece_of_the_stored_run_is_whole(benchmarks, stored):
