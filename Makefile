@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer vectors mutations breakages reliability fuzz interleave outage day \
+	postgresql libfaketime promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer steps vectors mutations breakages reliability fuzz interleave outage day \
 	lock clean
 
 ARGS ?=
@@ -197,6 +197,9 @@ hammer: $(DEV) ## The anchor killed at every step and its storage flipped, thous
 interleave: $(DEV) ## Outbox, broker and collector under every fault, simulated: SECONDS=60 SEED=1
 	PYTHONHASHSEED=0 $(VENV)/bin/python tests/interleaving/drive.py --seconds $(or $(SECONDS),60) \
 		--seed $(or $(SEED),1) $(ARGS)
+
+steps: $(DEV) cc ## Every durable step of outbox, collector, anchor and witness failed in turn; a table
+	$(VENV)/bin/python tests/steps/every_step.py
 
 vectors: $(DEV) ## Third parties' vectors, in a table: how many are accepted and refused, of how many
 	$(VENV)/bin/python -m pytest tests/anchor_formats/test_vector_counts.py -q -rs $(PYTEST_ARGS)

@@ -27,3 +27,7 @@ class Diverged(AnchorError):  # noqa: N818 - says what the log is
 
 class Locked(AnchorError):  # noqa: N818 - says what the log is
     """Another process writes this log or this witness's state: there is one writer only."""
+
+
+class DiskFailed(AnchorError):  # noqa: N818 - says what happened
+    """An fsync failed: what was written before may be lost, and no later fsync would say so."""

@@ -6,20 +6,25 @@ cut. A lock beside the file keeps writers to one (docs/decisions/sqlite-one-writ
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from collector.errors import StoreLocked, StoreUnavailable
+from collector.errors import CommitFailed, StoreLocked, StoreUnavailable
 from collector.schema import upgrade
 from collector.sqlite_insert import insert_rows
 from collector.writing import Store
+
+_MERGE: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+# SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC.
+_NOT_SYNCED: Final = frozenset({1034, 1290})
 
 
 class SqliteStore(Store):
@@ -50,12 +55,12 @@ class SqliteStore(Store):
         """Close the connection, then let go of the lock."""
         # A reader beside us keeps the log file from being merged at close, and a copy of the
         # database alone would then lack what is committed.
-        with suppress(DBAPIError), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            assert raw is not None
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-        self._engine.dispose()
-        os.close(self._lock)
+        try:
+            with suppress(DBAPIError), self._engine.connect() as connection:
+                _merge(connection.connection.driver_connection)
+        finally:
+            self._engine.dispose()
+            os.close(self._lock)
 
 
 def open_sqlite(path: Path, *, create: bool) -> SqliteStore:
@@ -99,8 +104,10 @@ def _take_lock(path: Path) -> int:
             + (f" (process {holder})" if holder else "")
             + ": stop that one first, only one may write"
         ) from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    # Who has it is said for people; without room for it the lock holds as well.
+    with suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
 
 
@@ -111,20 +118,64 @@ def _engine(path: Path) -> Engine:
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _ended)
     return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:
     # sqlite3's own implicit transactions leave DDL outside of them; ours are explicit.
     connection.isolation_level = None
+    found = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if found != ("wal",):
+        # With a rollback journal a commit is not on the disk when it returns (FULL, not EXTRA).
+        raise sqlite3.OperationalError(f"SQLite would not open its log (mode {found})")
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "fullfsync=ON",  # macOS: without it a commit may sit in the drive's cache
         "busy_timeout=5000",
         "cache_size=-32768",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+    # What a killed process committed can be seen, and may not be on the disk yet: it is written
+    # once more before anybody relies on it.
+    connection.execute(_MERGE).close()
+    # SQLite syncs its log's name, too, and is silent where that fails.
+    _sync_folder(connection)
+
+
+def _merge(connection: Any) -> None:
+    """Merge SQLite's log into the file where that goes; CommitFailed where an fsync fails."""
+    try:
+        connection.execute(_MERGE).close()
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in _NOT_SYNCED:
+            raise _disk_failed(error) from error
+
+
+def _sync_folder(connection: Any) -> None:
+    folder = Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise _disk_failed(f"{folder}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _disk_failed(why: object) -> CommitFailed:
+    return CommitFailed(
+        f"the store did not reach the disk ({why}), so this process ends and tries nothing "
+        "again: look at the disk and the system's log, then start it anew; nothing was "
+        "acknowledged that rests on this"
+    )
+
+
+def _ended(context: Any) -> None:
+    """After a failed fsync the kernel may have dropped what a second one would call written."""
+    error = context.original_exception
+    if getattr(error, "sqlite_errorcode", 0) in _NOT_SYNCED:
+        raise _disk_failed(error) from error
 
 
 def _begin(connection: Connection) -> None:

@@ -59,8 +59,8 @@ class OsDisk:
     __slots__ = ()
 
     def lock(self, path: Path) -> int:
-        """Hold the file alone, with flock; its folder is made."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Hold the file alone, with flock; its folder is made, durably."""
+        self._make_folders(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,6 +68,13 @@ class OsDisk:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _make_folders(self, path: Path) -> None:
+        """The name of one that is there is synced, too: a killed process made it, and no more."""
+        if not path.is_dir():
+            self._make_folders(path.parent)
+            path.mkdir(exist_ok=True)
+        self.sync_folder(path.parent)
 
     def exists(self, path: Path) -> bool:
         """Whether there is such a file."""

@@ -5,6 +5,7 @@ knows frames, not their meaning. `append` leaves bytes with the operating system
 killed process cannot lose them; `sync` puts them on the disk, where a power cut cannot.
 """
 
+import errno
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -109,7 +110,12 @@ class FileJournal:
                 f"{self._path}: {error}; move the file away to start anew (what it held and "
                 "was not received is lost, and the break in the chain will show)"
             ) from error
-        self._open(found[-1].end)
+        if found[-1].end > max(one.durable for one in found):
+            # It can be read and may not be on the disk: not if an fsync of the process before
+            # failed, and the next one would not tell. So it is written anew.
+            self._replace(data[: found[-1].end])
+        else:
+            self._reopen(found[-1].end)
         return found
 
     def append(self, contents: Iterable[Content]) -> None:
@@ -121,7 +127,7 @@ class FileJournal:
         except OSError as error:
             # A part may be there: cut it off, or the next frame would follow a broken one.
             self._broken = not self._cut_back()
-            raise OutboxUnwritable(f"{self._path}: {error.strerror}; free some space") from error
+            raise OutboxUnwritable(f"{self._path}: {_said(error)}") from error
         self.size += len(data)
 
     def sync(self) -> None:
@@ -136,19 +142,26 @@ class FileJournal:
 
     def rewrite(self, head: Head, contents: Iterable[Content]) -> None:
         """Replace the file: durable under another name, renamed, the folder synced."""
-        data = _whole(head, list(contents))
+        self._replace(_whole(head, list(contents)))
+
+    def _replace(self, data: bytes) -> None:
         with self._swap:
             descriptor = self._disk.create(self._temporary)
             try:
                 self._disk.write(descriptor, data)
                 self._flush(descriptor, self._temporary)
             except OSError as error:
-                raise OutboxUnwritable(f"{self._temporary}: {error.strerror}") from error
+                raise OutboxUnwritable(f"{self._temporary}: {_said(error)}") from error
             finally:
                 self._disk.close(descriptor)
-            self._disk.rename(self._temporary, self._path)
-            self._disk.sync_folder(self._path.parent)
-            self._open(len(data))
+            try:
+                self._disk.rename(self._temporary, self._path)
+                self._disk.sync_folder(self._path.parent)
+            except OSError as error:
+                # Which file has the name is not known: nothing more goes into either.
+                self._broken = True
+                raise OutboxUnwritable(f"{self._path}: {_said(error)}") from error
+            self._reopen(len(data))
 
     def close(self) -> None:
         """Make what was appended durable, close the file, let another process have it.
@@ -172,13 +185,17 @@ class FileJournal:
         if self._broken:
             raise OutboxUnwritable(f"{self._path}: not writable since an earlier error; restart")
 
-    def _open(self, size: int) -> None:
+    def _reopen(self, size: int) -> None:
         """Open the file at its path for appending after `size` bytes, all taken as durable."""
         if self._descriptor >= 0:
             self._disk.close(self._descriptor)
-        self._descriptor = self._disk.open(self._path)
-        if self._disk.size(self._descriptor) > size:
-            self._disk.cut(self._descriptor, size)
+        try:
+            self._descriptor = self._disk.open(self._path)
+            if self._disk.size(self._descriptor) > size:
+                self._disk.cut(self._descriptor, size)
+        except OSError as error:
+            self._broken = True
+            raise OutboxUnwritable(f"{self._path}: {_said(error)}") from error
         # Bytes that an earlier process appended may not be on the disk yet.
         self._flush(self._descriptor, self._path)
         self.size = self._durable = size
@@ -198,7 +215,15 @@ class FileJournal:
             # After a failed fsync the kernel may have dropped the pages: nothing written
             # since the last good one can be trusted, and trying again would say it is fine.
             self._broken = True
-            raise OutboxUnwritable(f"{path}: {error.strerror}; restart") from error
+            raise OutboxUnwritable(
+                f"{path}: {error.strerror}: it did not reach the disk; look at the disk, restart"
+            ) from error
+
+
+def _said(error: OSError) -> str:
+    """The system's word for it, and what to do."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return f"{error.strerror}; {'free some space' if full else 'look at the disk, restart'}"
 
 
 def _whole(head: Head, contents: list[Content]) -> bytes:

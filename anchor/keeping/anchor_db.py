@@ -27,7 +27,7 @@ from sqlalchemy.exc import OperationalError
 
 from anchor.errors import Diverged, Missing
 from anchor.keeping.durable import Durable
-from anchor.keeping.sqlite import open_reader, open_writer
+from anchor.keeping.sqlite import close_writer, open_reader, open_writer
 from anchor.merkle import EMPTY_ROOT
 
 _METADATA = MetaData()
@@ -125,8 +125,8 @@ class AnchorDb:
             )
 
     def close(self) -> None:
-        """Close the connection."""
-        self.engine.dispose()
+        """Close the connection; DiskFailed where the disk fails at that."""
+        close_writer(self.engine, self.path)
 
     def head(self) -> Head | None:
         """The committed head; None in a new database."""

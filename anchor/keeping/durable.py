@@ -10,27 +10,40 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from anchor.errors import Locked
+from anchor.errors import DiskFailed, Locked
 
 TEMPORARY = ".tmp"
 
 
-def _sync(descriptor: int) -> None:
-    """Flush a file or folder to the disk itself."""
+def _sync(descriptor: int, path: Path) -> None:
+    """Flush a file or folder to the disk itself; DiskFailed where it does not take it."""
     if hasattr(fcntl, "F_FULLFSYNC"):
         # macOS: fsync leaves the data in the drive's cache. Some of its file systems know
         # no better, and say so.
         with suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return
-    os.fsync(descriptor)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise disk_failed(path, error.strerror) from error
+
+
+def disk_failed(what: object, why: object) -> DiskFailed:
+    """The kernel may have dropped what it could not write; a second fsync would say it is fine."""
+    return DiskFailed(
+        f"{what} did not reach the disk ({why}), so this process ends and tries nothing again: "
+        "look at the disk and the system's log, then start it anew; nothing was told to anyone "
+        "that rests on this"
+    )
 
 
 class Durable:
     """The durable steps on a file system; each is on the disk when it returns.
 
-    Errors: OSError from the system, as it is. After an error the outcome of that step is
-    unknown: the caller reads back before it goes on.
+    Errors: OSError from the system, as it is, and after it the outcome of that step is
+    unknown: the caller reads back before it goes on. DiskFailed, after which nobody goes on,
+    where an fsync failed.
     """
 
     def write(self, path: Path, data: bytes) -> None:
@@ -41,7 +54,7 @@ class Durable:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
-            _sync(descriptor)
+            _sync(descriptor, path)
         finally:
             os.close(descriptor)
 
@@ -53,7 +66,7 @@ class Durable:
         """Make the names in a folder durable."""
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _sync(descriptor)
+            _sync(descriptor, path)
         finally:
             os.close(descriptor)
 

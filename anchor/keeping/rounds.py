@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from anchor.account import LedgerAccount
-from anchor.errors import AnchorError, Malformed, Refused
+from anchor.errors import AnchorError, DiskFailed, Malformed, Refused
 from anchor.keeping.anchor_db import AnchorDb
 from anchor.keeping.log_folder import LogFolder
 from anchor.keeping.publisher import Clocks
@@ -75,7 +75,7 @@ class Rounds:
         self._news.set()
 
     async def run(self) -> None:
-        """Go on until cancelled; nothing that goes wrong here ends it."""
+        """Go on until cancelled; nothing ends it but a disk that failed."""
         delays = _INTERRUPTED.delays()
         while True:
             self._news.clear()
@@ -88,9 +88,14 @@ class Rounds:
                 await asyncio.wait_for(self._news.wait(), wait)
 
     async def once(self) -> float | None:
-        """One round, whatever happens in it; None where it was cut short, which is said."""
+        """One round, whatever happens in it; None where it was cut short, which is said.
+
+        DiskFailed: nobody goes on after that.
+        """
         try:
             return await self.round()
+        except DiskFailed:
+            raise
         except Exception as error:  # noqa: BLE001 - the log must go on whatever happens here
             self._account.failures += 1
             self._account.failure = f"{type(error).__name__}: {error}"
@@ -156,6 +161,8 @@ class Rounds:
             await self._refuse(row, " ".join(str(error).split()))
         except TimeoutError:
             return await self._fail(row, f"no answer within {self._outside.patience:g} s")
+        except DiskFailed:
+            raise
         except (AnchorError, OSError) as error:
             return await self._fail(row, " ".join(str(error).split()))
         else:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from anchor.account import AnchorAccount, LedgerAccount, WitnessAccount
-from anchor.errors import AnchorError, Malformed, Missing
+from anchor.errors import AnchorError, DiskFailed, Malformed, Missing
 from anchor.keeping.anchor_db import AnchorDb
 from anchor.keeping.durable import Durable, held
 from anchor.keeping.impatient import SECONDS, Door
@@ -98,7 +98,7 @@ async def run_anchor(  # noqa: PLR0913 - the roof names every part that it wires
         anchor.wake = [one.wake for one in rounds]
         await anchor.start()
         if not once:
-            await stack.enter_async_context(_beside(rounds))
+            await stack.enter_async_context(_beside(rounds, stop))
         if on_ready is not None:
             on_ready()
         await anchor.run(Schedule(every, every_batches), once=once, stop=stop)
@@ -130,15 +130,23 @@ async def _asked_once(rounds: Sequence[Rounds], stop: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def _beside(rounds: Sequence[Rounds]) -> AsyncIterator[None]:
-    """Let rounds run as tasks of their own; they may be cut off at any step."""
+async def _beside(rounds: Sequence[Rounds], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Let rounds run as tasks of their own; they may be cut off at any step.
+
+    One that ends by itself, which a failed disk alone makes it do, stops the anchor.
+    """
     tasks = [asyncio.create_task(one.run()) for one in rounds]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, AnchorError):
+            raise end
 
 
 class _Anchor:
@@ -311,7 +319,8 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
     `more_keys` (of ML-DSA-44, say) cosign beside `key`; `sockets` that listen already take
     the place of host and port. A request that takes longer than `patience` seconds to arrive is
     cut off; beyond `most_clients` at once a client is told to come again (503). Errors: Locked
-    when another witness has this database, OSError when the address cannot be had.
+    when another witness has this database, OSError when the address cannot be had, DiskFailed
+    when its state did not reach the disk: then it has answered 503 and sets `stop`.
     """
     origins: dict[str, list[VerifierKey]] = {}
     for log in logs:
@@ -321,6 +330,12 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
         state = WitnessState(db)
         stack.callback(state.close)
         kept = WitnessAccount() if account is None else account
+        broken = list[DiskFailed]()
+
+        def failed(error: DiskFailed) -> None:
+            broken.append(error)
+            stop.set()
+
         app = create_app(
             keys=[key, *more_keys],
             logs=origins,
@@ -328,6 +343,7 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
             clock=lambda: int(time.time()),
             account=kept,
             limits=limits,
+            on_failed=failed,
         )
         if sockets is None:
             sockets = [stack.enter_context(_listen(host, port))]
@@ -342,6 +358,8 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
 
         door = Door(most_clients, patience, refused)
         await _serve(app, list(sockets), stop, listening, door)
+        if broken:
+            raise broken[0]
 
 
 async def _serve(

@@ -3,16 +3,19 @@
 The only place where pragmas and transaction modes are set.
 """
 
+import sqlite3
+from contextlib import suppress
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
-from anchor.keeping.durable import Durable
+from anchor.keeping.durable import Durable, disk_failed
 
 _WRITER = (
-    "PRAGMA journal_mode=WAL",
     # FULL: a commit is synced before it returns; NORMAL may lose the last ones in a power cut.
     "PRAGMA synchronous=FULL",
     # macOS only: fsync there leaves the data in the drive's cache.
@@ -20,6 +23,8 @@ _WRITER = (
     "PRAGMA checkpoint_fullfsync=ON",
     "PRAGMA busy_timeout=10000",
 )
+# SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC.
+_NOT_SYNCED = frozenset({1034, 1290})
 _READER = ("PRAGMA query_only=ON", "PRAGMA busy_timeout=10000")
 
 
@@ -27,9 +32,49 @@ def open_writer(path: Path) -> Engine:
     """An engine for the only writer of `path`; made with its folder when it is not there.
 
     Every transaction begins IMMEDIATE: what it reads cannot change before it commits.
+    DiskFailed, and not the database's error, where an fsync of SQLite's failed.
     """
-    Durable().make_folders(path.parent)
-    return _engine(URL.create("sqlite", database=str(path)), _WRITER, "BEGIN IMMEDIATE")
+    durable = Durable()
+    durable.make_folders(path.parent)
+    # Its name, too: a process that was killed here made the folder, and no more.
+    durable.sync_folder(path.parent.parent)
+    engine = _engine(URL.create("sqlite", database=str(path)), _WRITER, "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "connect")
+    def _settle(connection: Any, _record: Any) -> None:
+        # A reader in a rollback journal's mode, or a commit that may be lost, is no way on.
+        found = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if found != ("wal",):
+            raise OSError(EIO, f"SQLite would not open its log (mode {found})", str(path))
+        # What a killed process committed can be seen, and may not be on the disk yet: it is
+        # written once more before anybody relies on it.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        # SQLite syncs its log's name, too, and is silent where that fails.
+        durable.sync_folder(path.parent)
+
+    @event.listens_for(engine, "handle_error")
+    def _ended(context: Any) -> None:
+        error = context.original_exception
+        if getattr(error, "sqlite_errorcode", 0) in _NOT_SYNCED:
+            raise disk_failed(path, error) from error
+
+    return engine
+
+
+def close_writer(engine: Engine, path: Path) -> None:
+    """Close the connection; DiskFailed where an fsync fails, of which SQLite's own close is silent.
+
+    Any other failure leaves SQLite's log beside the file, with all that was committed.
+    """
+    try:
+        with suppress(DBAPIError), engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in _NOT_SYNCED:
+            raise disk_failed(path, error) from error
+    finally:
+        engine.dispose()
 
 
 def open_reader(path: Path) -> Engine:

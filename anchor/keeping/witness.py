@@ -21,6 +21,7 @@ from starlette.routing import Route
 from anchor.account import WitnessAccount
 from anchor.checkpoint import Checkpoint
 from anchor.cosignature import cosign
+from anchor.errors import DiskFailed
 from anchor.keeping.add_checkpoint import (
     MAX_BODY,
     SIZE_TYPE,
@@ -120,8 +121,12 @@ def create_app(  # noqa: PLR0913 - the service and who watches it
     lifespan: Lifespan | None = None,
     account: WitnessAccount | None = None,
     limits: Limits | None = None,
+    on_failed: Callable[[DiskFailed], None] | None = None,
 ) -> Starlette:
-    """The witness's web application; submission and monitoring prefix are both its root."""
+    """The witness's web application; submission and monitoring prefix are both its root.
+
+    `on_failed` is told of a disk that did not take the state: it should answer no more.
+    """
     counted = WitnessAccount() if account is None else account
     within = Limits() if limits is None else limits
     witness = Witness(keys=keys, logs=logs, state=state, clock=clock, rate=within.by_log)
@@ -135,7 +140,12 @@ def create_app(  # noqa: PLR0913 - the service and who watches it
         elif body is None:
             answer = PlainTextResponse(f"a request has at most {MAX_BODY} bytes\n", 413)
         else:
-            answer = await _answer(witness.add_checkpoint, body)
+            try:
+                answer = await _answer(witness.add_checkpoint, body)
+            except DiskFailed as error:
+                if on_failed is not None:
+                    on_failed(error)
+                answer = PlainTextResponse("the disk failed: this witness ends\n", 503)
         counted.answers[answer.status_code] += 1
         return answer
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from anchor.errors import Missing
 from anchor.keeping.add_checkpoint import Seen
 from anchor.keeping.durable import Durable
-from anchor.keeping.sqlite import open_reader, open_writer
+from anchor.keeping.sqlite import close_writer, open_reader, open_writer
 
 _METADATA = MetaData()
 _SEEN = Table(
@@ -33,6 +33,7 @@ class WitnessState:
 
     def __init__(self, path: Path, durable: Durable | None = None) -> None:
         self._durable = durable or Durable()
+        self._path = path
         self._engine = open_writer(path)
         # One connection, so one transaction at a time within the process as well.
         self._lock = Lock()
@@ -44,8 +45,8 @@ class WitnessState:
             raise
 
     def close(self) -> None:
-        """Close the database."""
-        self._engine.dispose()
+        """Close the database; DiskFailed where the disk fails at that."""
+        close_writer(self._engine, self._path)
 
     def latest(self, origin: str) -> Seen | None:
         """What was cosigned last for an origin; None if nothing ever was."""

@@ -159,7 +159,7 @@ static enum action decide(const char *operation, const char *path, enum kind kin
     }
 }
 
-/* --- the trace: what was done, in order, for power cuts (disk.py reads it) ----------------- */
+/* --- the trace: what was done, in order, for power cuts (power_cut.py reads it) ----------------- */
 
 struct record {
     uint32_t size, operation;
