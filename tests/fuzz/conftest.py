@@ -1,6 +1,7 @@
-"""The folder's own modules, for its tests."""
+"""The folder's own modules, for its tests, and what outside ledgers' tests build blocks with."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+for folder in (Path(__file__).parent, Path(__file__).parents[1] / "anchor_ledgers"):
+    sys.path.insert(0, str(folder))

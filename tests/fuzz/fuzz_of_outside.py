@@ -1,15 +1,16 @@
 """Receipts of outside ledgers and what their servers answer: an EVM chain, OpenTimestamps, TSA."""
 
 import hashlib
-import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import rlp
 from cryptography.x509 import load_pem_x509_certificate
+from evm_block import CHAIN, CONTRACT, OWNER, receipt_of
 from fuzz_of_proofs import OF_JSON, REFUSALS, cosigned
 from fuzz_target import Target, same, text
+from local_tsa import make_authority
 
 from anchor.errors import Malformed
 from anchor.ledgers.evm.event import anchored_in
@@ -28,10 +29,6 @@ from anchor.ledgers.ots.voucher import OtsVoucher
 from anchor.ledgers.ots.web import checked_address
 from anchor.ledgers.tsa.der import with_sorted_certificates
 from anchor.ledgers.tsa.voucher import TsaVoucher
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "anchor_ledgers"))
-from evm_block import CHAIN, CONTRACT, OWNER, receipt_of
-from local_tsa import make_authority
 
 TIME = 1_795_420_800
 WORK = 1 << 8

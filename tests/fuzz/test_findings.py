@@ -1,8 +1,10 @@
 """What fuzzing found, each once: refused now by the error that its parser declares."""
 
 import io
+import json
 
 import pytest
+from fuzz_of_nodes import block, transaction_receipt
 from fuzz_of_plants import LAUGHS, SMALL
 from fuzz_of_recordings import MOSQUITTO_21, packed
 from fuzz_of_roof import requests_in_der
@@ -13,6 +15,12 @@ from telemetry.recording import read
 
 PLAIN = MOSQUITTO_21.replace(b'{"user-properties":[{"name":"a","value":"b"}]}', b"{}")
 ROW = b"a/b,x,1,False,%b,0.0\r\n"
+
+
+def receipt(**members):
+    """A transaction's receipt as a node gives it, with these members."""
+    return json.dumps({**transaction_receipt(1, []), **members}).encode()
+
 
 REFUSED = {
     "a name without a value": ("mosquitto", PLAIN.replace(b'"qos":1', b'"qos":null')),
@@ -61,6 +69,13 @@ OTHERS = {
     "a setting of thousands of digits": ("roof/settings", b"data = 0x" + b"f" * 5000),
     "a root of thousands of digits": ("roof/ledgers", b"[tsa]\nroots = [0x" + b"f" * 5000 + b"]"),
     "a seed of thousands of digits": ("plants/scenario", b"site: 0x" + b"f" * 5000 + b"\n"),
+    "a log that is text": ("nodes/evm-json", receipt(logs=["a"])),
+    "a status below zero": ("nodes/evm-json", receipt(status="-0x5")),
+    "a type below zero": ("nodes/evm-json", receipt(type="-0x5")),
+    "a base fee that is no number": (
+        "nodes/evm-node",
+        b"\n%%%\n".join(block()).replace(b'"0x7"', b'"zz"'),
+    ),
     "a cursor beyond a column": ("web/cursor", b'{"C":' + b"9" * 30 + b"}"),
 }
 ALL = {**{said: (f"recordings/{name}", data) for said, (name, data) in REFUSED.items()}, **OTHERS}

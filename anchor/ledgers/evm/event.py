@@ -5,10 +5,10 @@ kind. Receipts of kinds that have more fields, as some rollups have, are not wri
 Source: EIP-658, EIP-2718; Solidity's ABI specification for events.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
 
 import rlp
 from eth_hash.auto import keccak
@@ -17,6 +17,7 @@ from anchor.errors import Malformed, Refused
 from anchor.ledgers.evm.rlp import items_of, list_of, quantity, string_of, strings_of
 
 EVENT = keccak(b"Anchored(address,bytes32,uint64,bytes32,bytes32)")
+_QUANTITY = re.compile("0x[0-9a-fA-F]{1,64}", re.ASCII)
 _WORD, _ADDRESS = 32, 20
 _LAST_TYPE = 0x7F
 _STATUS, _LOGS, _FIELDS = 0, 3, 4
@@ -88,7 +89,7 @@ def receipt_bytes(receipt: Mapping[str, object]) -> bytes:
     """Write a receipt as `eth_getTransactionReceipt` gives it; Malformed if it can't be."""
     logs = [
         [_octets(log, "address"), [_hex(t) for t in _list(log, "topics")], _octets(log, "data")]
-        for log in cast("list[Mapping[str, object]]", _list(receipt, "logs"))
+        for log in map(_log, _list(receipt, "logs"))
     ]
     status, gas = _number(receipt, "status"), _number(receipt, "cumulativeGasUsed")
     body = bytes(rlp.encode([status, gas, _octets(receipt, "logsBloom"), logs]))
@@ -105,16 +106,21 @@ def _list(of: Mapping[str, object], name: str) -> list[object]:
     return value
 
 
+def _log(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise Malformed(f"a receipt with a log that is none: {value!r:.80}")
+    return value
+
+
 def _octets(of: Mapping[str, object], name: str) -> bytes:
     return _hex(of.get(name))
 
 
 def _number(of: Mapping[str, object], name: str) -> int:
     data = of.get(name)
-    try:
-        return int(cast("str", data), 16)
-    except (TypeError, ValueError) as error:
-        raise Malformed(f"a receipt whose {name} is not a number: {data!r:.80}") from error
+    if not isinstance(data, str) or not _QUANTITY.fullmatch(data):
+        raise Malformed(f"a receipt whose {name} is not a number: {data!r:.80}")
+    return int(data, 16)
 
 
 def _hex(value: object) -> bytes:

@@ -91,7 +91,10 @@ class Node:
         fee = None if block is None else block.get("baseFeePerGas")
         if not isinstance(fee, str):
             raise Missing(f"{self.place} gives no base fee: its chain is without EIP-1559")
-        return int(fee, 16)
+        try:
+            return int(fee, 16)
+        except ValueError as error:
+            raise Missing(f"{self.place} gives a base fee that is no number") from error
 
     async def tip(self) -> int:
         """What proposers are given now, as the node sees it, wei per gas."""
