@@ -3,8 +3,10 @@
 Edge. Only a store's writer runs it, in one transaction, alone.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -13,24 +15,32 @@ from sqlalchemy import Connection
 
 from collector.errors import StoreUnavailable
 
+_log = structlog.get_logger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection, store: str) -> None:
+def upgrade(
+    connection: Connection, store: str, *, keep: Callable[[str], None] = lambda _: None
+) -> None:
     """Run the migrations that this store has not seen, in the caller's transaction.
 
-    `store` names it to people. StoreUnavailable where it is of a newer release.
+    `store` names it to people; `keep` is given an older store's schema before it is changed.
+    StoreUnavailable where it is of a newer release.
     """
     config = _config()
     config.attributes["connection"] = connection
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()
-    if current == scripts.get_current_head():
+    newest = scripts.get_current_head()
+    if current == newest:
         return
     if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
         raise StoreUnavailable(
             f"{store} was written by a newer release (schema {current}): use that one"
         )
+    if current is not None:
+        keep(current)
+        _log.warning("store-upgraded", store=store, before=current, now=newest)
     command.upgrade(config, "head")
 
 

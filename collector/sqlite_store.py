@@ -8,9 +8,11 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event
@@ -75,8 +77,8 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteStore:
     engine = _engine(path)
     try:
         with engine.begin() as connection:
-            upgrade(connection, str(path))
-    except (DBAPIError, CommandError) as error:
+            upgrade(connection, str(path), keep=partial(_keep, path))
+    except (DBAPIError, CommandError, sqlite3.Error, OSError) as error:
         engine.dispose()
         os.close(lock)
         reason = error.orig if isinstance(error, DBAPIError) else error
@@ -86,6 +88,29 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteStore:
         os.close(lock)
         raise
     return SqliteStore(engine, lock)
+
+
+def _keep(path: Path, schema: str) -> None:
+    """Copy a store of an older schema beside itself, whole and durable, before it is changed."""
+    target = path.with_name(f"{path.name}.schema-{schema}")
+    if target.exists():
+        return  # by a start that came no further: the store is what it was
+    temporary = path.with_name(f".{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with (
+        closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(temporary)) as copy,
+    ):
+        reading.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE").close()
+    for synced in (temporary, path.parent):
+        if synced == path.parent:
+            temporary.replace(target)
+        descriptor = os.open(synced, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _take_lock(path: Path) -> int:

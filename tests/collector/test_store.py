@@ -111,6 +111,49 @@ def test_a_store_of_a_newer_release_is_refused(url):
         open_store(url, create=False)
 
 
+def at_schema(url, revision):
+    """A store as an older release left it."""
+    from alembic import command
+    from sqlalchemy import create_engine, make_url
+
+    from collector.schema import _config
+
+    parsed = make_url(url)
+    driver = "postgresql+psycopg" if parsed.get_backend_name() == "postgresql" else "sqlite"
+    engine = create_engine(parsed.set(drivername=driver))
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.exec_driver_sql("INSERT INTO counters VALUES ('c', 'stored', 7)")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", [f"000{number}" for number in range(1, 7)])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_store_of_every_older_schema_comes_forward(kind, revision, url, request, tmp_path):
+    """And on SQLite a copy of it as it was stays beside it."""
+    url = request.getfixturevalue("postgres").database() if kind == "postgresql" else url
+    at_schema(url, revision)
+    with open_store(url, create=False) as store, store.writing() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+        assert connection.exec_driver_sql("SELECT value FROM counters").scalar() == 7
+    assert len(found) == (kind == "postgresql")
+    if kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / f"ledger.db.schema-{revision}")) as copy:
+            assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (revision,)
+            assert copy.execute("SELECT value FROM counters").fetchone() == (7,)
+
+
+def test_without_its_copy_a_store_is_not_changed(url, tmp_path):
+    at_schema(url, "0006")
+    (tmp_path / ".ledger.db.schema-0006.tmp").mkdir()
+    with pytest.raises(StoreUnavailable, match="directory"):
+        open_store(url, create=False)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as store:
+        assert store.execute("SELECT version_num FROM alembic_version").fetchone() == ("0006",)
+
+
 def test_a_failed_migration_leaves_nothing_behind(url, tmp_path):
     import sqlite3
 
