@@ -119,9 +119,8 @@ def short(run: Run) -> Iterator[str]:
         yield f"| {one.what} | {run.spread(one)} | {one.of} | {sides(one)} | {one.how} |"
     yield from run.note(rows)
     yield ""
-    left = [name for name in README if name not in run.figures]
-    if left:
-        yield f"Left out, not measured on a quiet machine: {', '.join(left)}."
+    if left := [name for name in README if name not in run.figures]:
+        yield f"Left out, not measured on a quiet machine yet: {', '.join(left)}."
         yield ""
     yield run.said()
 
