@@ -135,12 +135,80 @@ BREAKAGES = (
         file="simulator/outbox_file.py",
         rule="""\
             self._broken = True
-            raise OutboxUnwritable(f"{path}: {error.strerror}; restart") from error
+            raise OutboxUnwritable(
 """,
         broken="""\
-            raise OutboxUnwritable(f"{path}: {error.strerror}; restart") from error
+            raise OutboxUnwritable(
 """,
         seen_by=("tests/simulator/test_outbox.py",),
+    ),
+    Breakage(
+        name="outbox-rename-without-fsync",
+        promise="a new outbox file has its name on the disk before anything goes into it",
+        file="simulator/outbox_file.py",
+        rule="                self._disk.sync_folder(self._path.parent)\n",
+        broken="                pass\n",
+        seen_by=("tests/steps/test_steps.py -k outbox",),
+    ),
+    Breakage(
+        name="outbox-folder-without-name",
+        promise="an outbox's folder is on the disk, too",
+        file="simulator/disk.py",
+        rule="        self._make_folders(path.parent)\n        descriptor",
+        broken="        path.parent.mkdir(parents=True, exist_ok=True)\n        descriptor",
+        seen_by=("tests/steps/test_steps.py -k outbox",),
+    ),
+    Breakage(
+        name="store-without-fsync",
+        promise="a commit that has returned is on the disk",
+        file="collector/sqlite_store.py",
+        rule='"synchronous=FULL"',
+        broken='"synchronous=NORMAL"',
+        seen_by=("tests/steps/test_steps.py -k collector",),
+    ),
+    Breakage(
+        name="store-without-transaction",
+        promise="a batch is in the store as a whole or not at all",
+        file="collector/sqlite_store.py",
+        rule="""\
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+""",
+        broken="    del reading\n",
+        seen_by=("tests/steps/test_steps.py -k collector",),
+    ),
+    Breakage(
+        name="anchor-without-fsync",
+        promise="entries and tiles are on the disk before a checkpoint names them",
+        file="anchor/keeping/durable.py",
+        rule="""\
+            _sync(descriptor, path)
+        finally:
+            os.close(descriptor)
+
+    def rename""",
+        broken="""\
+            pass
+        finally:
+            os.close(descriptor)
+
+    def rename""",
+        seen_by=("tests/steps/test_steps.py -k anchor",),
+    ),
+    Breakage(
+        name="anchor-fsync-retried",
+        promise="after a failed fsync the anchor ends, and tries nothing again",
+        file="anchor/keeping/durable.py",
+        rule="        raise disk_failed(path, error.strerror) from error\n",
+        broken="        raise\n",
+        seen_by=("tests/steps/test_steps.py -k anchor",),
+    ),
+    Breakage(
+        name="witness-without-fsync",
+        promise="a witness has on the disk what it cosigned before it says so",
+        file="anchor/keeping/sqlite.py",
+        rule='"PRAGMA synchronous=FULL"',
+        broken='"PRAGMA synchronous=NORMAL"',
+        seen_by=("tests/steps/test_steps.py -k witness",),
     ),
     Breakage(
         name="witness-that-forgets",
