@@ -9,7 +9,7 @@ import time
 from torture_damage import bad_broker_file, bad_checkpoint, broken_outbox, cut_tile, torn_outbox
 from torture_waiting import lasting, waiting
 
-SHAKE = 0.02  # the share of steps that fail
+SHAKE = 0.01  # the share of steps that fail
 FREE = 30.0  # s: to wait for a target that another strike has
 
 

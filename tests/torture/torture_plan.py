@@ -12,7 +12,7 @@ FLEETS = ("fleet-1", "fleet-2")
 # s: how long each kind lasts, from and to. A kill's is the time until it is started again.
 LASTS = {
     "kill": (0.0, 2.0),
-    "storm": (2.0, 10.0),
+    "storm": (2.0, 20.0),
     "pause": (0.5, 4.0),
     "cut": (0.0, 0.0),
     "slow": (1.0, 6.0),
@@ -28,7 +28,7 @@ LASTS = {
     "io-error": (3.0, 8.0),
 }
 # How often one is drawn, beside the others.
-WEIGHTS = {"kill": 6, "pause": 3, "cut": 2, "partition": 3}
+WEIGHTS = {"kill": 6, "pause": 3, "cut": 2, "partition": 3, "io-error": 3}
 PACE = 1.5  # s between two strikes, on average
 CLOCKS = (-86_400, -3600, -60, 60, 3600)  # s
 

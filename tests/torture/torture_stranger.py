@@ -8,7 +8,7 @@ import threading
 
 import paho.mqtt.client as mqtt
 
-PAUSE = 0.1  # s between two messages
+PAUSE = 0.03  # s between two messages
 TOPIC = "foreign/stranger"
 NOBODY = 0x10  # no subscriber has taken it
 

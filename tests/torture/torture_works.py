@@ -86,6 +86,9 @@ class Part:
         self.wanted, self._reported = True, False
         log = self.program.log
         self._before = log.stat().st_size if log.exists() else 0
+        if seed := self.program.environment.get("STEPS_SEED"):
+            # Else each start would die at the same step.
+            self.program.environment["STEPS_SEED"] = str(int(seed) + 1)
         self.program.launch()
         self._history.put("started", part=self.name, pid=self.pid)
 
