@@ -110,6 +110,8 @@ def countersign(operator: SignerKey, text: str) -> bytes:
 
     So the key never leaves the device. Malformed or Refused for what no entry may say.
     """
+    if not text.endswith("\n"):
+        raise Malformed("a key entry's last line does not end")
     _read(text, b"")
     return sign_note(text, operator)
 

@@ -123,8 +123,10 @@ def read_ledgers(file: Path, *, demanded: bool = False) -> dict[str, Any]:
         if demanded:
             raise WrongUsage(f"{file}: no file of ledgers there; name one by --ledgers") from error
         return {}
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise WrongUsage(f"{file}: {error}") from error
+    except RecursionError as error:
+        raise WrongUsage(f"{file}: its values nest too deep") from error
     for name, table in read.items():
         if not isinstance(table, dict):
             raise WrongUsage(f"{file}: {name} stands in no table: write it under a [NAME]")

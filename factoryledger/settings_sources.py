@@ -47,8 +47,10 @@ def read_settings(**flags: object) -> Settings:
         raise WrongUsage(
             f"{_unread(error)}: write it as JSON, as docs/settings.md shows"
         ) from error
-    except (ValueError, RecursionError) as error:  # what tomllib says of a broken file
+    except ValueError as error:  # what tomllib says of a broken file
         raise WrongUsage(f"{SETTINGS_FILE}: {error}") from error
+    except RecursionError as error:
+        raise WrongUsage(f"{SETTINGS_FILE}: its values nest too deep") from error
 
 
 def origins(**flags: object) -> dict[str, Origin]:
