@@ -22,7 +22,7 @@ from collector.counting import Door
 from collector.intake import Gathering, Intake
 from collector.ledger import Ledger, Taken
 from collector.limits import Gate, Limits
-from collector.outgoing import Outgoing
+from collector.outgoing import Announcement, Outgoing
 from collector.panel import Panel
 from collector.patience import Patience
 from collector.ports import AnchoredSize, Authority, IdentityFor, Requests
@@ -152,8 +152,6 @@ class Service:
     ) -> None:
         self._births = births
         self._ledger: Ledger = opened.ledger
-        self._key_entry = opened.key_entry
-        self._key_topic = collector_topic(prefix, opened.ledger.head.collector)
         self._worker = worker
         self._ending = asyncio.Event()
         self._anchored_within = int(anchored_within * 1_000_000)
@@ -170,6 +168,8 @@ class Service:
             ),
         )
         self._outgoing = Outgoing(self._link)
+        key_topic = collector_topic(prefix, opened.ledger.head.collector)
+        self._announced = Announcement(self._outgoing, key_topic, opened.key_entry)
         pause, resume = self._link.pause_reading, self._link.resume_reading
         self._intake: Gathering = (
             RecordedIntake(now=now, pause=pause, resume=resume)
@@ -260,6 +260,7 @@ class Service:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_RECEIPTS_EVERY):
                     await self._ending.wait()
+            self._announced.look()
             await self._tell(self._ledger.receipts)
             self._ask_for_births()
             if self._ledger.restless:
@@ -316,7 +317,7 @@ class Service:
             _log.warning("the broker has lost this session: what it held for us is gone")
         self._account.connections += 1
         _log.info("connected", session_present=session_present)
-        self._outgoing.post(self._key_topic, self._key_entry, retain=True)
+        self._announced.publish()
 
 
 def _retaining(

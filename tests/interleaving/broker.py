@@ -56,6 +56,8 @@ class SimulatedBroker:
         self.most_queued, self.window = most_queued, window
         self.keeps, self._anew = keeps, anew
         self._saved = ({}, {})
+        self.busy = False  # refuses who connects
+        self.full = False  # refuses what is published
         self.published = lambda message: None  # a hook of the world's
 
     # --- the network's calls -----------------------------------------------------------
@@ -89,6 +91,24 @@ class SimulatedBroker:
     def save(self):
         """What autosave writes: the state as it stands, to be found after a crash."""
         self._saved = copy.deepcopy((self.sessions, self.retained))
+
+    def displace(self, number):
+        """Somebody connects under a client's name, and is gone again."""
+        names = sorted(self._clients)
+        if names:
+            connection = self._clients[names[int(number * len(names))]]
+            code = mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER
+            connection.send(mqtt5.DisconnectPacket(reason_code=code).write())
+            connection.close_broker()
+            self._forget(connection)
+            self._events["displaced by a twin"] += 1
+
+    def garble(self, number):
+        """A connection brings bytes that are no MQTT."""
+        names = sorted(self._clients)
+        if names:
+            self._events["bytes that are no packet"] += 1
+            self._clients[names[int(number * len(names))]].send(b"\x00\x03abc")
 
     def expire(self):
         """The sessions of who is away end."""
@@ -124,6 +144,13 @@ class SimulatedBroker:
 
     # --- packets -----------------------------------------------------------------------
     def _connect(self, connection, packet):
+        if self.busy:
+            self._events["connection refused by the broker"] += 1
+            code = mqtt5.ConnAckReasonCode.SERVER_BUSY
+            connection.send(mqtt5.ConnAckPacket(reason_code=code).write())
+            connection.close_broker()
+            self._forget(connection)
+            return
         name = packet.client_id
         other = self._clients.get(name)
         if other is not None:
@@ -177,6 +204,11 @@ class SimulatedBroker:
                 self._enqueue(session, message)
 
     def _publish(self, connection, packet):
+        if self.full and packet.packet_id:
+            self._events["publication refused by the broker"] += 1
+            code = mqtt5.PubAckReasonCode.QUOTA_EXCEEDED
+            connection.send(mqtt5.PubAckPacket(packet.packet_id, reason_code=code).write())
+            return
         heard = self.publish(
             packet.topic, packet.payload, int(_number(packet.qos)), retain=packet.retain,
             properties={"user_properties": list(packet.user_properties)},

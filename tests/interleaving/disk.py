@@ -20,6 +20,7 @@ class SimulatedDisk:
         self._names = {}
         self._durable_names = {}
         self.locked = {}
+        self.failing = None  # "write" or "sync"
 
     def mount(self, process, elapse):
         """The disk as one process sees it; `elapse` is called within a sync."""
@@ -98,6 +99,10 @@ class MountedDisk:
 
     def write(self, descriptor, data):
         self._alive()
+        if self._disk.failing == "write":
+            self._disk.events["disk full"] += 1
+            self._open[descriptor].data += data[: len(data) // 2]
+            raise OSError(errno.ENOSPC, "No space left on device")
         self._open[descriptor].data += data
 
     def cut(self, descriptor, size):
@@ -112,6 +117,9 @@ class MountedDisk:
         file = self._open[descriptor]
         size = len(file.data)
         self._elapse()
+        if self._disk.failing == "sync":
+            self._disk.events["fsync failed"] += 1
+            raise OSError(errno.EIO, "Input/output error")
         file.synced = max(file.synced, min(size, len(file.data)))
 
     def rename(self, path, to):

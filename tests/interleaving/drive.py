@@ -55,6 +55,14 @@ OF_INTEREST = {
     "stored unknown-device": "a machine that nobody enrolled",
     "stored malformed": "signed, and no message",
     "refused": "over a limit",
+    "stored conflict": "a clone's message under a number that is taken",
+    "disk full": "an outbox without room, in the middle of a write",
+    "fsync failed": "an outbox whose disk says no",
+    "ended: OutboxUnwritable": "a fleet that ends over it",
+    "connection refused by the broker": "CONNACK says no",
+    "publication refused by the broker": "PUBACK says no",
+    "displaced by a twin": "a session that is taken over",
+    "bytes that are no packet": "a broker that breaks the protocol",
     "new collector id": "collectors begun",
 }  # fmt: skip
 

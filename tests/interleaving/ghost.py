@@ -112,6 +112,14 @@ class Ghost:
                 self._stored(log, place, row)
         self._conserved(commit.counters, commit.collector)
 
+    def check_order(self, process, commit):
+        """Rows come in the order in which their messages arrived in this process."""
+        for row in commit.messages:
+            try:
+                process.placed = process.seen.index(row[5], process.placed) + 1
+            except ValueError:
+                self.violate("order", f"{process.name} stores {row[5][:80]} out of turn")
+
     def _stored(self, log, place, row):
         _, position, received, _, _, payload, _, device, session, seq, _, status = row[:12]
         hashed = row[-1]

@@ -85,6 +85,7 @@ class WatchedLink(Link):
             if one.duplicate:
                 known = "recognised" if one.again else "taken as new"
                 self.events[f"redelivery {known}"] += 1
+        self.seen += [one.payload for one in arrivals]
         super()._arrived(arrivals)
 
 
@@ -119,11 +120,12 @@ class FleetProcess(Process):
             if gateway
             else [machine_uplink(courier, wire) for courier in self.couriers]
         )
-        self.dirty = None
+        self.dirty = self.group = None
         self.main = self.spawn(self._run())
 
     def _open(self, machine, limit, serial):
         disk = self._world.disks[self.name]
+        disk.failing = None  # who cannot open its outbox is no process
         elapse = partial(self._elapse, machine.name)
         journal = FileJournal(machine.name, FOLDER, disk.mount(self, elapse))
         outbox = WatchedOutbox(
@@ -148,7 +150,7 @@ class FleetProcess(Process):
     async def _run(self):
         backoff = Backoff(first=0.1, limit=2.0, chance=self._world.chance)
         self.bundle = Bundle(
-            ADDRESS, backoff=backoff, look_every=0.5, connect_timeout=3.0,
+            ADDRESS, backoff=backoff, look_every=0.75, connect_timeout=3.0,
             on_trouble=self._world.trouble,
         )  # fmt: skip
         self.dirty = asyncio.Event()
@@ -156,6 +158,7 @@ class FleetProcess(Process):
         for uplink in self.uplinks:
             uplink.strand = self.bundle.add(uplink.opening, uplink)
         async with self.bundle, asyncio.TaskGroup() as group:
+            self.group = group
             group.create_task(self.bundle.run())
             group.create_task(_keep_durable(self.couriers, self.dirty))
             self.dirty.set()
@@ -165,15 +168,26 @@ class FleetProcess(Process):
         """A machine makes readings, as at a beat."""
         courier = self.couriers[number % len(self.couriers)]
 
-        def beat():
-            if self.dirty is None:
-                return
+        async def beat():
             for _ in range(count):
                 reading = float(self._world.scheduler.steps)
                 courier.outbox.record("telemetry", time=now, readings={"temperature": reading})
             _send([courier], self.dirty.set)
 
-        self.scheduler.at(self.scheduler.now, self, beat)
+        def in_its_loop():
+            if self.group is not None and not self.main.done():
+                beating = beat()
+                try:
+                    self.group.create_task(beating)
+                except RuntimeError:  # it is ending
+                    beating.close()
+
+        self.scheduler.at(self.scheduler.now, self, in_its_loop)
+
+    @property
+    def connected(self):
+        """Whether it has come to stand since it began."""
+        return self.group is not None
 
     def _watch(self, packet):
         if hasattr(packet, "payload"):
@@ -191,7 +205,14 @@ class CollectorProcess(Process):
         self.stop = asyncio.Event()
         self.service = self.ledger = None
         self.account = Account()
+        self.seen = []  # payloads that arrived, in order
+        self.placed = 0  # how many of them are stored, or were passed over
         self.main = self.spawn(self._run())
+
+    @property
+    def connected(self):
+        """Whether it hears what is published now."""
+        return self.service is not None and self.service._link.connected
 
     async def _run(self):
         world = self._world
@@ -233,7 +254,7 @@ class CollectorProcess(Process):
             ADDRESS, backoff=Backoff(first=0.1, limit=2.0, chance=world.chance), keep_alive=10,
             connect_timeout=3.0, on_trouble=world.trouble, **how,
         )  # fmt: skip
-        link.events = world.events
+        link.events, link.seen = world.events, self.seen
         return link
 
     def _wait(self, seconds):

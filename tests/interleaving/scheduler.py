@@ -34,10 +34,14 @@ class Scheduler:
     def __len__(self):
         return len(self._heap)
 
-    def at(self, when, process, call):
-        """Have `call` run then, unless its process is killed first; None: the world's own."""
+    def at(self, when, process, call, handle=None):
+        """Have `call` run then, unless its process is killed first; None: the world's own.
+
+        Nor where its asyncio `handle` is cancelled until then.
+        """
         self._order += 1
-        heapq.heappush(self._heap, (max(when, self.now), self._order, process, call))
+        when = max(when, self.now)
+        heapq.heappush(self._heap, (when, self._order, process, call, handle))
 
     def later(self, seconds, process, call):
         self.at(self.now + seconds, process, call)
@@ -46,16 +50,25 @@ class Scheduler:
         """Run the next event that is due by then; False where there is none."""
         heap = self._heap
         while heap and heap[0][0] <= until:
-            when, order, process, call = heapq.heappop(heap)
-            if process is not None:
-                if not process.alive:
-                    continue
-                if process.frozen_until > when:
-                    heapq.heappush(heap, (process.frozen_until, order, process, call))
-                    continue
-            self.now = max(self.now, when)
+            when, order, process, call, handle = heapq.heappop(heap)
+            if handle is not None and handle._cancelled:
+                continue
+            if process is None:
+                self.now = max(self.now, when)
+                call()
+            elif not process.alive:
+                continue
+            elif process.frozen_until > when:
+                heapq.heappush(heap, (process.frozen_until, order, process, call, handle))
+                continue
+            else:
+                self.now = max(self.now, when)
+                events._set_running_loop(process.loop)
+                try:
+                    call()
+                finally:
+                    events._set_running_loop(None)
             self.steps += 1
-            _run(process, call)
             if self.failure is not None and not self.depth:
                 raise self.failure
             return True
@@ -90,18 +103,6 @@ class Scheduler:
                 events._set_running_loop(running)
         if not process.alive:
             raise Killed
-
-
-def _run(process, call):
-    if process is None:
-        call()
-        return
-    before = events._get_running_loop()
-    events._set_running_loop(process.loop)
-    try:
-        call()
-    finally:
-        events._set_running_loop(before)
 
 
 class Process:
@@ -172,11 +173,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return handle
 
     def _put(self, when, handle):
-        def run():
-            if not handle._cancelled:
-                handle._run()
-
-        self._scheduler.at(when, self._process, run)
+        self._scheduler.at(when, self._process, handle._run, handle)
 
     def _timer_handle_cancelled(self, handle):
         """It is passed over when its time comes."""

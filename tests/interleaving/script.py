@@ -10,7 +10,8 @@ WEIGHTS = {
     "record": 30, "plain": 4, "kill": 6, "power_cut": 3, "stop": 2, "broker_crash": 3, "forget": 3,
     "save": 3, "expire": 1, "cut": 5, "swallow": 3, "refuse": 1, "freeze": 2, "slow": 2,
     "slow_store": 3, "clock": 2, "window": 1, "replay": 3, "forge": 1, "odd": 1,
-    "old_receipt": 3, "false_receipt": 3,
+    "old_receipt": 3, "false_receipt": 3, "disk_fails": 1, "busy": 1, "full": 1, "twin": 1,
+    "garble": 1, "clone": 1,
 }  # fmt: skip
 PAUSES = (0.0, 0.001, 0.01, 0.1, 0.3, 1.0, 4.0)
 
@@ -57,6 +58,7 @@ class Script:
                 moment -= 1.0
             world.run(0.5)
             world.calm()
+            world.end()
             if at_the_end is not None:
                 at_the_end(world)
         finally:

@@ -134,6 +134,7 @@ class UnreliableShelf:
                 world.events[f"unique index of {error.orig.diag.table_name}"] += 1
             raise
         world.ghost.committed(commit)
+        world.ghost.check_order(self._process, commit)
         world.elapse(random.choice((0, 0, 0.001, 0.05)), self._process)
         if random.random() < world.failing_store / 2:
             world.events["commit failed, but did persist"] += 1

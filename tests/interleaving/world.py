@@ -121,6 +121,7 @@ class World:
         self.network = Network(self.scheduler, self.broker)
         self.failing_store = self.slow_store = 0.0
         self.puts = 0
+        self.ending = False
         self._ids = self._sessions = self._forged = 0
         self._plain = 0
         self._published = []  # signed messages that came to the broker, to be sent once more
@@ -193,7 +194,8 @@ class World:
             self.scheduler.fail(error)
         self.events[f"ended: {type(error).__name__}" if error else "ended well"] += 1
         self.scheduler.at(self.scheduler.now, None, lambda: self._bury(process, arrives=True))
-        self.scheduler.later(0.5, None, lambda: self._start(process.name))
+        if not self.ending:
+            self.scheduler.later(0.5, None, lambda: self._start(process.name))
 
     def count(self, process):
         """Take down what a process has counted, before it is gone."""
@@ -367,6 +369,49 @@ class World:
         self.events["message forged"] += 1
         self.broker.publish(str(machine.topic), seal(_FORGER, machine.topic, body))
 
+    def do_clone(self, a, b):
+        """A machine's own key signs something else under a number that is stored already."""
+        stored = sorted(self.ghost.stored)
+        if stored and self.broker.up:
+            device, session, seq = stored[int(a * len(stored))]
+            machine = next(one for one in self.machines if one.name == device)
+            self._forged += 1
+            body = compose(
+                kind="telemetry", device=device, session=session, seq=seq, prev=None, anchor=None,
+                time=START + self._forged, key=machine.key.key_id,
+                readings={"temperature": float(self._forged)},
+            )  # fmt: skip
+            self.broker.publish(str(machine.topic), seal(machine.key, machine.topic, body))
+
+    def do_disk_fails(self, a, b):
+        """A disk is full in the middle of a write, or fsync says that it failed, for a while."""
+        disk = self.disks[self._fleet(a).name]
+        disk.failing = "write" if b < 0.5 else "sync"
+
+        def mend():
+            disk.failing = None
+
+        self.scheduler.later(b, None, mend)
+
+    def do_busy(self, a, b):
+        """The broker refuses who connects, for a while; those who are there lose their way."""
+        self._for_a_while("busy", 4 * b)
+        self.do_cut(a, b)
+
+    def do_full(self, a, b):
+        """The broker refuses what is published, for a while."""
+        self._for_a_while("full", 3 * b)
+
+    def _for_a_while(self, what, seconds):
+        setattr(self.broker, what, True)
+        self.scheduler.later(seconds, None, lambda: setattr(self.broker, what, False))
+
+    def do_twin(self, a, b):
+        self.broker.displace(a)
+
+    def do_garble(self, a, b):
+        self.broker.garble(a)
+
     def do_odd(self, a, b):
         """Something too large, of a machine that nobody knows, or signed and no message."""
         if not self.broker.up:
@@ -457,12 +502,20 @@ class World:
         self.network.slow, self.failing_store, self.slow_store = 1.0, 0.0, 0.0
         self.network.refuses.clear()
         self.broker.start()
+        self.broker.busy = self.broker.full = False
+        for disk in self.disks.values():
+            disk.failing = None
         self.broker.most_queued, self.broker.window = 1000, 20
         for process in self.processes.values():
             process.frozen_until = 0.0
         for connection in self.network.connections:
             if not (connection.up and connection.down):
                 connection.cut()
+        self._rest()
+        self._check_foreign()
+        self._check_store()
+
+    def _rest(self):
         began, steps = self.scheduler.now, self.scheduler.steps
         while not self._at_rest():
             self.run(1.0)
@@ -470,10 +523,34 @@ class World:
             if waited > LIVELY or self.scheduler.steps - steps > BUSY:
                 raise Violation(f"liveness: {waited:g} s, {self._standing()}")
         self.events["seconds to rest"] += int(self.scheduler.now - began)
-        self._check_store()
+
+    def _check_foreign(self):
+        """What nobody signed arrives too, once nothing is in the way."""
+        self._plain += 1
+        payload = b"at rest %d" % self._plain
+        self.broker.publish("plain/thermometer", payload)
+        self.run(1.0)
+        self._rest()
+        if not self.ghost.payloads[payload]:
+            self.ghost.violate("stored in the end", payload)
+
+    def end(self):
+        """Every collector is told to stop: it ends well, and owes the broker nothing."""
+        self.ending = True
+        collectors = [p for p in self.processes.values() if isinstance(p, CollectorProcess)]
+        for process in collectors:
+            self.scheduler.at(self.scheduler.now, process, process.stop.set)
+        self.run(15.0)
+        for process in collectors:
+            if not process.main.done():
+                self.ghost.violate("stop", f"{process.name} does not end")
+        flying = {s.name: list(s.flying) for s in self.broker.sessions.values() if s.flying}
+        if any("collector" in name for name in flying):
+            self.ghost.violate("stop", f"not acknowledged: {flying}")
+        self.look()
 
     def _at_rest(self):
-        ready = all(p.alive and not p.main.done() for p in self.processes.values())
+        ready = all(p.alive and not p.main.done() and p.connected for p in self.processes.values())
         boxes = [b for p in self.processes.values() if p.name in self.fleets for b in p.outboxes]
         quiet = all(not b.held and not b.dirty for b in boxes)
         done = all(not s.queue and not s.flying for s in self.broker.sessions.values())
