@@ -126,7 +126,9 @@ async def _asked_once(rounds: Sequence[Rounds], stop: asyncio.Event) -> None:
     finally:
         for task in both:
             task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
+        ends = await asyncio.gather(*both, return_exceptions=True)
+    if isinstance(ends[0], AnchorError):
+        raise ends[0]
 
 
 @asynccontextmanager
