@@ -23,6 +23,8 @@ def check_running(events):
         if not event["noticed"]:
             what = f"{event['kind']} of {event['file']} under {event['part']}"
             yield Finding("damage-unnoticed", what)
+    for event in of(events, "broken"):
+        yield Finding("broken", f"{event['kind']} of {event['target']}: {event['said']}")
     for event in of(events, "stuck"):
         yield Finding("stuck", event["what"])
     yield from _at_the_end(events)

@@ -309,6 +309,10 @@ def test_damage_that_nobody_noticed_is_found():
     assert kinds(events) == {"damage-unnoticed"}
 
 
+def test_a_strike_that_failed_is_no_good_run():
+    assert kinds([*good(), event("broken", kind="kill", target="anchor", said="oh")]) == {"broken"}
+
+
 def test_tracebacks_and_memory_are_found():
     assert kinds([*good(), event("traceback", part="anchor", said="…\nKeyError: 1")]) == {
         "traceback"

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "survival"))
@@ -38,6 +39,8 @@ def torture(plan, folder):
     history, began = History(folder / "history.jsonl"), time.monotonic()
     try:
         run(plan, folder, history)
+    except Exception:  # noqa: BLE001 - what was seen until then is judged all the same
+        history.put("broken", kind="run", target="itself", said=traceback.format_exc())
     finally:
         history.close()
     findings, said = judge(folder / "history.jsonl")

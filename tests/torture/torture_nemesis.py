@@ -145,6 +145,8 @@ class Nemesis:
         began = time.monotonic()
         try:
             yield from FAULTS[strike.kind](self._works, strike)
+        except Exception as error:  # noqa: BLE001 - the run goes on, and the checker says so
+            self._history.put("broken", kind=strike.kind, target=target, said=repr(error))
         finally:
             self._held.discard(target)
             took = round(time.monotonic() - began, 2)
