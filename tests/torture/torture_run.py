@@ -15,7 +15,7 @@ from torture_watch import Watch
 from torture_works import Works
 
 TICK = 0.02  # s
-START = 120.0  # s: until everything is ready for the first time
+START = 300.0  # s: until everything is ready for the first time
 QUIET = 600.0  # s: until everything has come through; a busy machine needs longer
 
 
