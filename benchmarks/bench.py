@@ -64,6 +64,7 @@ PIECES = {
         "collect.py",
         "--messages 9000 --rounds 1",
         "unsigned signed share half-signed-99",
+        "--rounds 3",
         needs=SUB,
     ),
     "peers": Piece(
