@@ -11,16 +11,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "docs/bench.json"
-SCALED = (
-    "part-broker",
-    "part-verify",
-    "signed-cpu",
-    "unsigned-cpu",
-    "hashing",
-    "share",
-    "readings",
-    "half-unsigned-99",
-)
 
 
 @pytest.fixture
@@ -42,7 +32,7 @@ def whole(benchmarks):
     """A run that has every row that README and scale.md want, each piece alone."""
     names = {
         *benchmarks("tables")["README"],
-        *(f"collect.{row}" for row in SCALED),
+        *(f"collect.{row}" for row in benchmarks("scale_page")["ROWS"]),
         *(
             f"{n}.{row}"
             for n, each in benchmarks("bench")["PIECES"].items()
@@ -120,6 +110,14 @@ def test_work_beside_a_piece_leaves_its_memory_and_cpu_time_and_is_told(benchmar
     assert text.count("**†") == sum(name.startswith("audit.") for name in tables["README"]) + len(
         whole["pieces"]["audit"]["figures"]
     )
+
+
+def test_the_page_on_scale_waits_for_a_run_that_has_all_of_its_rows(benchmarks, whole):
+    tables = benchmarks("tables")
+    page = (ROOT / "docs/scale.md").read_text("utf-8")
+    assert tables["scale"](tables["Run"](whole).figures, page) != page
+    whole["pieces"]["collect"]["others"] = 0.5
+    assert tables["scale"](tables["Run"](whole).figures, page) == page
 
 
 def test_every_piece_of_the_stored_run_is_whole(benchmarks, stored):
