@@ -110,6 +110,13 @@ class SimulatedBroker:
             self._events["bytes that are no packet"] += 1
             self._clients[names[int(number * len(names))]].send(b"\x00\x03abc")
 
+    def hears(self, process):
+        """Whether one of this process's connections has its subscriptions."""
+        return any(
+            connection.process is process and self.sessions[name].filters
+            for name, connection in self._clients.items()
+        )
+
     def expire(self):
         """The sessions of who is away end."""
         for name in [name for name in self.sessions if name not in self._clients]:

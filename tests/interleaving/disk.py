@@ -4,11 +4,14 @@ import errno
 
 
 class _File:
-    __slots__ = ("data", "synced")
+    __slots__ = ("data", "dropped", "synced")
 
     def __init__(self):
         self.data = bytearray()
         self.synced = 0
+        # After a failed fsync the kernel holds the pages for clean: bytes up to here are read as
+        # ever, and no later fsync puts them on the disk.
+        self.dropped = 0
 
 
 class SimulatedDisk:
@@ -46,7 +49,7 @@ class SimulatedDisk:
                 if kept and self._random.random() < 0.3:
                     at = file.synced + self._random.randrange(kept)
                     file.data[at : at + 64] = bytes(len(file.data[at : at + 64]))
-                file.synced = len(file.data)
+                file.synced = file.dropped = len(file.data)
         self._durable_names = dict(self._names)
 
 
@@ -111,6 +114,7 @@ class MountedDisk:
         self._disk.events["torn tail dropped"] += len(file.data) > size
         del file.data[size:]
         file.synced = min(file.synced, size)
+        file.dropped = min(file.dropped, size)
 
     def sync(self, descriptor):
         self._alive()
@@ -119,8 +123,10 @@ class MountedDisk:
         self._elapse()
         if self._disk.failing == "sync":
             self._disk.events["fsync failed"] += 1
+            file.dropped = size
             raise OSError(errno.EIO, "Input/output error")
-        file.synced = max(file.synced, min(size, len(file.data)))
+        if file.dropped <= file.synced:
+            file.synced = max(file.synced, min(size, len(file.data)))
 
     def rename(self, path, to):
         self._alive()

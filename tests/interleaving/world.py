@@ -550,11 +550,17 @@ class World:
         self.look()
 
     def _at_rest(self):
-        ready = all(p.alive and not p.main.done() and p.connected for p in self.processes.values())
+        ready = all(
+            p.alive and not p.main.done() and self._stands(p) for p in self.processes.values()
+        )
         boxes = [b for p in self.processes.values() if p.name in self.fleets for b in p.outboxes]
         quiet = all(not b.held and not b.dirty for b in boxes)
         done = all(not s.queue and not s.flying for s in self.broker.sessions.values())
         return ready and quiet and done and not self.ghost.owing()
+
+    def _stands(self, process):
+        """Whether a process is connected in its own eyes and, a collector, in the broker's."""
+        return process.connected and (process.name in self.fleets or self.broker.hears(process))
 
     def _standing(self):
         held = {
