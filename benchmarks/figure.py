@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 START = "figure "
-STEADY = {"/s a core", "µs of CPU", "ms of CPU", "of a core", "MB", "MiB", "kB", "bytes"}
+# MB and kB are of parts that serve others, and hold more where they fall behind.
+STEADY = {"/s a core", "µs of CPU", "ms of CPU", "of a core", "bytes", "MiB"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Figure:
 
     @property
     def steady(self) -> bool:
-        """Whether it is CPU time, memory or a count, which work beside it changes little."""
+        """Whether it is CPU time or a size, which work beside it changes little."""
         return self.unit in STEADY
 
     @property

@@ -35,6 +35,7 @@ from anchor.keeping.writer import Writer
 from anchor.policy import Policy, Witness, write_policy
 
 ROOT = Path(__file__).parents[1]
+SCRATCH = ROOT / "build"  # on the disk that the checkout is on, not in memory
 RIVALS = ROOT / ".venv-rivals/bin/python"
 PYMERKLE = """
 import sys, time
@@ -93,7 +94,7 @@ def appending(count: int, rounds: int, piece: str = "log") -> list[Figure]:
     entries = checkpoints(plant, count)
     floors, taken = list[float](), list[float]()
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
             floors.append(fsyncs(Path(folder)))
             taken.append(append(Path(folder), plant, entries))
     how = f"{count:,} signed checkpoints, groups of {GROUP:,}, each durable; signed at the end"
@@ -127,7 +128,7 @@ def anchoring(count: int, rounds: int) -> list[Figure]:
             grown = log.extend(records)
             log = grown.log
             entries.append(grown.checkpoint)
-        with tempfile.TemporaryDirectory(dir=ROOT) as name:
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
             append(Path(name), plant, entries)
         rates.append(leaves / (time.process_time() - start))
     how = f"{leaves:,} leaves of 390 bytes, batches of {BATCH:,}, signed and appended; CPU time"
@@ -151,7 +152,7 @@ def peer(count: int, rounds: int) -> list[Figure]:
         for _ in range(count // BATCH):
             log = log.extend(records).log
         ours.append(count / (time.process_time() - start))
-        with tempfile.TemporaryDirectory(dir=ROOT) as name:
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
             command = [str(RIVALS), "-c", PYMERKLE, f"{name}/tree.db", str(count), str(BATCH)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
         theirs.append(float(done.stdout))
@@ -166,7 +167,7 @@ async def cosigning(count: int) -> list[Figure]:
     """From a batch's commit to the published checkpoint, three witnesses, the default interval."""
     plant, names, stop = Plant(), ("w1", "w2", "w3"), asyncio.Event()
     plant.collector()
-    with tempfile.TemporaryDirectory(dir=ROOT) as name:
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
         folder, tasks, witnesses = Path(name), list[asyncio.Task[None]](), list[Witness]()
         for witness in names:
             listener = socket.create_server(("127.0.0.1", 0))
@@ -229,6 +230,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--many", type=int, metavar="N", help="only this: one log of N entries")
     asked = parser.parse_args()
+    SCRATCH.mkdir(exist_ok=True)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if asked.many:
         tell(appending(asked.many, 1, "million"))

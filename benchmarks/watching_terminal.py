@@ -35,7 +35,7 @@ from telemetry.link import Address, Arrival, Link
 from telemetry.properties import NO_PROPERTIES
 
 HOUR = 3600
-WANTED = 100.0  # MB
+WANTED = 100.0  # MiB
 SECOND = 1_000_000
 SIGNATURE = ',"sig":"' + "A" * 86 + '=="}'
 
@@ -236,10 +236,10 @@ def figures(found: dict[str, Any], topics: int) -> list[Figure]:
     """Make the rows."""
     rows = [
         measured("terminal.hour", "memory, terminal's watch, after an hour", [found["hour_mb"]],
-                 WANTED, unit="MB", of="100 MB, wanted", most=1.0,
+                 WANTED, unit="MiB", of="100 MiB, wanted", most=1.0,
                  how=f"{topics:,} topics, a message a second each, drawn meanwhile"),
         measured("terminal.libraries", "of it: Textual, pydantic, typer",
-                 [found["libraries_mb"]], [found["hour_mb"]], unit="MB", of="the same",
+                 [found["libraries_mb"]], [found["hour_mb"]], unit="MiB", of="the same",
                  how="before the first message"),
     ]  # fmt: skip
     costs = found.get("costs", [])

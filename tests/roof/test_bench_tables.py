@@ -97,7 +97,7 @@ def test_a_piece_that_was_not_alone_gives_no_row(benchmarks, whole):
         assert "what proof.prove is" in text
 
 
-def test_work_beside_a_piece_leaves_its_memory_and_cpu_time_and_is_told(benchmarks, whole):
+def test_work_beside_a_piece_leaves_its_cpu_time_and_sizes_and_is_told(benchmarks, whole):
     tables = benchmarks("tables")
     page = "<!-- bench: readme -->\n<!-- bench -->\n<!-- bench: audit -->\n<!-- bench -->"
     for figure in whole["pieces"]["audit"]["figures"]:
