@@ -13,6 +13,7 @@ from anchor.errors import Malformed, Missing
 from anchor.ledgers.evm.voucher import EvmVoucher
 from anchor.tree_head import Checkpoint
 from factoryledger.errors import NotThere, WrongUsage
+from factoryledger.files import first_line
 from factoryledger.ledger_file import EvmPins
 
 if TYPE_CHECKING:
@@ -131,21 +132,14 @@ def node_url(name: str, pins: EvmPins) -> str:
         return pins.url
     if pins.url_file is None:
         raise WrongUsage(f"ledger {name}: no url; give --ledger {name}=URL, or write it down")
-    return _first_line(pins.url_file)
+    return first_line(pins.url_file, "address")
 
 
 def passphrase(file: Path) -> str:
     """A keystore's passphrase, the first line of a file; WrongUsage if others may read it."""
     if file.exists() and file.stat().st_mode & _OTHERS:
         raise WrongUsage(f"{file}: others may read this passphrase; chmod 600 it")
-    return _first_line(file)
-
-
-def _first_line(file: Path) -> str:
-    lines = file.read_text("utf-8").splitlines()
-    if not lines or not lines[0]:
-        raise WrongUsage(f"{file}: nothing on its first line")
-    return lines[0]
+    return first_line(file, "passphrase")
 
 
 def _octets(text: str) -> bytes:

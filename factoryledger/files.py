@@ -30,6 +30,18 @@ def read_whole(path: Path, most: int) -> bytes:
     return content
 
 
+def first_line(path: Path, what: str) -> str:
+    """Give the first line of a file, which holds `what`; WrongUsage where there is none."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError:
+        # Its words name a byte of what may be a secret.
+        raise WrongUsage(f"{path}: no {what} on its first line: it is not UTF-8") from None
+    if not lines or not lines[0]:
+        raise WrongUsage(f"{path}: no {what} on its first line")
+    return lines[0]
+
+
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file under a temporary name, make it durable, then give it its name.
 

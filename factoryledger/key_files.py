@@ -8,13 +8,13 @@ passphrase; what takes its place lies under the same one. No secret is in any me
 import getpass
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from anchor.errors import Malformed
 from anchor.note import SignerKey, VerifierKey
 from factoryledger.errors import NotThere, WrongUsage
-from factoryledger.files import sync_folder, write_all, write_whole
+from factoryledger.files import first_line, sync_folder, write_all, write_whole
 
 PASSPHRASE_SETTING = "FACTORYLEDGER_KEY_PASSPHRASE_FILE"  # noqa: S105 - a variable's name
 _NEXT = ".next"
@@ -194,13 +194,9 @@ def _plain(key: SignerKey) -> bytes:
 def _from_file(path: Path) -> str:
     try:
         check_private(path)
-        lines: Iterable[str] = path.read_text("utf-8").splitlines()
+        return first_line(path, "passphrase")
     except FileNotFoundError as error:
         raise NotThere(f"{path}: no passphrase there; {PASSPHRASE_SETTING} names it") from error
-    first = next(iter(lines), "")
-    if not first:
-        raise WrongUsage(f"{path}: no passphrase on its first line")
-    return first
 
 
 def _from_terminal(*, again: bool) -> str:

@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from factoryledger.errors import WrongUsage
+from factoryledger.files import first_line
 
 SETTINGS_FILE: Final = Path("factoryledger.toml")
 VARIABLE: Final = "FACTORYLEDGER_"
@@ -113,24 +113,16 @@ class Settings(BaseSettings):
     def broker_password(self) -> str | None:
         """The broker's password from the first line of its file, if there is one."""
         file = self.broker_password_file
-        return None if file is None else _first_line(file)
+        return None if file is None else first_line(file, "password")
 
     @property
     def web_password(self) -> str | None:
         """The web page's password from the first line of its file, if there is one."""
         file = self.web_password_file
-        return None if file is None else _first_line(file)
+        return None if file is None else first_line(file, "password")
 
     @property
     def database_password(self) -> str | None:
         """The database's password from the first line of its file, if there is one."""
         file = self.database_password_file
-        return None if file is None else _first_line(file)
-
-
-def _first_line(file: Path) -> str:
-    """Give the password in a file; WrongUsage where it holds none."""
-    lines = file.read_text("utf-8").splitlines()
-    if not lines or not lines[0]:
-        raise WrongUsage(f"{file}: no password on its first line")
-    return lines[0]
+        return None if file is None else first_line(file, "password")

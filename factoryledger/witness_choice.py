@@ -6,6 +6,7 @@ from pathlib import Path
 from anchor.errors import Malformed
 from anchor.note import VerifierKey
 from factoryledger.errors import WrongUsage
+from factoryledger.files import first_line
 from telemetry.canonical import is_segment
 
 
@@ -37,11 +38,6 @@ def parse_witness(text: str) -> WitnessChoice:
 def with_file(text: str) -> str:
     """Put a vkey that stands in a file, named as `@FILE`, in that word's place."""
     words = text.split()
-    return " ".join(_first_line(Path(word[1:])) if word.startswith("@") else word for word in words)
-
-
-def _first_line(file: Path) -> str:
-    lines = file.read_text("utf-8").splitlines()
-    if not lines or not lines[0]:
-        raise WrongUsage(f"--witness: {file}: no vkey on its first line")
-    return lines[0]
+    return " ".join(
+        first_line(Path(word[1:]), "vkey") if word.startswith("@") else word for word in words
+    )

@@ -15,17 +15,22 @@ from fuzz_of_proofs import LOG, MEMORY, OPERATOR, WITNESSES, entries
 from fuzz_target import Target, text
 
 from anchor.note import Note
+from factoryledger.backup.manifest import Manifest
 from factoryledger.broker_book import Book
 from factoryledger.certificates import BadRequest, requested_key
 from factoryledger.device_request import DeviceRequest, sign_request
 from factoryledger.erasing import wanted_of
 from factoryledger.errors import WrongUsage
+from factoryledger.files import first_line
 from factoryledger.kept_audit import KeptAudit
 from factoryledger.key_files import KeyFiles
 from factoryledger.ledger_file import pinned, read_ledgers
+from factoryledger.part_folders import parse_part
+from factoryledger.proving import parse_place, parse_range
 from factoryledger.sealed_key import open_key, seal_key
 from factoryledger.settings import SETTINGS_FILE
 from factoryledger.settings_sources import read_settings
+from factoryledger.witness_choice import parse_witness
 
 PASSPHRASE = "correct horse"
 LEDGERS = b"""\
@@ -142,7 +147,45 @@ def _state(data: bytes) -> None:
     _in_folder("state", data, read)
 
 
+def _options(data: bytes) -> None:
+    """What stands in an option, by each that has a grammar."""
+    said, refused = text(data), 0
+    readers = (parse_place, parse_part, parse_witness, lambda one: parse_range("m", one, one, None))
+    for read in readers:
+        try:
+            read(said)
+        except WrongUsage:
+            refused += 1
+    if refused == len(readers):
+        raise WrongUsage("none of them takes it")
+
+
+def _secret(data: bytes) -> None:
+    """A file whose first line is a password, a passphrase, a key."""
+    _in_folder("secret", data, lambda path: first_line(path, "secret"))
+
+
 TARGETS = [
+    Target("secret-file", _secret, (WrongUsage,), lambda: [b"secret\n"], (b"\xff", b"\n")),
+    Target(
+        "options",
+        _options,
+        (WrongUsage,),
+        lambda: [
+            b"c0:5",
+            b"anchor=there",
+            f"w {LOG.verifier} https://w.example".encode(),
+            b"2026-01-01T00:00:00Z",
+        ],
+        (b":", b"=", b"://", b"9" * 5000, b"+23:59", b"0001-01-01T00:00:00+23:59"),
+    ),
+    Target(
+        "backup",
+        Manifest.from_bytes,
+        (WrongUsage,),
+        lambda: [Manifest("t", "0.1", "o", 5, {"a": "sqlite"}, {"f": "00"}).to_bytes()],
+        (b"null", b"[[[[", b"1.0"),
+    ),
     Target(
         "ledgers", _ledgers, (WrongUsage,), lambda: [LEDGERS], TOML, longest=1 << 13, factor=400
     ),
