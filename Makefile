@@ -155,8 +155,8 @@ bench-table: $(DEFAULT) ## The tables of README and docs, from docs/bench.json (
 
 bench-more: $(DEFAULT) peers postgresql anvil compiler ## What else benchmarks/ measures, each in its own words
 	@.ci/get-mosquitto --clients
-	@set -e; for name in beside_the_commit connections gas ledgers link_receive merkle outbox postgresql \
-		prove receipts strict_parse; do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py; done
+	@set -e; for name in beside_the_commit connections gas ledgers link_receive merkle outbox postgresql revocation \
+		prove receipts strict_parse tls_fleet; do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py; done
 
 soak: $(DEFAULT) broker ## Ten minutes of traffic: whether the collector's memory stays flat (SOAK=--full)
 	$(VENV)/bin/python benchmarks/soak.py --seconds 600 $(SOAK)

@@ -57,6 +57,11 @@ class Enrolments:
             return [self._keys[entry] for entry in self._named.get((kind, name), ())]
         return [key for key in self._keys.values() if key.statement.kind == kind]
 
+    def ended(self, device: str) -> frozenset[str]:
+        """The ids of a machine's keys that count no more."""
+        keys = self.keys("device", device)
+        return frozenset(k.key_id for k in keys) - {k.key_id for k in keys if k.ended is None}
+
     def ensure_device(self, device: str) -> SigningKey:
         """Give a machine's key, made and enrolled if it is not; durable on return."""
         return self.ensure_devices([device])[device]

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from telemetry.compose import Author
 from telemetry.header import Header, payload_hash, seal_header
 from telemetry.message import Cited
-from telemetry.signature import SigningKey, before_body, body_hash, join
+from telemetry.signature import SUFFIX_LENGTH, SigningKey, before_body, body_hash, join
 from telemetry.sparkplug_topic import SparkplugTopic
 from telemetry.topic import MachineTopic
 
@@ -42,6 +42,12 @@ class Entry(NamedTuple):
     def seq(self) -> int:
         """Its number in the session."""
         return self.place[1]
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that signed it: what its body says last."""
+        signed = self.payload if self.header is None else self.header.encode()
+        return signed[:-SUFFIX_LENGTH].rpartition(b'"key":"')[2].decode().rstrip('"')
 
     @property
     def retain(self) -> bool:

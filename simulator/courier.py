@@ -158,6 +158,9 @@ class Courier:
         if not is_delivery(code):
             self.refused += 1
             self._delivery.bounced(entry, self._clock())
+        elif self.outbox.drop(entry):
+            self._delivery.gone([entry], receipted=False)
+            self._publish_due(self._clock())
         elif self.outbox.holds(entry):
             self._acknowledged.add(entry)
 

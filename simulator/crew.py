@@ -5,7 +5,7 @@ Built once; what each does at a beat is in the parts. No waiting here: that is t
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,7 @@ from telemetry.signature import SigningKey
 LOOK_EVERY: Final = 5.0  # s
 
 Carrier = Courier | EdgeCourier
+Keys = Callable[[str], tuple[SigningKey, Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,12 @@ class Crew:
         clock: Callable[[], int],
         parts: int,
         conditions: Conditions,
-        keys: Callable[[str], SigningKey] | None = None,
+        keys: Keys | None = None,
     ) -> None:
         """`clock` is the machines', in µs; they beat in so many `parts`.
 
-        `keys` gives a machine's key as it is now, for one that is enrolled again.
+        `keys` gives a machine's key as it is now, and the ids of those of its keys that have
+        ended, for one that is enrolled again.
         """
         self._trust, self._keys = trust, keys
         self.stations = stations_of(
@@ -176,9 +178,9 @@ class Crew:
         if uplink is None or self._keys is None:
             return
         for courier in uplink.couriers:
-            key = self._keys(courier.outbox.device)
+            key, ended = self._keys(courier.outbox.device)
             if key.public_key != courier.outbox.public_key:
-                courier.outbox.take_key(key)
+                courier.outbox.take_key(key, ended)
                 self._stations_by_courier[courier].open(self._trust)
         uplink.tell_sessions()
 

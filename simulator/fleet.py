@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 from simulator.beats import Beats, parts_for
-from simulator.crew import Carrier, Conditions, Crew, Tally
+from simulator.crew import Carrier, Conditions, Crew, Keys, Tally
 from simulator.delivery import RESEND_AFTER
 from simulator.machine import Machine
 from simulator.orderly import hearing, wall_clock
@@ -27,7 +27,6 @@ from simulator.station import Station, befall
 from simulator.trust import Trust
 from simulator.wire import SELDOM, Wire
 from telemetry.address import NOBODY, Address, Credentials
-from telemetry.signature import SigningKey
 
 # Twenty files in eight threads: about twice the rate of one (docs/decisions/outbox-file.md).
 SYNC_THREADS: Final = 8
@@ -78,7 +77,7 @@ async def simulate(  # noqa: PLR0913 - the fleet's whole surface, all keywords
     begin: int | None = None,
     commands: CommandChecker | None = None,
     account: FleetAccount | None = None,
-    keys: Callable[[str], SigningKey] | None = None,
+    keys: Keys | None = None,
     conditions: Conditions = Conditions(),  # noqa: B008 - frozen
 ) -> Tally:
     """Run the machines for `duration` seconds (None: until `stop`), then drain.

@@ -6,7 +6,7 @@ the oldest are evicted, counted, and announced in a signed `event`.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -39,8 +39,9 @@ class Outbox:
     """
 
     __slots__ = (
-        "_chain", "_compact_at", "_durable", "_fresh", "_gone", "_held", "_held_bytes", "_journal",
-        "_limit", "_limit_bytes", "_lock", "_remembered", "device", "evicted", "recorded",
+        "_chain", "_compact_at", "_durable", "_ended", "_fresh", "_given_up", "_gone", "_held",
+        "_held_bytes", "_journal", "_limit", "_limit_bytes", "_lock", "_remembered", "device",
+        "evicted", "recorded",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - limits are arguments, so that tests reach them
@@ -56,16 +57,19 @@ class Outbox:
         compact_at: int = COMPACT_AT,
         remembered: int = REMEMBERED,
         journal: Journal | None = None,
+        ended: Collection[str] = (),
     ) -> None:
         """Open it; OutboxInUse, OutboxDamaged or OutboxUnwritable say why that failed.
 
-        A `journal` takes the place of the one in `directory`, or in memory.
+        A `journal` takes the place of the one in `directory`, or in memory. `ended` are the ids
+        of those of this machine's keys that count no more.
         """
         self.device = device
         self.evicted = 0
         self.recorded = 0
         self._limit, self._limit_bytes, self._compact_at = limit, limit_bytes, compact_at
         self._remembered = remembered
+        self._ended, self._given_up = ended, set[Place]()
         self._lock = Lock()
         self._held: dict[Place, Entry] = {}
         self._held_bytes = 0
@@ -150,13 +154,42 @@ class Outbox:
             self._keep(entry, [entry])
             return entry
 
-    def take_key(self, key: SigningKey) -> None:
+    def take_key(self, key: SigningKey, ended: Collection[str] = ()) -> None:
         """Go on under another key, in a new session; what is held stays as it was signed."""
         with self._lock:
-            before = self._chain
+            before, self._ended = self._chain, ended
             self._chain = Chain(
                 key=key, topic=before.topic, session=secrets.token_hex(8), prev=before.prev
             )
+
+    def give_up(self, time: int, anchor: Cited | None) -> None:
+        """Announce as evicted what is held under a key that has ended; nothing where none is.
+
+        It is still sent, as evidence, but no receipt will ever free it: `drop` does, once it was
+        delivered. The event comes first: torn between, it says too much, never too little.
+        """
+        if not self._held or self._chain.key.key_id in self._ended:
+            return  # nothing to say it with, as long as it is shut out itself
+        with self._lock:
+            void = [entry for entry in self._held.values() if entry.key_id in self._ended]
+            if not void:
+                return
+            event = self._chain.seal(
+                "event", time=time, content=_evicted(_as_gone(void)), anchor=anchor
+            )
+            self._keep(event, [event])
+            self._given_up = {entry.place for entry in void}
+
+    def drop(self, entry: Entry) -> bool:
+        """Let go of a delivered message that was given up; whether it was."""
+        if entry.place not in self._given_up or entry.place not in self._held:
+            return False
+        with self._lock:
+            self._journal.append(_as_gone([entry]))
+            self._forget([entry])
+            self._given_up.discard(entry.place)
+            self.evicted += 1
+        return True
 
     def sync(self) -> None:
         """Make all that is recorded durable, and compact the file where that pays.
@@ -249,14 +282,8 @@ class Outbox:
         """
         # Two at the least: the event takes a place itself, and so does what comes after it.
         oldest = list(islice(self._held.values(), 2 + self._limit // 16))
-        sessions = list(dict.fromkeys(entry.session for entry in oldest))
-        gone = [
-            Gone(s, as_ranges(e.seq for e in oldest if e.session == s), evicted=True)
-            for s in sessions
-        ]
-        announced = [{"session": g.session, "ranges": [list(r) for r in g.ranges]} for g in gone]
-        content = {"name": "evicted", "count": len(oldest), "evicted": announced}
-        event = self._chain.seal("event", time=time, content=content, anchor=anchor)
+        gone = _as_gone(oldest)
+        event = self._chain.seal("event", time=time, content=_evicted(gone), anchor=anchor)
         self._keep(event, [event, *gone])
         self._forget(oldest)
         self.evicted += len(oldest)
@@ -301,6 +328,21 @@ class Outbox:
 
 
 _MEMORY: Final = MemoryJournal()
+
+
+def _as_gone(entries: Sequence[Entry]) -> list[Gone]:
+    """Entries that leave without a receipt, by session."""
+    sessions = list(dict.fromkeys(entry.session for entry in entries))
+    return [
+        Gone(s, as_ranges(e.seq for e in entries if e.session == s), evicted=True) for s in sessions
+    ]
+
+
+def _evicted(gone: Sequence[Gone]) -> dict[str, Any]:
+    """What the event says that announces them."""
+    announced = [{"session": g.session, "ranges": [list(r) for r in g.ranges]} for g in gone]
+    count = sum(last - first + 1 for g in gone for first, last in g.ranges)
+    return {"name": "evicted", "count": count, "evicted": announced}
 
 
 def _size(entry: Entry) -> int:

@@ -34,6 +34,7 @@ class Station:
         self.outbox.record("birth", time=now, content=birth, anchor=trust.cited)
         state = self.running.state_content()
         self.outbox.record("state", time=now, content=state, anchor=trust.cited)
+        self.outbox.give_up(now, trust.cited)
 
     def beat(self, dt: float, trust: Trust) -> None:
         """Let `dt` seconds pass in the machine, and record what came of it."""

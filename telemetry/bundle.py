@@ -263,7 +263,7 @@ class Bundle:
         strand.taken += 1
         if strand.taken < _SUSPICIOUS:
             self._hush.tell(error, self.now())
-            self._retry(strand, _DISPLACED)
+            self._retry(strand, min(_DISPLACED, self._seldom))
             return
         self._shut_out(strand, error)
         if self._outcasts.displaced > len(self.strands) / 2:

@@ -184,7 +184,7 @@ class Upkeep:
         self._taken += isinstance(error, SessionTakenOver)
         jitter = 1 + self._backoff.chance()
         if isinstance(error, SessionTakenOver) and self._taken < _SUSPICIOUS:
-            return _DISPLACED * jitter
+            return min(_DISPLACED, self._seldom) * jitter
         if not self.shut_out:
             self.shut_out = True
             self._on_trouble(error)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from simulator.fleet import FleetAccount
     from simulator.machine import Machine
     from simulator.outbox import Outbox
+    from telemetry.signature import SigningKey
 
 
 _OTHER_FILES: Final = 256
@@ -419,7 +420,7 @@ def _run(
                         primary_host=plant.primary_host,
                     ),
                     account=account,
-                    keys=lambda name: place.data.devices([name])[name],
+                    keys=partial(_key, place),
                     stop=stop,
                     on_ready=on_ready,
                 )
@@ -471,15 +472,24 @@ def _outboxes(
 
     senders: list[Machine | Edge] = [*plant, *edges_of(plant)]
     remembered = min(REMEMBERED, max(8, REMEMBERED * 20 // len(senders)))
-    keys = Enrolments(place.data).ensure_devices(sender.name for sender in senders)
+    enrolments = Enrolments(place.data)
+    keys = enrolments.ensure_devices(sender.name for sender in senders)
     with ExitStack() as stack:
         opened = {}
         for sender in senders:
             key = keys[sender.name]
-            box = Outbox(sender.name, key, sender.topic, folder, remembered=remembered)
+            ended = enrolments.ended(sender.name)
+            box = Outbox(sender.name, key, sender.topic, folder, remembered=remembered, ended=ended)
             stack.callback(box.close)
             opened[sender.name] = box
         yield opened
+
+
+def _key(place: "Installation", device: str) -> "tuple[SigningKey, frozenset[str]]":
+    """A machine's key as it is by now, and those of its that have ended."""
+    from factoryledger.enrolment import Enrolments  # noqa: PLC0415 - on demand
+
+    return place.data.device(device), Enrolments(place.data).ended(device)
 
 
 def _report(tally: "Tally | Exported", *, json_: bool) -> None:

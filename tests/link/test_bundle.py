@@ -1,6 +1,7 @@
 """Many clients of one broker: connected at a pace, kept up, made again; scripted and real."""
 
 import asyncio
+import ssl
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 from scripted_broker import deaf, good, refuse, scripted
 
 from factoryledger.broker import LocalBroker
-from telemetry.address import NOBODY, Address
+from telemetry.address import NOBODY, Address, Credentials
 from telemetry.backoff import Backoff
 from telemetry.bundle import Bundle
 from telemetry.errors import BrokerUnavailable, LinkLost, SessionTakenOver
@@ -229,6 +230,61 @@ def test_a_session_that_was_taken_over_ends_the_bundle(run):
             bundle, _, _ = bundle_of(address, ["a"])
             async with bundle:
                 with pytest.raises(SessionTakenOver, match="another client with this client id"):
+                    await bundle.run()
+
+    run(main)
+
+
+def test_one_with_a_certificate_that_is_displaced_again_and_again_ends_no_other(run):
+    """It stands back, is said once, and comes back when nobody takes its place any more."""
+
+    async def taken(peer):
+        await peer.accept()
+        peer.say(mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode(0x8E)))
+        await asyncio.sleep(1)
+
+    async def main():
+        async with scripted(good, good, taken, taken, taken, good) as (address, _):
+            out, back = [], []
+            bundle = Bundle(
+                address,
+                backoff=QUICK,
+                on_trouble=lambda _: None,
+                seldom=0.1,
+                on_shut_out=lambda *said: out.append(said),
+                on_return=back.append,
+                at_once=1,
+            )
+            shown = Credentials(tls=ssl.create_default_context())
+            for name in ("a", "b", "c"):
+                ear = Listener()
+                ear.strand = bundle.add(Opening(client_id=name, credentials=shown), ear)
+            async with bundle:
+                await until(lambda: back)
+                await until(lambda: bundle.counts.standing == 3)
+                assert (bundle.failure, bundle.counts.shut_out) == (None, 0)
+            assert back == ["c"]
+            [(names, why)] = out
+            assert (names, "another client" in why) == (["c"], True)
+
+    run(main)
+
+
+def test_a_fleet_most_of_whose_clients_are_displaced_ends(run):
+    async def taken(peer):
+        await peer.accept()
+        peer.say(mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode(0x8E)))
+        await asyncio.sleep(1)
+
+    async def main():
+        async with scripted(taken) as (address, _):
+            bundle = Bundle(address, backoff=QUICK, on_trouble=lambda _: None, seldom=0.05)
+            shown = Credentials(tls=ssl.create_default_context())
+            for name in ("a", "b"):
+                ear = Listener()
+                ear.strand = bundle.add(Opening(client_id=name, credentials=shown), ear)
+            with pytest.raises(SessionTakenOver):
+                async with bundle:
                     await bundle.run()
 
     run(main)

@@ -382,3 +382,41 @@ def test_the_folder_is_made_and_one_that_cannot_be_is_named(tmp_path, key, topic
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutboxUnwritable, match="file"):
         Outbox(topic.machine, key, topic, tmp_path / "file" / "c")
+
+
+def under_another_key(make, key, topic):
+    """An outbox that holds three messages of a key that has ended, and its new key."""
+    outbox, new = make(), SigningKey.generate()
+    for _ in range(3):
+        telemetry(outbox)
+    held = ready(outbox)
+    before = outbox.session
+    outbox.take_key(new, {key.key_id})
+    assert outbox.session != before
+    return outbox, new, held
+
+
+def test_what_a_key_that_has_ended_signed_is_announced_and_let_go_once_delivered(make, key, topic):
+    """No receipt frees it any more, and it must not hold back what the new key signs."""
+    outbox, new, held = under_another_key(make, key, topic)
+    assert not outbox.drop(held[0])  # not before it was announced
+    outbox.give_up(NOW, None)
+    [event] = ready(outbox)
+    assert (event.kind, event.key_id) == ("event", new.key_id)
+    assert b'"name":"evicted","count":3' in event.payload
+    assert list(outbox.waiting()) == [*held, event]
+    assert [outbox.drop(entry) for entry in (*held, event, held[0])] == [True] * 3 + [False] * 2
+    assert (outbox.held, outbox.evicted, outbox.receipted) == (1, 3, 0)
+    keyring = Keyring()
+    keyring.apply(KeyStatement(bytes(32), "enrol", "device", topic.machine, NOW, new.public_key))
+    judged = judge(str(topic.with_kind("event")), event.payload, keyring)
+    assert (judged.status, judged.seq) == ("accepted", 0)
+    assert parse(event.payload, "event").prev == held[-1].body_hash
+
+
+def test_an_outbox_whose_own_key_has_ended_keeps_what_it_holds(make, key):
+    outbox = make(ended={key.key_id})
+    entry = telemetry(outbox)
+    outbox.give_up(NOW, None)
+    assert not outbox.drop(entry)
+    assert outbox.held == 1

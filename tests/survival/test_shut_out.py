@@ -5,8 +5,10 @@ wrong is said once with what to do, and nothing is lost when it is put right.
 """
 
 import asyncio
+import json
+import sys
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +17,14 @@ import pytest
 from secure_line import SecureLine, last
 from survival_line import until
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "anchor_verify"))
+
+from verify_world import Machine
+
 from factoryledger.broker_identity import certified
+from factoryledger.data_dir import DataDir
+from factoryledger.enrolment import Enrolments
+from telemetry.errors import LinkLost, ShutOut
 from telemetry.link import Link, Subscription, Will
 from telemetry.sparkplug import DataType, Metric, Payload, Value
 from telemetry.sparkplug_topic import HostState
@@ -27,7 +36,7 @@ OUT = "shut out by the broker"
 
 
 @contextmanager
-def secured(drain=1):
+def secured(drain=20):
     """A line over mutual TLS; not in pytest's folder, which the broker may not enter."""
     with (
         TemporaryDirectory(prefix="factoryledger-secure-") as folder,
@@ -79,8 +88,83 @@ def test_a_revoked_machine_ends_no_other_is_said_once_and_goes_on_when_enrolled_
     secure.good("device", "enrol", "compressor-01")
     secure.said_once(plant, "let in again", "compressor-01")
     secure.more_of(*others, "compressor-01")
-    plant.stop(3)  # what it signed with its former key stays with it
-    assert last(plant)["shut_out"] == 0
+    plant.stop(0)
+    counts = last(plant)
+    assert (counts["shut_out"], counts["held"]) == (0, 0)
+    # What it signed with its former key was announced, and sent once more as evidence.
+    assert counts["evicted"] > 0
+    assert counts["receipted"] + counts["evicted"] == counts["recorded"]
+    payloads = secure.query(
+        "select payload from messages where device = 'compressor-01' and status = 'accepted'"
+    )
+    assert sum(b'"name":"evicted"' in payload for (payload,) in payloads) == 1
+    until(lambda: secure.counts("revoked")["compressor-01"] == counts["evicted"], "all is there")
+
+
+class Chatter:
+    """A device of its own that sends all the time, as its certificate lets it."""
+
+    def __init__(self, line, name):
+        self.line, self.name = line, name
+        line.good("device", "enrol", name)
+        self.machine = Machine(name, Enrolments(DataDir(line.data)).ensure_device(name))
+        self.codes, self.lost = [], []
+
+    async def send(self, until_done):
+        tls = certified(self.line.files.path / "machine", self.name).tls
+        async with Link(
+            self.line.broker.secure,
+            client_id=self.name,
+            tls=tls,
+            clean_start=True,
+            on_trouble=self.lost.append,
+            seldom=0.1,
+        ) as link:
+            while not until_done.done() or not link.shut_out:
+                with suppress(LinkLost):
+                    link.post(*self.machine.message(time.time_ns() // 1000)).add_done_callback(
+                        self._answered
+                    )
+                await asyncio.sleep(0.01)
+
+    def _answered(self, posted):
+        if posted.exception() is None:
+            self.codes.append(posted.result())
+
+
+def test_once_the_command_returns_broker_collector_and_log_all_have_the_word(secure):
+    """In this order: the word, what is judged by it, the denial, the end of the connection."""
+    chatter = Chatter(secure, "device-07")
+
+    async def revoke():
+        await asyncio.to_thread(secure.more_of, "device-07")
+        words = ("device", "revoke", "device-07", "--broker", secure.address)
+        await asyncio.to_thread(secure.good, *words)
+
+    async def main():
+        async with asyncio.timeout(60):
+            done = asyncio.ensure_future(revoke())
+            await chatter.send(done)
+            await done
+
+    asyncio.run(main())
+    assert chatter.lost  # cut, and then:
+    assert isinstance(chatter.lost[-1], ShutOut)
+    assert "its certificate is revoked" in str(chatter.lost[-1])
+    # What the broker took and what it denied: no word in between.
+    denied = [code >= 0x80 for code in chatter.codes]
+    assert denied == sorted(denied)
+    query = "select status from messages where device = 'device-07' order by position"
+    said = [status for (status,) in secure.query(query)]
+    assert said == sorted(said)
+    assert set(said) <= {"accepted", "revoked"}
+    listed = json.loads(secure.good("device", "list", "--json"))["keys"]
+    [key] = [key for key in listed if key["device"] == "device-07"]
+    assert key["ended_by"] == "revoke"
+    secure.good("anchor", "--once")
+    listed = json.loads(secure.good("device", "list", "--json"))["keys"]
+    [key] = [key for key in listed if key["device"] == "device-07"]
+    assert key["ended_index"] > key["enrolled_index"]
 
 
 @pytest.mark.long
@@ -111,7 +195,7 @@ def test_gateways_bring_their_machines_receipts_and_one_that_is_revoked_ends_no_
     secure.good(
         "device", "gateway", "example-works-north-machining-line-1-gateway", f"{PLACE}/machining"
     )
-    plant = machines(4, "--gateway", "line", "--outbox", secure.data / "gateways")
+    plant = machines(4, "--gateway", "line", "--outbox", secure.data / "gateways", "--drain", 0.5)
     secure.more_of("moulding-01", "chiller-01", "compressor-01", "mill-01")
 
     secure.good("device", "revoke", "chiller-01", "--broker", secure.address)
@@ -243,7 +327,7 @@ def test_edge_nodes_speak_sparkplug_to_their_host_and_the_ledger_and_one_may_be_
 @pytest.mark.long
 def test_certificates_end_and_are_renewed_and_nothing_is_lost():
     """The broker's and a machine's: warned of before, called so after, taken up when renewed."""
-    with secured(drain=20) as line:
+    with secured() as line:
         files, broker = line.files, line.broker
         authority = files._authority()
         brief = timedelta(seconds=12)
