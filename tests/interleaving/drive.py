@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import structlog
+from interleaving.reach import Reach
 from interleaving.sabotage import BREAKAGES
 from interleaving.script import Script
 
@@ -90,8 +91,11 @@ def main():
         if not events["interleavings"] % 500:
             _write(asked, events, failures, time.monotonic() - began)
     seconds = time.monotonic() - began
-    _write(asked, events, failures, seconds)
+    reached = _trace(seed, asked.lines)
+    _write(asked, events, failures, seconds, reached)
     _print(events, failures, seconds)
+    for name, (some, every, missing) in reached.items():
+        print(f"  {some:5} of {every:5} lines of {name}; never: {missing}")
     return 1 if failures else 0
 
 
@@ -100,10 +104,21 @@ def _arguments():
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=0, help="end after so many")
+    parser.add_argument("--lines", type=int, default=0, help="trace so many more: lines reached")
     parser.add_argument("--failures", type=int, default=3, help="end after so many failures")
     parser.add_argument("--broken", choices=sorted(BREAKAGES), help="break the product first")
     parser.add_argument("--output", type=Path, default=Path("build/interleaving.json"))
     return parser.parse_args()
+
+
+def _trace(seed, count):
+    """Play so many with every line of the protocol's modules looked at."""
+    if not count:
+        return {}
+    with Reach() as reach:
+        for number in range(seed, seed + count):
+            Script.draw(number).play()
+    return reach.table()
 
 
 def _failed(script, error):
@@ -114,21 +129,25 @@ def _failed(script, error):
     return {"seed": script.seed, "error": said, "script": shorter.told().split("\n")}
 
 
-def _write(asked, events, failures, seconds):
+def _write(asked, events, failures, seconds, reached=None):
     asked.output.parent.mkdir(parents=True, exist_ok=True)
     runs = events["interleavings"]
     found = {
         "seed": asked.seed, "seconds": round(seconds, 1), "interleavings": runs,
-        "interleavings_a_minute": round(60 * runs / seconds), "failures": failures,
+        "interleavings_a_minute": round(60 * runs / seconds),
+        "interleavings_a_minute_of_cpu": round(60 * runs / time.process_time()),
+        "failures": failures,
         "of_interest": {name: events[name] for name in OF_INTEREST},
         "events": dict(sorted(events.items())),
+        "lines": reached or {},
     }  # fmt: skip
     asked.output.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _print(events, failures, seconds):
     runs = events["interleavings"]
-    print(f"{runs} interleavings in {seconds:.0f} s, {60 * runs / seconds:.0f} a minute")
+    a_minute, of_cpu = 60 * runs / seconds, 60 * runs / time.process_time()
+    print(f"{runs} interleavings in {seconds:.0f} s: {a_minute:.0f} a minute, {of_cpu:.0f} of CPU")
     for kind, starts in (("done to it", "did "), ("processes", "started "), ("", "messages ")):
         for name in sorted(n for n in events if n.startswith(starts)):
             print(f"  {events[name]:10,}  {kind and kind + ': '}{name.removeprefix('did ')}")

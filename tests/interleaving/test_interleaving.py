@@ -71,7 +71,7 @@ class FactoryUnderFaults(RuleBasedStateMachine):
 
 TestFactoryUnderFaults = FactoryUnderFaults.TestCase
 TestFactoryUnderFaults.settings = settings(
-    derandomize=True, max_examples=20, stateful_step_count=15, deadline=None
+    derandomize=True, max_examples=15, stateful_step_count=15, deadline=None
 )
 
 
@@ -79,7 +79,7 @@ def test_scripts_from_seeds_hold_and_reach_what_is_of_interest():
     from collections import Counter
 
     events = Counter()
-    for seed in range(35):
+    for seed in range(25):
         Script.draw(seed).play(events)
     for name in (
         "stored accepted", "sent again", "receipt sent once more", "unique index of claims",
