@@ -112,6 +112,19 @@ def test_work_beside_a_piece_leaves_its_cpu_time_and_sizes_and_is_told(benchmark
     )
 
 
+def test_cpu_time_stands_in_for_a_rate_that_was_not_measured_alone(benchmarks, whole):
+    tables = benchmarks("tables")
+    page = "<!-- bench: readme -->\n<!-- bench -->"
+    core = {**whole["pieces"]["collect"]["figures"][0], "name": "collect.signed-core"}
+    core |= {"what": "the core's", "unit": "/s a core"}
+    whole["pieces"]["collect"]["figures"].append(core)
+    assert "the core's" not in tables["rendered"](tables["Run"](whole), page)
+    whole["pieces"]["collect"]["others"] = 0.5
+    text = tables["rendered"](tables["Run"](whole), page)
+    assert "the core's" in text
+    assert "yet: collect.unsigned.\n" in text
+
+
 def test_the_page_on_scale_waits_for_a_run_that_has_all_of_its_rows(benchmarks, whole):
     tables = benchmarks("tables")
     page = (ROOT / "docs/scale.md").read_text("utf-8")
