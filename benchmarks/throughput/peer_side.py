@@ -194,6 +194,8 @@ def mq_bridge(port: int, prefix: str, count: Count, folder: str) -> None:
     from mq_bridge import Route  # noqa: PLC0415 - of the rivals' environment
 
     store = database(folder)
+    # Its own table would have an index more, for readers that share the work.
+    store.execute("CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, payload BLOB)")
     listen = {"url": f"tcp://127.0.0.1:{port}", "topic": f"{prefix}/#", "qos": 1}
     listen |= {"client_id": prefix, "clean_session": False, "session_expiry_interval": 600}
     listen |= {"delayed_ack": True, "max_inflight": 8000, "queue_capacity": 200_000}
