@@ -31,7 +31,7 @@ from throughput.sides import PYTHON_OF, Figures, Sides
 from factoryledger.broker import LocalBroker
 
 LEAST = 9_000  # messages
-SLOW = 20  # times fewer messages
+SLOW = 60  # times fewer messages
 PROGRAMS = {
     "mosquitto_sub": ("`mosquitto_sub` into a file", "no fsync, no hash; a crash loses it", 1),
     "batched": (
