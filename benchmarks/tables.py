@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 STORED = ROOT / "docs/bench.json"
 QUIET = 0.1  # cores that something else may have had
 BESIDE = "†"
-NOTE = " measured beside other work: CPU time or a size, which that changes by a tenth or so."
+NOTE = " measured beside other work: CPU time or a size, which that changes by up to a fifth."
 MARK = re.compile(r"(<!-- bench: (\S+) -->\n).*?(?=<!-- bench -->)", re.DOTALL)
 # What whoever runs a plant, audits it or tests against it asks first.
 README = [
