@@ -89,7 +89,8 @@ class Run:
         of = self.machine
         dates = sorted(piece["at"][:10] for piece in self.pieces.values())
         commits = sorted({piece["commit"] for piece in self.pieces.values()})
-        when = f"; {dates[-1]}, commit {', '.join(commits)}" if dates else ""
+        which = f"commit {commits[0]}" if len(commits) == 1 else "each piece's commit in bench.json"
+        when = f"; {dates[-1]}, {which}" if dates else ""
         programs = ", ".join(f"{name} {version}" for name, version in of["programs"].items())
         return f"{of['cores']} cores ({of['processor']}), {of['system']}, {programs}{when}."
 
