@@ -110,7 +110,13 @@ class Crew:
         nodes = edge_stations(members, outboxes, lambda: trust.cited, clock)
         self.edges = [
             EdgeCourier(
-                node, outboxes, trust, wire, clock=time.monotonic, host=conditions.primary_host
+                node,
+                outboxes,
+                trust,
+                wire,
+                clock=time.monotonic,
+                host=conditions.primary_host,
+                keys=keys,
             )
             for node in nodes
         ]

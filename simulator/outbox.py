@@ -171,14 +171,18 @@ class Outbox:
         if not self._held or self._chain.key.key_id in self._ended:
             return  # nothing to say it with, as long as it is shut out itself
         with self._lock:
-            void = [entry for entry in self._held.values() if entry.key_id in self._ended]
+            void = [
+                entry
+                for entry in self._held.values()
+                if entry.place not in self._given_up and entry.key_id in self._ended
+            ]
             if not void:
                 return
             event = self._chain.seal(
                 "event", time=time, content=_evicted(_as_gone(void)), anchor=anchor
             )
             self._keep(event, [event])
-            self._given_up = {entry.place for entry in void}
+            self._given_up.update(entry.place for entry in void)
 
     def drop(self, entry: Entry) -> bool:
         """Let go of a delivered message that was given up; whether it was."""

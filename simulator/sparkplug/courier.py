@@ -7,13 +7,13 @@ number out of order. The edge between the session's rules and `telemetry.link`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
 from simulator.outbox import Outbox
-from simulator.shut_out import tell_shut_out
+from simulator.shut_out import tell_return, tell_shut_out
 from simulator.sparkplug.lane import Lane
 from simulator.sparkplug.primary_host import PrimaryHost
 from simulator.sparkplug.session import asks_rebirth
@@ -22,6 +22,7 @@ from simulator.trust import Trust
 from simulator.wire import Wire
 from telemetry.errors import LinkLost, MalformedPayload
 from telemetry.link import Arrival, Link, Subscription, Will
+from telemetry.signature import SigningKey
 from telemetry.sparkplug import Payload
 from telemetry.sparkplug_topic import state_topic
 from telemetry.topic import checkpoint_topic, collector_topic, matches
@@ -46,15 +47,16 @@ class EdgeCourier:
         *,
         clock: Callable[[], float],
         host: str | None = None,
+        keys: Callable[[str], tuple[SigningKey, Collection[str]]] | None = None,
     ) -> None:
         """`outboxes` by device name; `clock` is monotonic, in seconds.
 
-        `host` is the id of the primary host application.
+        `host` is the id of the primary host application. `keys` as of the crew.
         """
         self.station = station
         # Called when something is recorded that has to become durable.
         self.recorded: Callable[[], None] = _nothing
-        self._trust = trust
+        self._trust, self._keys, self._out = trust, keys, False
         self._clock = clock
         self._topic = station.edge.sparkplug(wire.prefix)
         self._host = PrimaryHost(host)
@@ -162,6 +164,7 @@ class EdgeCourier:
     def _hear_of_trouble(self, error: Exception) -> None:
         name = self.station.edge.name
         if self.link.shut_out:
+            self._out = True
             tell_shut_out([name], str(error))
         else:
             _LOG.warning("%s: %s", name, error)
@@ -171,8 +174,25 @@ class EdgeCourier:
         return Will(str(self._topic.of("NDEATH")), payload)
 
     def _connected(self, _session_present: bool) -> None:
+        if self._out:
+            self._let_in()
         self._host.forget()
         self._work.set()
+
+    def _let_in(self) -> None:
+        """It was shut out and is back: with the keys that it and its devices have by now."""
+        self._out = False
+        tell_return(self.station.edge.name)
+        keys, changed = self._keys, False
+        if keys is None:
+            return
+        for box in self.outboxes:
+            key, ended = keys(box.device)
+            if key.public_key != box.public_key:
+                box.take_key(key, ended)
+                changed = True
+        if changed:
+            self._begin(0)  # for the ledger; hosts hear of it when there is one
 
     def _live_epoch(self) -> int:
         return self.link.epoch if self.link.connected and self._host.online else 0

@@ -110,5 +110,7 @@ class Lane:
         if not is_delivery(future.result()):
             self.refused += 1
             self.delivery.bounced(entry, self._now)
+        elif self.outbox.drop(entry):
+            self.delivery.gone([entry], receipted=False)
         elif self.outbox.holds(entry):
             self._acknowledged[entry.place] = entry

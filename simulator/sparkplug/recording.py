@@ -40,6 +40,9 @@ class ChainBox:
         self.chain.advance(entry)
         return entry
 
+    def give_up(self, time: int, anchor: Cited | None) -> None:
+        """Nothing is held."""
+
 
 class RecordedEdge:
     """An edge node and its devices: lines of a recording, in the order of their numbers."""

@@ -67,6 +67,9 @@ class Box(Protocol):
     ) -> Entry:
         """Seal and keep a message."""
 
+    def give_up(self, time: int, anchor: Cited | None) -> None:
+        """Announce as evicted what is held under a key that has ended."""
+
 
 class EdgeStation:
     """One edge node; its members' beats tell it what their machines said."""
@@ -115,8 +118,12 @@ class EdgeStation:
         self.epoch, self.rebirth = epoch, False
         now = self._now()
         self._values[None][HELD] = self.held
+        for device, box in self._boxes.items():
+            self._values[device].update(_identity(box))
         for said in self.session.begin(self._values, now // 1000):
             self._record(said, now)
+        for box in self._boxes.values():
+            box.give_up(now, self._cited())
 
     def beat(self) -> None:
         """Before the members' beats: answer a rebirth, and say what is new of the node."""
