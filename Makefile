@@ -194,9 +194,9 @@ outage: $(DEV) broker postgresql ## Five minutes without the database: memory, a
 hammer: $(DEV) ## The anchor killed at every step and its storage flipped, thousands of times
 	$(VENV)/bin/python -m pytest tests/anchor_writer/test_hammer.py -m "long or not long" -s $(PYTEST_ARGS)
 
-interleave: $(DEV) ## Outbox, broker and collector under every fault, simulated: SECONDS=60 SEED=1
+interleave: $(DEV) ## Outbox, broker and collector under every fault, simulated: SECONDS=60 SEED=1 JOBS=1
 	PYTHONHASHSEED=0 $(VENV)/bin/python tests/interleaving/drive.py --seconds $(or $(SECONDS),60) \
-		--seed $(or $(SEED),1) $(ARGS)
+		--seed $(or $(SEED),1) --jobs $(or $(JOBS),1) $(ARGS)
 
 steps: $(DEV) cc ## Every durable step of outbox, collector, anchor and witness failed in turn; a table
 	$(VENV)/bin/python tests/steps/every_step.py

@@ -5,11 +5,14 @@ build/interleaving.json. A failure is shortened and printed; its seed repeats it
 """
 
 import argparse
+import itertools
 import json
 import logging
+import multiprocessing
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -68,30 +71,29 @@ OF_INTEREST = {
 }  # fmt: skip
 
 
+SHARE = 20  # interleavings that a process plays before it says what came of them
+
+
 def main():
     """Run; exit code 1 where an invariant was violated."""
     asked = _arguments()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    logging.disable(logging.WARNING)
-    events, failures = Counter(), []
-    began, seed = time.monotonic(), asked.seed
-    breakage = BREAKAGES[asked.broken]() if asked.broken else None
-    if breakage is not None:
-        breakage.__enter__()
-    while time.monotonic() - began < asked.seconds and len(failures) < asked.failures:
-        script = Script.draw(seed)
-        try:
-            script.play(events)
-        except Exception as error:  # noqa: BLE001 - it is what we look for
-            failures.append(_failed(script, error))
-        events["interleavings"] += 1
-        seed += 1
-        if asked.runs and events["interleavings"] >= asked.runs:
+    _quiet()
+    events, failures, began = Counter(), [], time.monotonic()
+    said = began
+    for found, failed in _played(asked, began):
+        events.update(found)
+        failures += failed
+        for one in failed:
+            print(f"\nseed {one['seed']}: {one['error']}")
+            print(f"{one['acts']} acts, of which these are enough:")
+            print("\n".join(one["script"]), flush=True)
+        if len(failures) >= asked.failures:
             break
-        if not events["interleavings"] % 500:
-            _write(asked, events, failures, time.monotonic() - began)
+        if time.monotonic() - said > 30:
+            said = time.monotonic()
+            _write(asked, events, failures, said - began)
     seconds = time.monotonic() - began
-    reached = _trace(seed, asked.lines)
+    reached = _trace(asked.seed, asked.lines)
     _write(asked, events, failures, seconds, reached)
     _print(events, failures, seconds)
     for name, (some, every, missing) in reached.items():
@@ -99,11 +101,56 @@ def main():
     return 1 if failures else 0
 
 
+def _played(asked, began):
+    """What came of each share of the seeds, as long as there is time; in order of the seeds."""
+
+    def shares():
+        most = asked.runs or sys.maxsize
+        for first in range(0, most, SHARE):
+            if time.monotonic() - began >= asked.seconds:
+                return
+            yield range(asked.seed + first, asked.seed + min(first + SHARE, most)), asked.broken
+
+    if asked.jobs == 1:
+        yield from map(_play, shares())
+        return
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, _quiet) as pool:
+        asking = shares()
+        waiting = deque(
+            pool.apply_async(_play, (one,)) for one in itertools.islice(asking, 2 * asked.jobs)
+        )
+        while waiting:
+            yield waiting.popleft().get()
+            waiting.extend(pool.apply_async(_play, (one,)) for one in itertools.islice(asking, 1))
+
+
+def _play(share):
+    """Play these seeds; what happened, and each failure with its shortened script."""
+    seeds, broken = share
+    events, failures, began = Counter(), [], time.process_time()
+    with BREAKAGES[broken]() if broken else nullcontext():
+        for seed in seeds:
+            script = Script.draw(seed)
+            try:
+                script.play(events)
+            except Exception as error:  # noqa: BLE001 - it is what we look for
+                failures.append(_failed(script, error))
+            events["interleavings"] += 1
+    events["seconds of CPU"] += time.process_time() - began
+    return events, failures
+
+
+def _quiet():
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.WARNING)
+
+
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=0, help="end after so many")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--lines", type=int, default=0, help="trace so many more: lines reached")
     parser.add_argument("--failures", type=int, default=3, help="end after so many failures")
     parser.add_argument("--broken", choices=sorted(BREAKAGES), help="break the product first")
@@ -122,11 +169,12 @@ def _trace(seed, count):
 
 
 def _failed(script, error):
-    said = f"{type(error).__name__}: {error}"
-    print(f"\nseed {script.seed}: {said}")
-    shorter = script.shortened()
-    print(f"{len(script.acts)} acts, of which these are enough:\n{shorter.told()}\n", flush=True)
-    return {"seed": script.seed, "error": said, "script": shorter.told().split("\n")}
+    return {
+        "seed": script.seed,
+        "error": f"{type(error).__name__}: {error}",
+        "acts": len(script.acts),
+        "script": script.shortened().told().split("\n"),
+    }
 
 
 def _write(asked, events, failures, seconds, reached=None):
@@ -135,7 +183,7 @@ def _write(asked, events, failures, seconds, reached=None):
     found = {
         "seed": asked.seed, "seconds": round(seconds, 1), "interleavings": runs,
         "interleavings_a_minute": round(60 * runs / seconds),
-        "interleavings_a_minute_of_cpu": round(60 * runs / time.process_time()),
+        "interleavings_a_minute_of_cpu": round(60 * runs / events["seconds of CPU"]),
         "failures": failures,
         "of_interest": {name: events[name] for name in OF_INTEREST},
         "events": dict(sorted(events.items())),
@@ -146,7 +194,7 @@ def _write(asked, events, failures, seconds, reached=None):
 
 def _print(events, failures, seconds):
     runs = events["interleavings"]
-    a_minute, of_cpu = 60 * runs / seconds, 60 * runs / time.process_time()
+    a_minute, of_cpu = 60 * runs / seconds, 60 * runs / events["seconds of CPU"]
     print(f"{runs} interleavings in {seconds:.0f} s: {a_minute:.0f} a minute, {of_cpu:.0f} of CPU")
     for kind, starts in (("done to it", "did "), ("processes", "started "), ("", "messages ")):
         for name in sorted(n for n in events if n.startswith(starts)):
