@@ -7,8 +7,8 @@ from functools import cache
 
 import httpx
 from evm_block import block_of, event_log, transaction_receipt
+from fuzz_anchored import OF_JSON, cosigned
 from fuzz_of_outside import CHAIN, CONTRACT, OWNER, headers, timestamp
-from fuzz_of_proofs import OF_JSON, cosigned
 from fuzz_of_servers import answer
 from fuzz_target import Skipped, Target, cut, text
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import rlp
 from cryptography.x509 import load_pem_x509_certificate
 from evm_block import CHAIN, CONTRACT, OWNER, receipt_of
-from fuzz_of_proofs import OF_JSON, REFUSALS, cosigned
+from fuzz_anchored import OF_JSON, REFUSALS, cosigned
 from fuzz_target import Target, same, text
 from local_tsa import make_authority
 

@@ -4,8 +4,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from fuzz_anchored import LOG, OPERATOR, cosigned, entries, policy, receipts
 from fuzz_of_messages import header_value, payloads
-from fuzz_of_proofs import LOG, OPERATOR, cosigned, entries, policy, receipts
 from fuzz_target import Target, text
 
 from anchor.policy import CheckpointVerifier, Policy

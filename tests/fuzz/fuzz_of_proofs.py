@@ -1,70 +1,49 @@
 """The anchor's formats: notes, checkpoints, cosignatures, tiles, proofs, policies, key entries."""
 
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
-from fuzz_of_messages import KEY, TIME
+from fuzz_anchored import (
+    COLLECTOR,
+    HASH,
+    HEAD,
+    LOG,
+    MEMORY,
+    MONITOR,
+    OF_JSON,
+    OPERATOR,
+    PROOFS,
+    REFUSALS,
+    REQUEST,
+    WITNESSES,
+    cosigned,
+    entries,
+    golden,
+    policy,
+    receipts,
+)
+from fuzz_of_messages import TIME
 from fuzz_target import Skipped, Target, cut, same, text
 
 from anchor import key_entry
-from anchor.audit.memory import AuditMemory, Seen
+from anchor.audit.memory import AuditMemory
 from anchor.command import CommandVerifier, sign_command
-from anchor.cosignature import cosign
-from anchor.errors import Malformed, Refused
+from anchor.errors import Malformed
 from anchor.evidence_file import evidence_from_bytes, is_evidence
 from anchor.keeping.add_checkpoint import AddCheckpoint, Answer, read_request
-from anchor.monitor import Heads, MonitorState
-from anchor.note import COSIGNATURE, ML_DSA_44, Note, SignerKey, VerifierKey, sign_note
-from anchor.policy import Policy, write_policy
-from anchor.policy_text import Witness
+from anchor.monitor import MonitorState
+from anchor.note import Note, SignerKey, VerifierKey, sign_note
+from anchor.policy import Policy
 from anchor.proof_file import ProofFile
 from anchor.proving.evidence import check_evidence
 from anchor.proving.range_verify import verify_range
 from anchor.proving.verify import verify, verify_tlog
 from anchor.range_file import RangeFile, is_range_file
 from anchor.reading.log_memory import Memory
-from anchor.receipts import ReceiptHead, ReceiptTree, ReceiptVerifier
+from anchor.receipts import ReceiptHead, ReceiptVerifier
 from anchor.stamped import named
 from anchor.tile import Tile, entries_from_path, entries_path, pack_entries, unpack_entries
 from anchor.tlog_proof import TlogProof
 from anchor.tree_head import Checkpoint
-from telemetry.receipt import ReceiptLeaf, bodies_digest
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "0.1"
-HASH = bytes(range(32))
-LOG = SignerKey.from_seed("example.org/log", bytes([1]) * 32)
-OPERATOR = SignerKey.from_seed("example.org/log/operator", bytes([2]) * 32)
-NEXT = SignerKey.from_seed("example.org/log", bytes([3]) * 32)
-COLLECTOR = SignerKey.from_seed("example.org/log/collector/c0", bytes([4]) * 32)
-WITNESSES = [
-    SignerKey.from_seed(f"w{n}.example", bytes([30 + n]) * 32, algorithm)
-    for n, algorithm in enumerate((COSIGNATURE, COSIGNATURE, ML_DSA_44))
-]
-REFUSALS = (Malformed, Refused)
-HEAD = Checkpoint(LOG.name, 7, HASH)
-
-
-@cache
-def golden(name: str) -> bytes:
-    """A file of an older release."""
-    return (GOLDEN / name).read_bytes()
-
-
-@cache
-def cosigned() -> bytes:
-    """A checkpoint of the log with three witnesses' lines."""
-    note = Note.from_bytes(sign_note(HEAD.to_text(), LOG))
-    lines = [cosign(key, note.text, 1_795_420_800) for key in WITNESSES]
-    return note.with_signatures(*lines).to_bytes()
-
-
-@cache
-def policy() -> bytes:
-    """A policy with an operator, three witnesses and a quorum of two."""
-    witnesses = [
-        Witness(f"w{n}", key.verifier, f"https://w{n}.example") for n, key in enumerate(WITNESSES)
-    ]
-    return write_policy(LOG.verifier, OPERATOR.verifier, witnesses, 2)
 
 
 def _cosigned(data: bytes) -> None:
@@ -77,19 +56,6 @@ def _policy(data: bytes) -> None:
     read = Policy.from_bytes(data)
     read.met_by(read.witnesses)
     read.lacking(())
-
-
-@cache
-def entries() -> tuple[bytes, ...]:
-    """A key entry of every action."""
-    by = dict(operator=OPERATOR, time=TIME)
-    return (
-        key_entry.enrol(**by, kind="device", name="mill-01", key=KEY),
-        key_entry.rotate(**by, name="mill-01", key=KEY, prior=HASH),
-        key_entry.revoke(**by, kind="collector", name="c0", prior=HASH),
-        key_entry.rotate_log(**by, former=LOG, key=NEXT),
-        key_entry.erase(**by, collector="c0", first=0, last=9, statuses=["unsigned"]),
-    )
 
 
 AUTHORITY = key_entry.OperatorAuthority(OPERATOR.verifier)
@@ -114,16 +80,6 @@ def _command_text(data: bytes) -> None:
     found = COMMANDS.check(note)
     again = sign_command(operator=OPERATOR, device=found.device, fault=found.fault, time=found.time)
     assert again == note
-
-
-@cache
-def receipts() -> tuple[bytes, ...]:
-    """Receipts of one commit, as machines get them."""
-    leaves = [
-        ReceiptLeaf("c0", f"m{n}", "s", ((0, n),), bodies_digest([HASH]), TIME).to_bytes()
-        for n in range(5)
-    ]
-    return tuple(ReceiptTree(COLLECTOR).seal(leaves))
 
 
 def _receipt(data: bytes) -> None:
@@ -155,27 +111,6 @@ def _hop_seeds() -> list[bytes]:
         b"\n%%%\n".join(golden(f"hops/{hop}.{part}") for part in ("tlog-proof", "entry", "policy"))
         for hop in ("message", "checkpoint")
     ]
-
-
-MEMORY = AuditMemory(
-    TIME,
-    "trust",
-    b"note",
-    {"c0": Seen(1, b"note", TIME, 2, "k", 2**250, None)},
-    [["a", 1]],
-    {"x": 1},
-)
-MONITOR = MonitorState({str(LOG.verifier): Heads(cosigned(), {"https://a.example": cosigned()})})
-REQUEST = AddCheckpoint(3, (HASH, HASH), cosigned())
-PROOFS = (
-    "message.proof",
-    "range.proof",
-    "stamped.proof",
-    "stamped-range.proof",
-    "messages.evidence",
-    "checkpoints.evidence",
-)
-OF_JSON = (b"null", b"1.0", b"[]", b"{}", b'"', b"\\u0000", b"\\ud800", b"[[[[")
 
 
 def _path(read, write):

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
+from fuzz_anchored import LOG, MEMORY, OPERATOR, WITNESSES, entries
 from fuzz_of_messages import TIME
-from fuzz_of_proofs import LOG, MEMORY, OPERATOR, WITNESSES, entries
 from fuzz_target import Target, text
 
 from anchor.note import Note

@@ -9,7 +9,7 @@ from functools import cache
 from types import SimpleNamespace
 
 import httpx
-from fuzz_of_proofs import LOG, REQUEST, WITNESSES, golden
+from fuzz_anchored import LOG, REQUEST, WITNESSES, golden
 from fuzz_target import Skipped, Target
 
 from anchor.checkpoint import sign_checkpoint
