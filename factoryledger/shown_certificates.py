@@ -124,7 +124,7 @@ async def watching_ends() -> AsyncIterator[None]:
     async def look() -> None:
         await asyncio.sleep(_FIRST_LOOK)
         while True:
-            _warn(time.time())
+            warn_of_ends(time.time())
             await asyncio.sleep(_LOOK_EVERY)
 
     task = asyncio.create_task(look())
@@ -134,7 +134,7 @@ async def watching_ends() -> AsyncIterator[None]:
         task.cancel()
 
 
-def _warn(now: float) -> None:
+def warn_of_ends(now: float) -> None:
     """Say once a day what ends soon or has ended, all at once."""
     due: dict[str, float] = {}
     for context in _ALIVE:

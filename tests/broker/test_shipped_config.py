@@ -4,17 +4,19 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from datetime import UTC, datetime, timedelta
 
 import mqtt5
 import pytest
 from shipped_broker import COUNTS, shipped_plant
 
+from factoryledger import shown_certificates
 from factoryledger.broker_config import broker_config
 from factoryledger.broker_files import BrokerFiles
 from factoryledger.broker_identity import certified
 from factoryledger.displacing import displace
 from factoryledger.shown_certificates import tls_context
-from telemetry.errors import BrokerUnavailable
+from telemetry.errors import BrokerUnavailable, ShutOut
 from telemetry.link import Backoff, Link, Subscription
 
 MACHINE = "acme/berlin/milling/line1/m1"
@@ -275,3 +277,57 @@ def test_the_broker_tells_its_limits_when_a_client_connects(broker):
         answer, _ = mqtt5.read(memoryview(raw.recv(1024)))
     assert answer.max_packet_size == 2_097_152
     assert answer.receive_max == 4096
+
+
+@pytest.mark.e2e
+def test_a_client_that_is_refused_is_told_why(plant, tmp_path):
+    """Its certificate has ended, is another authority's, or there is none; and the broker's own."""
+    machine = plant.files.path / "machine"
+    ca, now = machine / "ca.crt", datetime.now(UTC)
+    authority = plant.files._authority()
+    over = authority.client("m1", now, timedelta(seconds=-60))
+    other = BrokerFiles(tmp_path / "broker")
+    other.prepare("example.org/other", ["127.0.0.1"], COUNTS)
+    other.machines(["m1"])
+    theirs = other.path / "machine"
+    (tmp_path / "over.crt").write_bytes(over.certificate)
+    (tmp_path / "over.key").write_bytes(over.key)
+
+    async def told(*files):
+        tls = tls_context(*files)
+        with pytest.raises(BrokerUnavailable) as refused:
+            async with Link(plant.broker.secure, client_id="m1", tls=tls):
+                pass
+        return type(refused.value), str(refused.value)
+
+    async def main():
+        kind, said = await told(ca, tmp_path / "over.crt", tmp_path / "over.key")
+        assert (kind, "its certificate has expired" in said) == (ShutOut, True)
+        kind, said = await told(ca, theirs / "m1.crt", theirs / "m1.key")
+        assert (kind, "of an authority that the broker does not know" in said) == (ShutOut, True)
+        kind, said = await told(ca, None, None)
+        assert (kind, "it shows no certificate" in said) == (ShutOut, True)
+        kind, said = await told(theirs / "ca.crt", None, None)
+        assert (kind, "the broker's certificate does not hold" in said) == (BrokerUnavailable, True)
+
+    asyncio.run(main())
+
+
+def test_a_certificate_is_warned_of_in_its_last_month_once_a_day(tmp_path, capsys):
+    files = BrokerFiles(tmp_path / "broker")
+    files.prepare("example.org/test", ["127.0.0.1"], COUNTS)
+    files.machines(["m-warned"])
+    shown = files.path / "machine"
+    context = tls_context(shown / "ca.crt", shown / "m-warned.crt", shown / "m-warned.key")
+    [(_, end)] = context.ends.values()
+    day = 86_400
+
+    def warned(now):
+        shown_certificates.warn_of_ends(now)
+        return "m-warned.crt" in "".join(capsys.readouterr())
+
+    days = (400, 31, 29, 28.5, 28, 27.5, 27)
+    assert [warned(end - left * day) for left in days] == [
+        False, False, True, False, True, False, True,
+    ]  # fmt: skip
+    assert warned(end + 2 * day)
