@@ -3,7 +3,7 @@
     python tests/steps/every_step.py [PART ...]
 
 Prints a table (part, fault, steps tried, what came of them) and writes build/steps.json. Exits
-with 1 where a promise was broken.
+with 1 where a promise was broken. With PART only those, and the rest of the file stays.
 """
 
 import json
@@ -75,16 +75,28 @@ def main(parts):
             found.append(drive(part, library, Path(folder), "all"))
             sys.stdout.write(_table(rows_of(found[-1]), head=len(found) == 1))
             sys.stdout.flush()
-    rows = [row for one in found for row in rows_of(one)]
     wrong = [{"part": f["part"], **one} for f in found for one in f["tries"] if one["wrong"]]
     counted = {one["part"]: {"steps": one["steps"], "seconds": one["seconds"]} for one in found}
-    report = {"parts": counted, "rows": rows, "wrong": wrong}
-    (ROOT / "build").mkdir(exist_ok=True)
-    (ROOT / "build" / "steps.json").write_text(json.dumps(report, indent=1) + "\n")
+    rows = [row for one in found for row in rows_of(one)]
+    _write({"parts": counted, "rows": rows, "wrong": list(wrong)}, ROOT / "build" / "steps.json")
     for one in wrong:
         place = f"{one['part']}, {one['fault']} at step {one['step']} ({one['operation']})"
         sys.stdout.write(f"{place}: {one['wrong'][0][:300]}\n")
     return 1 if wrong else 0
+
+
+def _write(report, path):
+    """Beside what the file has of other parts."""
+    path.parent.mkdir(exist_ok=True)
+    before = json.loads(path.read_text()) if path.exists() else {"parts": {}, "rows": []}
+    for row in before["rows"]:
+        if row["part"] not in report["parts"]:
+            report["rows"].append(row)
+    report["wrong"] += [
+        one for one in before.get("wrong", []) if one["part"] not in report["parts"]
+    ]
+    report["parts"] = before["parts"] | report["parts"]
+    path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _memory():

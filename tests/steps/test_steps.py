@@ -4,7 +4,7 @@ import pytest
 from every_step import PARTS, drive, sentence_of
 
 # So many steps of each part; half of them are those right after a promise.
-SOME = {"outbox": 10, "collector": 6, "anchor": 5, "witness": 6}
+SOME = {"outbox": 10, "collector": 6, "anchor": 6, "witness": 6}
 KINDS = {"kill-before", "kill-after", "torn", "EIO", "ENOSPC"}
 
 
