@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import WrongUsage
 from factoryledger.ledger_file import LEDGER_FILE
-from factoryledger.secret_prefix import secret_prefix
+from factoryledger.secret_prefix import secret_prefix, secret_share
 from factoryledger.settings import Settings
 from factoryledger.settings_sources import read_settings
 from telemetry.address import Address, Credentials
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_PORT = 65535
 AUTO = "auto"
-"""The prefix that stands for one of the data folder's own, which nobody can guess."""
+"""The prefix, and the group, that stands for one of the data folder's own, which nobody guesses."""
 
 
 class Installation:
@@ -129,6 +129,15 @@ class Installation:
     def prefix(self) -> str:
         """What stands before every topic; for `auto` it is made once and kept in the folder."""
         return secret_prefix(self.data.path) if self.public else self.settings.prefix
+
+    @cached_property
+    def share(self) -> str:
+        """The group of collectors that share the topics; "" for none.
+
+        For `auto` it is made once and kept in the folder.
+        """
+        named = self.settings.share
+        return secret_share(self.data.path) if named == AUTO else named
 
     @cached_property
     def metrics(self) -> tuple[str, int] | None:

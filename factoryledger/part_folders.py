@@ -14,7 +14,7 @@ from factoryledger.enrolment import Enrolments
 from factoryledger.errors import WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
-from factoryledger.secret_prefix import secret_prefix
+from factoryledger.secret_prefix import secret_prefix, secret_share
 from factoryledger.spare_keys import fill_spares
 from simulator.edge import edges_of
 from simulator.machine import Machine
@@ -56,6 +56,7 @@ def hand_out(
         data.keys.write("anchor", place.data.anchor)
     _write(data.policy_file, place.data.policy_file.read_bytes(), 0o644)
     if part == "collector":
+        _write(folder / "share", f"{secret_share(place.data.path)}\n".encode(), 0o600)
         fill_spares(data, collectors, place.data)
     if part == "simulator":
         _enrol(place, data, plant)

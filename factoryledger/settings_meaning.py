@@ -68,7 +68,10 @@ _GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Collector": {
         "name": ("", "Which of several collectors this is: its store is `ledger-NAME.db`."),
-        "share": ("", "Group of collectors that share the topics."),
+        "share": (
+            "",
+            "Group of collectors that share the topics; `auto`: one that nobody can guess.",
+        ),
         "clock": ("", "Whose time messages are received at."),
         "flush_count": ("", "A batch is committed at so many messages."),
         "flush_seconds": ("s", "Or after so long."),

@@ -45,7 +45,7 @@ def collect(  # noqa: PLR0913 - a command's options
             "--share",
             metavar="GROUP",
             help="Share the topics with every collector of this group; the broker gives each "
-            "message to one of them.",
+            "message to one of them. auto: a group that nobody can guess, kept in the data folder.",
             show_default=False,
         ),
     ] = None,
@@ -272,7 +272,7 @@ async def _run(place: "Installation", topics: list[str] | None, stop: asyncio.Ev
                 password=credentials.password,
                 tls=credentials.tls,
             ),
-            filters=[shared(topic, settings.share) for topic in topics or default],
+            filters=[shared(topic, place.share) for topic in topics or default],
             identity_for=partial(identity_of, place.data),
             authority=OperatorAuthority(place.data.operator_public),
             requests=place.data.requests,

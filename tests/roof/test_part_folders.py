@@ -6,6 +6,7 @@ import pytest
 
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import NotThere
+from factoryledger.installation import installation
 from factoryledger.spare_keys import new_collector
 
 PARTS = ("anchor", "collector", "simulator", "web", "public")
@@ -48,6 +49,26 @@ def test_each_part_has_its_own_keys_and_the_operators_has_none_of_them(parts, tm
         "web": ["watch"],
         "public": [],
     }
+
+
+def test_the_collectors_group_is_a_secret_of_theirs(parts, tmp_path):
+    """Who knows a group's name may subscribe in it, and is given what the collectors are to have."""
+    given = {path.parent.name: path.read_text() for path in tmp_path.glob("*/share")}
+    assert given.keys() == {"operator", "collector"}
+    assert given["operator"] == given["collector"]
+    file = tmp_path / "collector" / "share"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert parts().code == 0
+    assert file.read_text() == given["collector"], "a second call keeps it"
+    groups = [
+        installation(data=folder, share=share).share
+        for folder, share in ((tmp_path / "collector", "auto"), (tmp_path / "new", "auto"),
+                              (tmp_path / "new", "auto"), (tmp_path / "new", "floor"),
+                              (tmp_path / "new", None))
+    ]  # fmt: skip
+    assert groups == [file.read_text().strip(), groups[1], groups[1], "floor", ""]
+    assert len(groups[1]) > 40
+    assert groups[1] != groups[0]
 
 
 def test_all_who_meet_at_a_public_broker_have_one_prefix(parts, tmp_path):
