@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_PORT = 65535
 AUTO = "auto"
-"""The prefix, and the group, that stands for one of the data folder's own, which nobody guesses."""
+"""The prefix, and the group, that stand for one of the data folder's own: nobody guesses it."""
 
 
 class Installation:
