@@ -52,7 +52,7 @@ def test_each_part_has_its_own_keys_and_the_operators_has_none_of_them(parts, tm
 
 
 def test_the_collectors_group_is_a_secret_of_theirs(parts, tmp_path):
-    """Who knows a group's name may subscribe in it, and is given what the collectors are to have."""
+    """Who knows a group's name may subscribe in it, and is given what collectors should have."""
     given = {path.parent.name: path.read_text() for path in tmp_path.glob("*/share")}
     assert given.keys() == {"operator", "collector"}
     assert given["operator"] == given["collector"]
