@@ -8,7 +8,7 @@ import asyncio
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -134,10 +134,10 @@ async def watching_ends() -> AsyncIterator[None]:
         task.cancel()
 
 
-def warn_of_ends(now: float) -> None:
-    """Say once a day what ends soon or has ended, all at once."""
+def warn_of_ends(now: float, contexts: Iterable[RenewedContext] = _ALIVE) -> None:
+    """Say once a day what ends soon or has ended, all at once; `now` in s since the epoch."""
     due: dict[str, float] = {}
-    for context in _ALIVE:
+    for context in contexts:
         for name, (begin, end) in context.ends.items():
             if end - now < min(SOON, (end - begin) / 3):
                 known = _WARNED.get(name)

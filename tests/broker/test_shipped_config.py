@@ -323,7 +323,7 @@ def test_a_certificate_is_warned_of_in_its_last_month_once_a_day(tmp_path, capsy
     day = 86_400
 
     def warned(now):
-        shown_certificates.warn_of_ends(now)
+        shown_certificates.warn_of_ends(now, [context])
         return "m-warned.crt" in "".join(capsys.readouterr())
 
     days = (400, 31, 29, 28.5, 28, 27.5, 27)
