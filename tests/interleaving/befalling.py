@@ -1,5 +1,7 @@
 """What befalls a world: its processes, its broker, its network, disks, clocks and store."""
 
+ALWAYS = 2.0  # before the commit, whatever is drawn
+
 
 class Befalling:
     """Acts of a world; each is given two numbers from 0 to 1 that say to whom and how."""
@@ -97,7 +99,10 @@ class Befalling:
         self.network.slow = (1.0, 1.0, 30.0, 200.0)[int(b * 4)]
 
     def do_slow_store(self, a, b):
-        """Commits take seconds, for a while."""
+        """Commits take seconds, for a while; or the store is away, for longer."""
+        if b > 0.85:
+            self._lose_store(20 * a)
+            return
         self.slow_store = 4 * b
         self.events["slow store"] += 1
 
@@ -105,6 +110,16 @@ class Befalling:
             self.slow_store = 0.0
 
         self.scheduler.later(5 * a, None, quick)
+
+    def _lose_store(self, seconds):
+        before, self.failing_store = self.failing_store, ALWAYS
+        self.events["store away"] += 1
+
+        def back():
+            if self.failing_store == ALWAYS:
+                self.failing_store = before if before != ALWAYS else 0.0
+
+        self.scheduler.later(seconds, None, back)
 
     def do_clock(self, a, b):
         """A wall clock jumps, hours back or on."""
