@@ -12,7 +12,7 @@ from fuzz_target import attempt, measured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-FEW = 40
+FEW = 30
 # The suite tries the same ones each time; FUZZ_EXAMPLES=1000 tries so many others.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", FEW))
 NAMES = names()
