@@ -3,6 +3,7 @@
 The collector asks for it by id and never sees the anchor; this is where the two meet.
 """
 
+from anchor.errors import AnchorError
 from anchor.growing import GrowingLog
 from anchor.receipts import ReceiptTree
 from collector.ports import Identity, TileReader
@@ -32,5 +33,14 @@ def identity_of(data: DataDir, collector: str) -> Identity:
 
 
 def anchored_size(place: Installation, collector: str) -> int:
-    """Give the size of the newest checkpoint of a collector that the anchor log holds."""
-    return sizes_in_log(place, [collector])[collector] if place.has_log else 0
+    """Give the size of the newest checkpoint of a collector that the anchor log holds.
+
+    An AnchorError, which names the log's folder, where that does not hold.
+    """
+    try:
+        return sizes_in_log(place, [collector])[collector] if place.has_log else 0
+    except AnchorError as error:
+        raise type(error)(
+            f"the anchor log in {place.log} cannot be followed: {error}; `factoryledger audit` "
+            "says what is wrong with it"
+        ) from error

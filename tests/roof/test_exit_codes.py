@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from anchor.errors import Malformed, Refused
 from anchor.keeping.sqlite import open_reader
 from collector.errors import LogInDoubt, StoreLocked
 from factoryledger.broker import free_port
 from factoryledger.exits import Exit, exit_for
+from factoryledger.identity import anchored_size
+from factoryledger.installation import installation
 from telemetry.errors import LinkLost
 
 
@@ -68,6 +71,18 @@ def test_a_tampered_proof_is_one_sentence(command, ledger, tmp_path):
     assert "payload" in result.err
     machine = command("verify", proof, "--data", ledger.path, "--json")
     assert json.loads(machine.out)["verified"] is False
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"x" + data[1:]])
+def test_a_collector_that_cannot_follow_the_log_names_its_folder(ledger, damage):
+    checkpoint = ledger.path / "log" / "checkpoint"
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with installation(data=ledger.path) as place:
+        with pytest.raises((Refused, Malformed)) as failed:
+            anchored_size(place, "any")
+        code, said = exit_for(failed.value)
+    assert code in {Exit.FALSE, Exit.USAGE}
+    assert str(ledger.path / "log") in said
 
 
 def test_too_little_memory_is_said_as_that():
