@@ -259,6 +259,7 @@ def shared_out(part, base, folder, steps, todo):
                         place = folder / f"{fault}-{at}"
                         one = check_one(part, base, place, fault, at, steps)
                         out.write(json.dumps(one) + "\n")
+                        out.flush()
                 code = 0
             finally:
                 if code:
