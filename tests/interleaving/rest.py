@@ -87,7 +87,10 @@ class Rest:
         collectors = [p for p in self.processes.values() if isinstance(p, CollectorProcess)]
         for process in collectors:
             self.scheduler.at(self.scheduler.now, process, process.stop.set)
-        self.run(15.0)
+        until = self.scheduler.now + 15.0
+        while self.scheduler.now < until and not all(one.main.done() for one in collectors):
+            self.run(0.25)
+        self.run(0.25)
         for process in collectors:
             if not process.main.done():
                 self.ghost.violate("stop", f"{process.name} does not end")
