@@ -4,6 +4,10 @@ What only an engine can show is in tests/compose.
 """
 
 import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -52,10 +56,36 @@ def test_an_engine_of_release_24_takes_it():
         assert "start_interval" not in service.get("healthcheck", {}), name
 
 
+@pytest.mark.parametrize(("answers", "code"), [([503, 503, 200], 0), ([503], 1)])
+def test_the_health_check_waits_a_little_for_a_part_that_starts(answers, code):
+    left, asked = list(answers), []
+
+    class Part(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(left.pop(0) if len(left) > 1 else left[0])
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Part) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = [sys.executable, ROOT / "docker" / "ready", str(server.server_port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        server.shutdown()
+    assert (done.returncode, done.stderr) == (code, "")
+    assert set(asked) == {"/readyz"}
+    assert len(asked) >= len(answers)
+
+
 def test_ports_of_the_host_are_on_loopback_unless_it_is_asked_for():
-    published = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert published
-    assert all(port.startswith("${FACTORYLEDGER_ADDRESS:-127.0.0.1}:") for port in published)
+    asked = "${FACTORYLEDGER_ADDRESS:-127.0.0.1}:"
+    for name, service in SERVICES.items():
+        # Prometheus lets everybody in who reaches it.
+        address = "127.0.0.1:" if name == "prometheus" else asked
+        assert all(port.startswith(address) for port in service.get("ports", ())), name
+    assert len(SERVICES["mosquitto"]["ports"]) == len(SERVICES["web"]["ports"]) == 1
 
 
 def test_no_secret_is_in_the_environment():
