@@ -14,7 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-QUIET = 5.0  # seconds without a message, after which no more comes
+# Seconds without a message, after which no more comes; of a backlog all has to come.
+QUIET, QUIET_BACKLOG = 5.0, 40.0
 BATCH = 1000  # messages a transaction, where a program can be told
 SESSIONS = ("batched", "mq-bridge")
 
@@ -25,6 +26,7 @@ class Count:
     def __init__(self, wanted: int, *, backlog: bool) -> None:
         # As the collector's watch: what takes a backlog is under way when it starts.
         self.warm = wanted // 5 if backlog else 0
+        self.quiet = QUIET_BACKLOG if backlog else QUIET
         self.wanted, self.kept, self.before = wanted, 0, 0
         self.first = self.last = 0.0
         self.cpu = 0.0
@@ -55,8 +57,8 @@ class Count:
 
     def wait(self) -> None:
         """Wait for all, or for quiet; print the figures."""
-        while not self.all.wait(QUIET):
-            if self.first and time.perf_counter() - self.last > QUIET:
+        while not self.all.wait(self.quiet):
+            if self.first and time.perf_counter() - self.last > self.quiet:
                 break
         spent, cpu = self.last - self.first, time.process_time() - self.cpu
         self.stop()
@@ -206,7 +208,7 @@ def mq_bridge(port: int, prefix: str, count: Count, folder: str) -> None:
     def look() -> None:
         query = "SELECT coalesce(max(rowid), 0) FROM messages"
         while not count.all.is_set():
-            time.sleep(0.005)
+            time.sleep(0.01)
             try:
                 kept = store.execute(query).fetchone()[0]
             except sqlite3.OperationalError:  # the table is not there yet

@@ -96,6 +96,8 @@ class Sides:
                 self._fill(payloads, prefix)
             found = dict(json.loads(process.stdout.readline()))
         shutil.rmtree(folder)
+        if session and found["kept"] < len(payloads):
+            raise RuntimeError(f"{name} kept {found['kept']} of {len(payloads)} messages")
         return found
 
     def delays(self, rate: float, seconds: float, *, signed: bool) -> Figures:
