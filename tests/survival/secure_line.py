@@ -27,6 +27,12 @@ class SecureLine(Line):
         self.address = str(self.broker.secure)
         return self
 
+    def __exit__(self, *error):
+        for program in self._programs:
+            program.end()
+        self.broker.stop()  # killed, the script would leave its broker behind
+        super().__exit__(*error)
+
     def program(self, name, *arguments):
         role = {"simulate": "simulator", "collect": "collector"}.get(name, name)
         before = self._environment
