@@ -53,6 +53,9 @@ class Rest:
         for disk in self.disks.values():
             disk.failing = None
         self.broker.most_queued, self.broker.window = 1000, 20
+        # A fleet acknowledges receipts at its looks, so a window of one drains one a look.
+        for session in self.broker.sessions.values():
+            session.window = 20
         for process in self.processes.values():
             process.frozen_until = 0.0
         for connection in self.network.connections:
