@@ -102,6 +102,14 @@ class SelfChecking(Protocol):
 
 
 @runtime_checkable
+class Undisguised(Protocol):
+    """What `audit` asks of a ledger whose database can tell whether its tables are tables."""
+
+    def disguises(self) -> Sequence[tuple[str, bool]]:
+        """What of the schema is none of a store's, a sentence each, and whether it hides rows."""
+
+
+@runtime_checkable
 class Decoded(Protocol):
     """What `audit` asks of a ledger that decodes Sparkplug."""
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from collector.database import postgres_url, shown
+from collector.disguises import refuse_disguises
 from collector.errors import StoreLocked, StoreUnavailable
 from collector.postgres import hang_up, postgres_engine, prepare_writer
 from collector.schema import is_made, upgrade
@@ -147,6 +148,7 @@ def open_postgres(url: str, *, create: bool) -> PostgresStore:
             connection.exec_driver_sql(_SCHEMA_LOCK)
             if create or is_made(connection):
                 upgrade(connection, shown(parsed))
+                refuse_disguises(connection, shown(parsed))
                 return store
     except (DBAPIError, CommandError) as error:
         store.close()

@@ -25,7 +25,9 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         unopened = isinstance(error, sqlite3.OperationalError)
-        if not unopened or Path(f"{path}-wal").exists():
+        # Locked, its writer is there, and what it has half written would be read.
+        locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        if not unopened or locked or Path(f"{path}-wal").exists():
             raise
         # A folder that cannot be written, and no writer: nothing changes under us.
         connection = _connect(path, "mode=ro&immutable=1")

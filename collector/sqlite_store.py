@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from collector.disguises import refuse_disguises
 from collector.errors import CommitFailed, StoreLocked, StoreUnavailable
 from collector.schema import upgrade
 from collector.sqlite_insert import insert_rows
@@ -78,6 +79,7 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteStore:
     try:
         with engine.begin() as connection:
             upgrade(connection, str(path), keep=partial(_keep, path))
+            refuse_disguises(connection, str(path))
     except (DBAPIError, CommandError, sqlite3.Error, OSError) as error:
         engine.dispose()
         os.close(lock)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from collector import tables
 from collector.continuity_report import gaps_and_breaks
 from collector.database import postgres_url, shown, sqlite_path
+from collector.disguises import Disguise, postgres_disguises, sqlite_disguises
 from collector.errors import StoreUnavailable
 from collector.joining import Part
 from collector.refusing import causes
@@ -98,6 +99,7 @@ class LedgerReader:
         try:
             with self._reading() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM messages, batches, collectors LIMIT 0")
+            self._check_collectors()
         except StoreUnavailable:
             self.close()
             raise
@@ -238,6 +240,17 @@ class LedgerReader:
                 for (said,) in self._page(f"PRAGMA integrity_check('{table.name}')", ()):
                     if said != "ok":
                         yield f"table {table.name}, by SQLite's own check: {said}"
+
+    def disguises(self) -> list[Disguise]:
+        """What of the schema lets a table show other rows than it holds, or than were written."""
+        with self._reading() as connection:
+            return list((sqlite_disguises if self._file else postgres_disguises)(connection))
+
+    def _check_collectors(self) -> None:
+        """What everybody asks first must be a table: a view there need never end."""
+        for disguise in self.disguises():
+            if disguise.hides and disguise.detail.startswith("collectors "):
+                raise StoreUnavailable(f"{self._name} is no store any more: {disguise.detail}")
 
     def refusals(self) -> Iterator[Refusal]:
         """What was refused, as far as it is kept, the newest first."""

@@ -31,6 +31,7 @@ Kind = Literal[
     "misjudged",
     "receipt-false",
     "reordered",
+    "schema-altered",
     "tiles-altered",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)

@@ -24,7 +24,7 @@ from anchor.audit.since import Since
 from anchor.errors import Malformed
 from anchor.key_entry import OperatorAuthority
 from anchor.policy import Policy
-from anchor.ports import Census, Ledger, SelfChecking, stores_of
+from anchor.ports import Census, Ledger, SelfChecking, Undisguised, stores_of
 from anchor.reading.log_reader import LogReader
 from anchor.reading.row_record import shown
 from telemetry.rows import CollectorRow, MessageRow
@@ -122,7 +122,9 @@ def _audit_store(
     progress: Progress | None,
     crew: Crew | None,
 ) -> set[object]:
-    """Audit one store; gives its collectors."""
+    """Audit one store; gives its collectors, or those of the log where nothing shows its rows."""
+    if _find_disguises(inquiry):
+        return set(inquiry.index.checkpoints) if inquiry.index else set()
     rows = inquiry.ledger.collectors()
     ends = dict[str, Reached]()
     for row in rows:
@@ -158,6 +160,18 @@ def _find_strangers(inquiry: Inquiry) -> None:
         for stranger in inquiry.ledger.strangers():
             detail = f"rows name collector {shown(stranger)}, which the table collectors does not"
             inquiry.find("inserted", detail, collector=stranger)
+
+
+def _find_disguises(inquiry: Inquiry) -> bool:
+    """What answers in the place of the store's tables; whether rows that it shows mean anything.
+
+    Before any row is read: a view may show the true rows to us, and need never end.
+    """
+    said = inquiry.ledger.disguises() if isinstance(inquiry.ledger, Undisguised) else ()
+    for detail, hides in said:
+        unread = "; no row of this store was read" if hides else ""
+        inquiry.find("schema-altered", f"{detail}{unread}")
+    return any(hides for _, hides in said)
 
 
 def _find_false_indexes(inquiry: Inquiry) -> None:

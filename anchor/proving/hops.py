@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from anchor.errors import AnchorError, Refused
 from anchor.key_entry import OperatorAuthority
@@ -22,6 +23,9 @@ from telemetry.canonical import END_OF_TIME, is_segment, plain
 from telemetry.errors import TelemetryError
 from telemetry.keyring import KeyStatement
 from telemetry.message import Message
+
+MOST_KEYS: Final = 1000
+"""Key entries of a proof: each is two signatures to check, and one machine has few keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def read_keys(
     authority: OperatorAuthority,
 ) -> list[KeyStatement]:
     """What key entries say that the operator signed, in the log before entry `before`."""
+    if len(keys) > MOST_KEYS:
+        raise Refused(f"it holds {len(keys)} key entries; a proof has at most {MOST_KEYS}")
     return [_read_key(key, anchored, before, authority) for key in keys]
 
 
