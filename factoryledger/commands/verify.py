@@ -116,6 +116,13 @@ def _write_page(file: Path) -> None:
     say(f"{file}: the page that checks a proof; open it in a browser")
 
 
+def _named(file: Path) -> str:
+    """A file's name, which came with what is in it, as a line that no terminal obeys."""
+    from telemetry.canonical import plain  # noqa: PLC0415 - on demand
+
+    return plain(str(file))
+
+
 def _verify_file(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:
     from anchor.evidence_file import is_evidence  # noqa: PLC0415 - on demand
     from anchor.range_file import is_range_file  # noqa: PLC0415 - on demand
@@ -142,12 +149,12 @@ def _verify_evidence(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bo
         if json_:
             typer.echo(json.dumps({"file": str(file), "holds": False, "reason": str(error)}))
         else:
-            say(f"{file}: the evidence does not hold: {error}")
+            say(f"{_named(file)}: the evidence does not hold: {error}")
         return False
     if json_:
         typer.echo(json.dumps({"file": str(file), **convicted.to_json()}))
     else:
-        typer.echo(f"{file}: the evidence holds")
+        typer.echo(f"{_named(file)}: the evidence holds")
         typer.echo("\n".join(f"  {line}" for line in convicted.lines()))
     return True
 
@@ -170,12 +177,12 @@ def _say_verified(
         if json_:
             typer.echo(json.dumps({"file": str(file), "verified": False, "reason": str(error)}))
         else:
-            say(f"{file}: not valid: {error}")
+            say(f"{_named(file)}: not valid: {error}")
         return False
     if json_:
         typer.echo(json.dumps({"file": str(file), **verified.to_json()}))
     else:
-        typer.echo(f"{file}: valid")
+        typer.echo(f"{_named(file)}: valid")
         typer.echo("\n".join(f"  {line}" for line in verified.lines()))
     return True
 

@@ -10,7 +10,10 @@ import pytest
 
 HERE = Path(__file__).parent
 # Tests are imported by path; the modules that they share are not, so their folders are named.
-sys.path[:0] = [str(HERE), *(str(HERE.parent / part) for part in ("anchor_verify",))]
+sys.path[:0] = [
+    str(HERE),
+    *(str(HERE.parent / part) for part in ("anchor_verify", "anchor_writer")),
+]
 
 _spec = importlib.util.spec_from_file_location("roof_fixtures", HERE.parent / "roof/conftest.py")
 roof = importlib.util.module_from_spec(_spec)

@@ -63,7 +63,9 @@ SERVERS = {
     "sent to what clears the screen": (
         "checkpoint", redirect("http://x/%1b[2J"), 3, "redirects",
     ),
-    "headers of ten megabytes": ("checkpoint", headers_without_end, 3, "checkpoint"),
+    "headers of ten megabytes": pytest.param(
+        "checkpoint", headers_without_end, 3, "checkpoint", marks=pytest.mark.long,
+    ),
 }  # fmt: skip
 
 
