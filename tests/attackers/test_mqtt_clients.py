@@ -129,7 +129,7 @@ def test_whatever_packets_come_the_honest_lose_nothing(program, command, await_l
     assert tally["disconnects"] == 0
     counts = json.loads(command("stats", "--json", *data).out)
     assert counts["statuses"]["accepted"] == tally["recorded"]
-    assert counts["statuses"]["unsigned"] > 20, "what the broker let through is evidence too"
+    assert counts["statuses"]["unsigned"] > 5, "what the broker let through is evidence too"
     assert counts["received"] == counts["stored"] + counts["duplicates"] + counts["refused"]
     audited = command("audit", *data, "--processes", 0)
     assert audited.code == 0, audited.out
