@@ -61,13 +61,14 @@ def _ends(events):
 
 def _as_it_should(event, calm, refuses):
     code = event["code"]
-    if event["how"] == "killed":
-        return code == KILLED
+    if event["how"] == "killed" and code == KILLED:
+        return True
     if event["how"] == "stopped" and code == 0:
         return True
     if refuses and code in REFUSALS:
         return True
-    return event["how"] == "by itself" and code == MISSING and not calm
+    # Who is to be killed may have ended by itself a moment before.
+    return event["how"] != "stopped" and code == MISSING and not calm
 
 
 def _at_the_end(events):

@@ -10,6 +10,7 @@ from torture_damage import bad_broker_file, bad_checkpoint, broken_outbox, cut_t
 from torture_waiting import lasting, waiting
 
 SHAKE = 0.01  # the share of steps that fail
+READY = 0.7  # the share of strikes that wait until their target is at work, by their amount
 FREE = 30.0  # s: to wait for a target that another strike has
 
 
@@ -134,6 +135,10 @@ class Nemesis:
             self._going.append(self._bring(self._coming.pop(0)))
         self._going = [strike for strike in self._going if _goes_on(strike)]
 
+    def _is_ready(self, target):
+        part = self._works.parts.get(target)
+        return part is None or part.ready
+
     def _bring(self, strike):
         target = strike.target
         free = yield from waiting(lambda: target not in self._held, FREE)
@@ -141,6 +146,9 @@ class Nemesis:
             self._history.put("skipped", kind=strike.kind, target=target)
             return
         self._held.add(target)
+        if strike.amount < READY:
+            # On a busy machine a part would else be struck again and again while it starts.
+            yield from waiting(lambda: self._is_ready(target), FREE)
         self._history.put("strike", kind=strike.kind, target=target, amount=strike.amount)
         began = time.monotonic()
         try:
