@@ -5,6 +5,7 @@ must not acknowledge before it has committed.
 """
 
 import threading
+from collections import deque
 
 import paho.mqtt.client as mqtt
 
@@ -14,20 +15,23 @@ NOBODY = 0x10  # no subscriber has taken it
 
 
 class Stranger:
-    """Publishes until it is stopped; each acknowledgement is written down."""
+    """Publishes until it is stopped; each acknowledgement until then is written down.
+
+    paho calls back under locks of its own, which `publish` takes as well: no lock of ours.
+    """
 
     def __init__(self, port, history):
         self._port, self._history = port, history
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._publish)
         self._numbers = {}
-        self._lock = threading.Lock()
+        self._acknowledged = deque()
 
     def __enter__(self):
         self._client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id="stranger", protocol=mqtt.MQTTv5
         )
-        self._client.on_publish = self._acknowledged
+        self._client.on_publish = self._take
         self._client.reconnect_delay_set(1, 1)
         self._client.connect_async("127.0.0.1", self._port)
         self._client.loop_start()
@@ -35,7 +39,7 @@ class Stranger:
         return self
 
     def stop(self):
-        """Publish nothing more; what is on its way may still be acknowledged."""
+        """Publish nothing more, and write down what was acknowledged by then."""
         self._done.set()
         self._thread.join()
 
@@ -48,13 +52,18 @@ class Stranger:
         number = 0
         while not self._done.wait(PAUSE):
             if self._client.is_connected():
-                with self._lock:
-                    sent = self._client.publish(TOPIC, b"%d" % number, qos=1)
-                    self._numbers[sent.mid] = number
+                sent = self._client.publish(TOPIC, b"%d" % number, qos=1)
+                self._numbers[sent.mid] = number
                 number += 1
+            self._write_down()
 
-    def _acknowledged(self, _client, _data, mid, code, _properties):
-        with self._lock:
-            number = self._numbers.pop(mid, None)
-        if number is not None and code.value < NOBODY:
-            self._history.put("published", number=number)
+    def _take(self, _client, _data, mid, code, _properties):
+        if code.value < NOBODY:
+            self._acknowledged.append(mid)
+
+    def _write_down(self):
+        """In the thread that knows the numbers: an acknowledgement may come before its number."""
+        while self._acknowledged:
+            number = self._numbers.pop(self._acknowledged.popleft(), None)
+            if number is not None:
+                self._history.put("published", number=number)
