@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -134,7 +134,10 @@ def create_app(  # noqa: PLR0913 - the service and who watches it
     async def add_checkpoint(request: Request) -> Response:
         address = request.client.host if request.client else ""
         wait = within.by_address.wait(address) if within.by_address else 0
-        body = None if wait else await _read_body(request)
+        try:
+            body = None if wait else await _read_body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # to nobody: who asked has gone
         if wait:
             answer: Response = _too_many(TooMany(wait, "from this address"))
         elif body is None:

@@ -296,6 +296,26 @@ def test_what_it_cannot_keep_it_does_not_cosign_and_says_so(witness):
     assert witness.add(request(0, 3)).status_code == 200
 
 
+def test_who_goes_away_in_the_middle_of_a_request_leaves_no_trace(witness):
+    messages = [
+        {"type": "http.request", "body": request(0, 3)[:40], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(_message):
+        pass
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/add-checkpoint", "headers": [],
+        "query_string": b"", "client": None,
+    }  # fmt: skip
+    asyncio.run(witness.app(scope, receive, send))
+    assert witness.latest().status_code == 404
+
+
 # -- who asks too often, or too slowly --------------------------------------------------------
 
 

@@ -32,13 +32,13 @@ SHOWN = 20
 TERMINATED = 143
 
 
-def torture(plan, folder):
+def torture(plan, folder, enough=None):
     """Run a plan; gives its findings and the summary."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "schedule.json").write_text(plan.to_json())
     history, began = History(folder / "history.jsonl"), time.monotonic()
     try:
-        run(plan, folder, history)
+        run(plan, folder, history, enough)
     except Exception:  # noqa: BLE001 - what was seen until then is judged all the same
         history.put("broken", kind="run", target="itself", said=traceback.format_exc())
     finally:
@@ -101,7 +101,9 @@ def main():
     # Ended from outside, it takes its processes and disks with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     folder = options.keep or Path(tempfile.mkdtemp(prefix="factoryledger-torture-"))
-    findings, counts = torture(plan, folder)
+    enough = []
+    signal.signal(signal.SIGUSR1, lambda *_: enough.append(True))
+    findings, counts = torture(plan, folder, enough)
     if options.summary:
         options.summary.parent.mkdir(exist_ok=True)
         options.summary.write_text(json.dumps(counts, indent=1) + "\n")

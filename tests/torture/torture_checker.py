@@ -27,6 +27,7 @@ def summary(events, findings):
     kinds = Counter(finding.kind for finding in findings)
     per_store = Counter((e["store"], e["device"], e["session"], e["seq"]) for e in rows)
     return {
+        "struck_for": max((e["seconds"] for e in _of(events, "calm")), default=0.0),
         "faults": dict(sorted(Counter(e["kind"] for e in _of(events, "strike")).items())),
         "skipped": len(_of(events, "skipped")),
         "ended": len(_of(events, "ended")),

@@ -125,6 +125,10 @@ class Nemesis:
         self._going = []
         self._held = set()
 
+    def rest(self):
+        """Begin nothing more."""
+        self._coming = []
+
     @property
     def done(self):
         return not self._coming and not self._going

@@ -27,11 +27,15 @@ class StuckError(Exception):
     """It never came to that; the history says so as well."""
 
 
-def run(plan, folder, history):
-    """Run a plan in a folder; the history is complete when this returns, whatever happens."""
+def run(plan, folder, history, enough=None):
+    """Run a plan in a folder; the history is complete when this returns, whatever happens.
+
+    Once the list `enough` holds anything, it begins no strike more and comes to its end.
+    """
     history.put("plan", seed=plan.seed, database=plan.database, collectors=plan.collectors)
     with Works(plan, folder, history) as works:
         try:
+            works.enough = [] if enough is None else enough
             port = works.network["stranger>broker"].port
             with Watch(works, history), Stranger(port, history) as stranger:
                 _live(works, history, stranger)
@@ -52,7 +56,9 @@ def _live(works, history, stranger):
     _wait(works, lambda: all(part.ready for part in parts), START, "everything is ready")
     nemesis, began = Nemesis(works, history), time.monotonic()
     seconds = works.plan.seconds
-    while not nemesis.done or time.monotonic() - began < seconds:
+    while not nemesis.done or (time.monotonic() - began < seconds and not works.enough):
+        if works.enough:
+            nemesis.rest()
         nemesis.tick(time.monotonic() - began)
         works.tend()
         time.sleep(TICK)
