@@ -5,6 +5,7 @@ part says so, refuses, and goes on once the file is as it was. Silence is a find
 """
 
 import re
+from contextlib import suppress
 
 from torture_waiting import LONG, lasting, waiting
 
@@ -49,7 +50,7 @@ def broken_outbox(works, strike):
     works.history.put("damage", kind=strike.kind, part=part.name, noticed=noticed, file=path.name)
     part.tend(0.0)
     part.kill()
-    path.write_bytes(whole)
+    yield from _put_back(path, whole)
     part.left = False
     yield from lasting(strike.lasts)
     part.start()
@@ -101,7 +102,8 @@ def _damaged(works, strike, path, damage):
         return
     whole, name = path.read_bytes(), str(path.relative_to(works.data / "log"))
     works.history.put("damaged", file=name)
-    path.write_bytes(damage(whole))
+    with suppress(OSError):  # on a full disk less of it may be written, which is damage, too
+        path.write_bytes(damage(whole))
     part.left = True
     part.start()
     ready = yield from waiting(lambda: not part.running or part.ready, LONG)
@@ -119,10 +121,21 @@ def _damaged(works, strike, path, damage):
     part.left = False
     if not mended:
         part.kill()
-        path.write_bytes(whole)
+        yield from _put_back(path, whole)
     works.history.put("mended", file=name)
     yield from lasting(strike.lasts)
     part.start()
+
+
+def _put_back(path, whole):
+    """Make a file what it was; a disk that another strike has filled is waited for."""
+
+    def written():
+        with suppress(OSError):
+            path.write_bytes(whole)
+        return path.read_bytes() == whole
+
+    yield from waiting(written, LONG)
 
 
 def _holds(works, path, whole):
