@@ -116,6 +116,15 @@ FAULTS = {
 }
 
 
+# What is damaged is put right again by us, and needs room for it: no strike fills that disk.
+ON_DISK = {
+    "cut-tile": ["data"],
+    "bad-checkpoint": ["data"],
+    "torn-outbox": ["outbox"],
+    "broken-outbox": ["outbox"],
+}
+
+
 class Nemesis:
     """All strikes of a plan: those under way, and those that are to come."""
 
@@ -144,12 +153,12 @@ class Nemesis:
         return part is None or part.ready
 
     def _bring(self, strike):
-        target = strike.target
-        free = yield from waiting(lambda: target not in self._held, FREE)
+        target, needs = strike.target, {strike.target, *ON_DISK.get(strike.kind, ())}
+        free = yield from waiting(lambda: not needs & self._held, FREE)
         if not free:
             self._history.put("skipped", kind=strike.kind, target=target)
             return
-        self._held.add(target)
+        self._held |= needs
         if strike.amount < READY:
             # On a busy machine a part would else be struck again and again while it starts.
             yield from waiting(lambda: self._is_ready(target), FREE)
@@ -160,7 +169,7 @@ class Nemesis:
         except Exception as error:  # noqa: BLE001 - the run goes on, and the checker says so
             self._history.put("broken", kind=strike.kind, target=target, said=repr(error))
         finally:
-            self._held.discard(target)
+            self._held -= needs
             took = round(time.monotonic() - began, 2)
             self._history.put("healed", kind=strike.kind, target=target, took=took)
 
