@@ -8,11 +8,10 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event
@@ -22,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from collector.disguises import refuse_disguises
 from collector.errors import CommitFailed, StoreLocked, StoreUnavailable
 from collector.schema import upgrade
+from collector.sqlite_copy import copy_sqlite
 from collector.sqlite_insert import insert_rows
 from collector.writing import Store
 
@@ -95,24 +95,12 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteStore:
 def _keep(path: Path, schema: str) -> None:
     """Copy a store of an older schema beside itself, whole and durable, before it is changed."""
     target = path.with_name(f"{path.name}.schema-{schema}")
-    if target.exists():
-        return  # by a start that came no further: the store is what it was
     temporary = path.with_name(f".{target.name}.tmp")
     temporary.unlink(missing_ok=True)
-    with (
-        closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as reading,
-        closing(sqlite3.connect(temporary)) as copy,
-    ):
-        reading.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE").close()
-    for synced in (temporary, path.parent):
-        if synced == path.parent:
-            temporary.replace(target)
-        descriptor = os.open(synced, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    copy_sqlite(path, temporary)
+    _sync(temporary)
+    temporary.replace(target)
+    _sync(path.parent)
 
 
 def _take_lock(path: Path) -> int:
@@ -181,11 +169,17 @@ def _merge(connection: Any) -> None:
 
 def _sync_folder(connection: Any) -> None:
     folder = Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        _sync(folder)
     except OSError as error:
         raise _disk_failed(f"{folder}: {error.strerror}") from error
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

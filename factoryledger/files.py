@@ -86,6 +86,12 @@ def write_all(folder: Path, contents: Mapping[str, bytes], mode: int = 0o644) ->
     sync_folder(folder)
 
 
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable that somebody else wrote."""
+    with path.open("rb") as file:
+        _sync(file.fileno())
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""A store copied while its collector runs, and put back. Edge: SQLite, PostgreSQL's own tools."""
+"""Stores put back, and PostgreSQL's copied, by its own tools. Edge: databases, processes."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
@@ -18,24 +17,12 @@ MARK: Final = "UPDATE collectors SET kind = 'restored' WHERE kind = 'live'"
 """So that nobody goes on with a log that may have gone on elsewhere (collector.resume)."""
 
 
-def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database as one transaction sees it, beside its writer; a damaged one is refused."""
-    with (
-        closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as reading,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        reading.backup(copy)
-        # One file, with nothing beside it that could be forgotten.
-        copy.execute("PRAGMA journal_mode = DELETE").close()
-        (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise NotThere(f"{source} is damaged: {found}; run `factoryledger audit`")
-
-
 def mark_sqlite(path: Path) -> None:
-    """Let no collector of a copy go on with its log."""
-    with closing(sqlite3.connect(path)) as copy, copy:
-        copy.execute(MARK).close()
+    """Let no collector of a copy go on with its log; the copy is a store as collectors leave it."""
+    with closing(sqlite3.connect(path)) as copy:
+        with copy:
+            copy.execute(MARK).close()
+        copy.execute("PRAGMA journal_mode = WAL").close()
 
 
 def dump_postgres(url: str, target: Path) -> None:

@@ -21,7 +21,7 @@ from factoryledger.backup.manifest import NAME, Manifest
 from factoryledger.backup.taking import BROKER, KEYS, LOG, digest, files_of
 from factoryledger.data_dir import DataDir
 from factoryledger.errors import FoundFalse, WrongUsage
-from factoryledger.files import POLICY_MOST, read_whole, sync_folder
+from factoryledger.files import POLICY_MOST, read_whole, sync_file, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def restore(
             f"{source} holds {len(dumps)} dumps of PostgreSQL: name an empty database for each by "
             f"--database ({len(databases)} are named)"
         )
+    if target.absolute().is_relative_to(source.absolute()):
+        raise WrongUsage(f"{target} is inside of the backup, which stays as it is")
     if target.exists() and any(target.iterdir()):
         raise WrongUsage(f"{target} is not empty; restore into a new folder")
     target = target.absolute()
@@ -131,8 +133,4 @@ def _filled(
 
 def _copy(source: str | Path, target: str | Path) -> None:
     shutil.copy2(source, target)
-    descriptor = os.open(target, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(Path(target))

@@ -9,6 +9,7 @@ another history. Keys go where they are told to, apart, or nowhere.
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import file_digest
 from importlib.metadata import version
@@ -17,10 +18,11 @@ from typing import Final
 
 from anchor.errors import Malformed, Refused
 from collector.database import sqlite_path
-from factoryledger.backup.databases import copy_sqlite, dump_postgres
+from collector.sqlite_copy import copy_sqlite
+from factoryledger.backup.databases import dump_postgres
 from factoryledger.backup.manifest import NAME, Manifest
 from factoryledger.errors import WrongUsage
-from factoryledger.files import sync_folder, write_whole
+from factoryledger.files import sync_file, sync_folder, write_whole
 from factoryledger.installation import Installation
 
 KEYS: Final = "keys"
@@ -58,7 +60,7 @@ def _whole(target: Path, fill: Callable[[Path], object]) -> None:
         fill(temporary)
         for folder, _, names in os.walk(temporary):
             for name in names:
-                _sync(Path(folder, name))
+                sync_file(Path(folder, name))
             sync_folder(Path(folder))
         temporary.rename(target)
     except BaseException:
@@ -104,9 +106,24 @@ def _copy_log(place: Installation, target: Path) -> int:
         size = place.log_reader.open(note).size
     except (Malformed, Refused) as error:
         raise WrongUsage(f"{place.log}: {error}; run `factoryledger doctor`") from error
-    shutil.copytree(place.log, target, ignore=_unfinished)
+    copy_growing(place.log, target)
     (target / "checkpoint").write_bytes(note)
     return size
+
+
+def copy_growing(source: Path, target: Path) -> None:
+    """Copy a log's folder beside its writer: all that was there at the start, by content.
+
+    Twice, since a partial tile goes once the full one is there, which may not have been listed.
+    """
+    for _pass in range(2):
+        for folder, _, names in os.walk(source):
+            for name in sorted(set(names) - set(_unfinished(folder, names))):
+                copy = target / Path(folder, name).relative_to(source)
+                if not copy.exists():
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    with suppress(FileNotFoundError):
+                        shutil.copy2(Path(folder, name), copy)
 
 
 def _unfinished(_: str, names: list[str]) -> list[str]:
@@ -129,11 +146,3 @@ def digest(path: Path) -> str:
     """A file's SHA-256, in hexadecimal."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,29 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+Vkey = Annotated[
+    str | None,
+    typer.Option(
+        "--vkey", metavar="KEY", help="The log's key, as a note's vkey.", show_default=False
+    ),
+]
+Pinned = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="In place of --vkey, a policy: it knows former keys of a log that was rotated.",
+        show_default=False,
+    ),
+]
+Tries = Annotated[
+    int,
+    typer.Option(
+        "--tries", metavar="N", min=1, max=100, help="Ask a server so often for one file."
+    ),
+]
+LogPlace = Annotated[str, typer.Argument(metavar="DIR|URL", help="Where the log is.")]
+
 
 @app.command("verify")
 def verify(
@@ -61,26 +84,10 @@ def verify(
 
 @app.command("audit")
 def audit(  # noqa: PLR0913 - a command's options
-    log: Annotated[str, typer.Argument(metavar="DIR|URL", help="Where the log is.")],
+    log: LogPlace,
     *,
-    vkey: Annotated[
-        str | None,
-        typer.Option(
-            "--vkey",
-            metavar="KEY",
-            help="The log's key, as a note's vkey.",
-            show_default=False,
-        ),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            "--policy",
-            metavar="FILE",
-            help="In place of --vkey, a policy: it knows former keys of a log that was rotated.",
-            show_default=False,
-        ),
-    ] = None,
+    vkey: Vkey = None,
+    policy: Pinned = None,
     origin: Annotated[
         str | None,
         typer.Option(
@@ -100,12 +107,7 @@ def audit(  # noqa: PLR0913 - a command's options
             show_default=False,
         ),
     ] = None,
-    tries: Annotated[
-        int,
-        typer.Option(
-            "--tries", metavar="N", min=1, max=100, help="Ask a server so often for one file."
-        ),
-    ] = 6,
+    tries: Tries = 6,
     json_: options.Json = False,
 ) -> None:
     """Check every tile, entry and checkpoint of a tiled log against its key.
@@ -148,36 +150,18 @@ def audit(  # noqa: PLR0913 - a command's options
 
 @app.command("mirror")
 def mirror(  # noqa: PLR0913 - a command's options
-    log: Annotated[str, typer.Argument(metavar="DIR|URL", help="Where the log is.")],
+    log: LogPlace,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the copy is kept.")],
     *,
-    vkey: Annotated[
-        str | None,
-        typer.Option(
-            "--vkey", metavar="KEY", help="The log's key, as a note's vkey.", show_default=False
-        ),
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            "--policy",
-            metavar="FILE",
-            help="In place of --vkey, a policy: it knows former keys of a log that was rotated.",
-            show_default=False,
-        ),
-    ] = None,
+    vkey: Vkey = None,
+    policy: Pinned = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until stopped, taking what is new.")
     ] = False,
     every: Annotated[
         float, typer.Option("--every", metavar="S", min=0.01, help="With --follow: ask so often.")
     ] = 30.0,
-    tries: Annotated[
-        int,
-        typer.Option(
-            "--tries", metavar="N", min=1, max=100, help="Ask a server so often for one file."
-        ),
-    ] = 6,
+    tries: Tries = 6,
     json_: options.Json = False,
 ) -> None:
     """Keep a copy of a tiled log that only grows, every entry checked before it is taken.

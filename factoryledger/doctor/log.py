@@ -77,7 +77,7 @@ def _against(
     except (Malformed, Refused) as error:
         return bad(about, str(error), "see who answers at that address", false=True)
     except AnchorError as error:
-        return bad(about, f"{witness.url}: {error}", "start it, or mend the policy's address")
+        return bad(about, str(error), "start it, or mend the policy's address")
     finally:
         source.close()
     if alarm is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from factoryledger.doctor.line import Line, bad, good, warning
-from factoryledger.errors import NotThere, WrongUsage
+from factoryledger.errors import WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.key_files import check_private, check_private_folder
 
@@ -171,5 +171,5 @@ def check_passwords(place: Installation) -> Iterator[Line]:
                 yield warning(name, f"{path}: every user may use it", f"run `chmod o= {path}`")
             else:
                 yield good(name, f"{path} is there")
-        except (OSError, NotThere) as error:
+        except OSError as error:
             yield bad(name, f"{path}: {error}", "make the file, or change the setting")

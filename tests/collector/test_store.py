@@ -145,6 +145,15 @@ def test_a_store_of_every_older_schema_comes_forward(kind, revision, url, reques
             assert copy.execute("SELECT value FROM counters").fetchone() == (7,)
 
 
+def test_a_copy_of_an_earlier_upgrade_does_not_stand_for_this_one(url, tmp_path):
+    """Somebody went back to the older release for a while, and left the copy where it was."""
+    at_schema(url, "0006")
+    (tmp_path / "ledger.db.schema-0006").write_bytes(b"of an earlier day")
+    open_store(url, create=False).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db.schema-0006")) as copy:
+        assert copy.execute("SELECT value FROM counters").fetchone() == (7,)
+
+
 def test_without_its_copy_a_store_is_not_changed(url, tmp_path):
     at_schema(url, "0006")
     (tmp_path / ".ledger.db.schema-0006.tmp").mkdir()

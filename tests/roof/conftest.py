@@ -91,6 +91,21 @@ def ledger(tmp_path, command):
     return SimpleNamespace(path=data, recording=recording, database=data / "ledger.db")
 
 
+@pytest.fixture(scope="session")
+def anchored_once(tmp_path_factory):
+    """The folder of a small ledger of unknown machines, anchored; to be copied, never changed."""
+    folder = tmp_path_factory.mktemp("anchored")
+    recording, data = folder / "factory.jsonl", folder / "ledger"
+    for arguments in (
+        ["simulate", "--machines", 3, "--duration", 5, "--out", recording],
+        ["init", "--data", data],
+        ["ingest", recording, "--data", data],
+        ["anchor", "--once", "--data", data],
+    ):
+        assert run([str(argument) for argument in arguments]) == 0
+    return data
+
+
 def enrol_recording(data: Path, recording: Path, seed: int) -> None:
     """Enrol the test keys of a simulated recording, so that its messages are accepted."""
     from factoryledger.enrolment import Enrolments

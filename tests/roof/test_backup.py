@@ -8,22 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from factoryledger.backup import taking
 from factoryledger.cli import run
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A small ledger, anchored, and its backup; made once."""
+def made(anchored_once, tmp_path_factory):
+    """A small ledger and its backup; made once."""
     folder = tmp_path_factory.mktemp("made")
-    recording, data = folder / "factory.jsonl", folder / "ledger"
-    for arguments in (
-        ["simulate", "--machines", 3, "--duration", 5, "--out", recording],
-        ["init", "--data", data],
-        ["ingest", recording, "--data", data],
-        ["anchor", "--once", "--data", data],
-        ["backup", folder / "backup", "--keys", folder / "keys", "--data", data],
-    ):
-        assert run([str(argument) for argument in arguments]) == 0
+    shutil.copytree(anchored_once, folder / "ledger")
+    apart = ["--keys", folder / "keys", "--data", folder / "ledger"]
+    assert run([str(word) for word in ["backup", folder / "backup", *apart]]) == 0
     return folder
 
 
@@ -51,6 +46,7 @@ def test_what_was_put_back_is_the_same_ledger(command, there):
     assert said["size"] == said["backed_up"] > 0
     assert "asks for no witness" in done.err
     assert rows(there.new / "ledger.db") == rows(there.data / "ledger.db")
+    assert rows(there.new / "ledger.db", "PRAGMA journal_mode") == [("wal",)]
     audit = command("audit", "--data", there.new)
     assert audit.code == 0, audit.out
     assert command("anchor", "--once", "--data", there.new).code == 0
@@ -104,11 +100,34 @@ def test_what_is_too_many_or_no_backup_is_refused(command, there):
 def test_nothing_is_written_over(command, there, tmp_path):
     assert command("backup", there.backup, "--data", there.data).code == 2
     assert command("restore", there.backup, "--data", there.data).code == 2
+    within = command("restore", there.backup, "--data", there.backup / "x")
+    assert (within.code, (there.backup / "x").exists()) == (2, False)
     inside = command("backup", tmp_path / "b", "--keys", tmp_path / "b/k", "--data", there.data)
     assert inside.code == 2
     nowhere = command("backup", tmp_path / "b", "--data", tmp_path / "nowhere")
     assert nowhere.code == 2
     assert not list(tmp_path.glob(".*.tmp")), "what was begun is gone"
+
+
+def test_a_log_that_fills_a_tile_meanwhile_is_copied_whole(tmp_path, monkeypatch):
+    """The anchor writes the full one, and only then removes the partial ones."""
+    log = tmp_path / "log"
+    partial, full = log / "tile" / "0" / "000.p" / "255", log / "tile" / "0" / "000"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"partial")
+    (log / ".lock").write_text("")
+    copy2 = shutil.copy2
+
+    def meanwhile(source, target):
+        if partial.exists():
+            full.write_bytes(b"full")
+            shutil.rmtree(partial.parent)
+        return copy2(source, target)
+
+    monkeypatch.setattr(taking.shutil, "copy2", meanwhile)
+    taking.copy_growing(log, tmp_path / "copy")
+    assert (tmp_path / "copy" / "tile" / "0" / "000").read_bytes() == b"full"
+    assert not (tmp_path / "copy" / ".lock").exists()
 
 
 def test_an_old_copy_of_the_log_takes_from_a_mirror_what_it_lacks(command, there, tmp_path):

@@ -24,7 +24,6 @@ from collector.postgres import postgres_engine
 from collector.schema import upgrade
 from factoryledger.broker import LocalBroker, free_port
 from factoryledger.broker_files import BrokerFiles
-from factoryledger.cli import run
 from factoryledger.data_dir import DataDir
 from factoryledger.doctor import places
 from factoryledger.doctor.line import bad, exit_code, good, warning
@@ -32,25 +31,10 @@ from factoryledger.doctor.line import bad, exit_code, good, warning
 NOBODY = f"mqtt://127.0.0.1:{free_port()}"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A small ledger, anchored, made once; each test has a copy."""
-    folder = tmp_path_factory.mktemp("made")
-    recording, data = folder / "factory.jsonl", folder / "ledger"
-    for arguments in (
-        ["simulate", "--machines", 3, "--duration", 5, "--out", recording],
-        ["init", "--data", data],
-        ["ingest", recording, "--data", data],
-        ["anchor", "--once", "--data", data],
-    ):
-        assert run([str(argument) for argument in arguments]) == 0
-    return data
-
-
 @pytest.fixture
-def ledger(made, tmp_path):
+def ledger(anchored_once, tmp_path):
     path = tmp_path / "ledger"
-    shutil.copytree(made, path)
+    shutil.copytree(anchored_once, path)
     return SimpleNamespace(path=path, database=path / "ledger.db")
 
 
@@ -322,6 +306,7 @@ def test_a_witness_that_is_away_or_is_asked_for_and_never_cosigned(doctor, ledge
     away = pinned(tmp_path, f"http://127.0.0.1:{free_port()}", quorum="w")
     found = doctor("--data", ledger.path, "--log", tmp_path / "copy", *away)
     only(found, "witness w", "bad", "start it")
+    assert found.ill["witness w"][0]["says"].count("http://") == 1
     only(found, "log", "bad", "quorum", "not met")
     assert WITNESS.name not in str(found.ill["log"])
 
