@@ -1,5 +1,6 @@
 """`doctor` on set-ups that are broken, one thing each: it names that one, and what to do."""
 
+import gc
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from sqlalchemy import make_url
 sys.path.insert(0, str(Path(__file__).parents[1] / "anchor_verify"))
 
 from rude_server import serving
+from shipped_broker import shipped_plant
 from test_anchor_monitor import HASH, WITNESS, cosigned, files_of, pinned
 
 from collector.postgres import postgres_engine
@@ -233,6 +235,28 @@ def test_a_broker_where_one_user_takes_another_s_session(doctor, ledger, tmp_pat
         assert "Not authorized" in refused.ill["broker"][0]["says"]
         # Without --probe nobody logs in as a part that may be running.
         assert "broker" not in doctor("--data", ledger.path, broker=address).ill
+
+
+@pytest.mark.parametrize("listener", ["secure", "address"])
+def test_the_shipped_broker_is_good_over_either_listener(doctor, ledger, listener):
+    """By a client of the role watch that nobody else is, so that no part is put out."""
+    with shipped_plant() as plant:
+        shutil.copytree(plant.files.path, ledger.path / "broker")
+        found = doctor("--data", ledger.path, broker=str(getattr(plant.broker, listener)))
+    said = {line["says"] for line in found.lines if line["about"].startswith("broker")}
+    assert set(found.ill) == {"operator's key", "witnesses"}
+    assert "nobody gets in without a name" in said
+    assert any(says.endswith("answers") for says in said)
+
+
+# paho leaves the socket of a handshake that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_broker_of_another_authority_is_named(doctor, ledger):
+    with shipped_plant() as plant, shipped_plant() as other:
+        shutil.copytree(other.files.path, ledger.path / "broker")
+        found = doctor("--data", ledger.path, broker=str(plant.broker.secure))
+        gc.collect()
+    only(found, "broker", "bad", "certificate", "broker_ca_file")
 
 
 def test_a_certificate_that_is_over(doctor, ledger):
