@@ -226,8 +226,11 @@ class Service:
                 await asyncio.get_running_loop().run_in_executor(self._worker, survey)
             finally:
                 giving_up.cancel()
-            given_up = watching.done()
-            watching.cancel()
+                given_up = watching.done()
+                watching.cancel()
+                pacing.cancel()
+                # What either failed of is told here or nowhere, whatever else is failing.
+                await asyncio.gather(watching, pacing, return_exceptions=True)
         if given_up:
             watching.result()
 

@@ -119,7 +119,11 @@ class Befalling:
             if self.failing_store == ALWAYS:
                 self.failing_store = before if before != ALWAYS else 0.0
 
+        self.find_store = back
         self.scheduler.later(seconds, None, back)
+
+    def find_store(self):
+        """A store that is away is back; one that was not, stays as it is."""
 
     def do_clock(self, a, b):
         """A wall clock jumps, hours back or on."""

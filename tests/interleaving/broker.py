@@ -37,6 +37,7 @@ class Session:
     last_id: int = 0
     expiry: int = 0
     window: int = 20
+    receive_max: int = 65535  # the client's own bound
 
 
 class SimulatedBroker:
@@ -173,6 +174,7 @@ class SimulatedBroker:
             self.sessions[name] = Session(name)
         session = self.sessions[name]
         session.expiry = packet.session_expiry_interval
+        session.receive_max = packet.receive_max
         session.window = min(self.window, packet.receive_max)
         self._connections[connection] = name
         self._clients[name] = connection

@@ -261,7 +261,8 @@ class CollectorProcess(Process):
         """The worker waits between tries; False: not for nothing."""
         self._world.events["patience"] += 1
         if self.scheduler.depth >= 3:
-            # Nobody would move: as if the next try came at once.
+            # Nobody would move: as if the next try came at once, and a store came back.
+            self._world.find_store()
             return False
         self.scheduler.elapse(seconds, self, "committing")
         return False

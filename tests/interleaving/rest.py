@@ -31,8 +31,9 @@ class Rest:
             elif process.service is not None:
                 moment = process.service._look()
                 self.events["reading paused"] += moment.paused
+                # Two batches ahead, four in the intake, and one read more: a whole window.
                 most = 8 * self.shape.flush_count
-                self._bounded("in flight", moment.door.in_flight, most + self.shape.window)
+                self._bounded("in flight", moment.door.in_flight, most + min(20, most))
                 self._bounded("unanswered", moment.unanswered, 10_000)
                 self._bounded("receipts owed", len(process.ledger._pending), 2_000)
         self._bounded("events", len(self.scheduler), 20_000)
@@ -55,7 +56,7 @@ class Rest:
         self.broker.most_queued, self.broker.window = 1000, 20
         # A fleet acknowledges receipts at its looks, so a window of one drains one a look.
         for session in self.broker.sessions.values():
-            session.window = 20
+            session.window = min(20, session.receive_max)
         for process in self.processes.values():
             process.frozen_until = 0.0
         for connection in self.network.connections:

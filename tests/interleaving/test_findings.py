@@ -32,3 +32,21 @@ def test_what_a_failed_fsync_left_is_not_taken_for_durable_after_a_restart():
     script.play()
     with fsync_believed_after_a_failure(), pytest.raises(Violation, match="before durable"):
         script.play()
+
+
+def test_a_link_that_gives_up_while_a_commit_fails_is_not_left_unheard():
+    """Nobody asked the task that watched the link what it had ended with."""
+    script = Script(
+        seed=2_000_271,
+        shape=Shape(
+            machines=3, gateway=True, flush_count=3, outbox_limit=12, window=3, keeps=False,
+            failing_store=0.5,
+        ),
+        acts=(
+            Act(1.0, "slow_store", 0.674, 0.911),
+            Act(1.0, "kill", 0.982, 0.480),
+            Act(0.3, "record", 0.716, 0.253),
+            Act(0.0, "twin", 0.810, 0.693),
+        ),
+    )  # fmt: skip
+    script.play()
