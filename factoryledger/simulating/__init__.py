@@ -1,0 +1,1 @@
+"""Running a simulated factory: its plant, without a broker or live."""
