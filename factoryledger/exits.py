@@ -4,11 +4,13 @@
 is not there. 70 (as in sysexits.h) is a fault of this program, never of what it read.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from enum import IntEnum
 
 from factoryledger.errors import FoundFalse, NotThere, WrongUsage
+from factoryledger.next_steps import NEXT_STEPS
 from telemetry.canonical import plain
 
 
@@ -91,5 +93,15 @@ def _sentence(error: BaseException) -> str:
         return "there is not enough memory for what it was given to read"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
+        return f"{where}{error.strerror}{_next_step(error.errno, error.strerror)}"
     return plain(" ".join(str(error).split())) or type(error).__name__
+
+
+def _next_step(number: int | None, said: str) -> str:
+    """What to try, where the error is the system's and in its words.
+
+    TLS and name resolution have numbers of their own; where we raise one, it says itself.
+    """
+    if number is None or said != os.strerror(number) or number not in NEXT_STEPS:
+        return ""
+    return f"; {NEXT_STEPS[number]}"

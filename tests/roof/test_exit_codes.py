@@ -2,7 +2,9 @@
 
 import base64
 import json
+import socket
 import sqlite3
+import ssl
 from contextlib import closing
 from pathlib import Path
 
@@ -169,11 +171,17 @@ def test_errors_have_codes_by_what_a_reader_can_do():
     assert exit_for(ExceptionGroup("both", [LinkLost("gone")]))[0] == Exit.MISSING
     assert exit_for(PermissionError(13, "Permission denied", "f")) == (
         Exit.USAGE,
-        "f: Permission denied",
+        "f: Permission denied; may this user do that? `ls -ld` shows owner and mode",
     )
     code, sentence = exit_for(KeyError("x"))
     assert code == Exit.FAULT
     assert "a fault of factoryledger" in sentence
+
+
+def test_errors_that_number_themselves_otherwise_are_given_no_step_of_the_systems():
+    assert exit_for(ssl.SSLError(1, "wrong version number"))[1] == "wrong version number"
+    assert exit_for(socket.gaierror(-2, "Name not known"))[1] == "Name not known"
+    assert exit_for(OSError(9999, "odd"))[1] == "odd"
 
 
 def test_a_database_whose_disk_fails_is_missing_and_no_fault_of_the_program():
