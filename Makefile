@@ -23,6 +23,7 @@ VENV_EXAMPLES ?= .venv-examples
 VENV_CONTRACT ?= .venv-contract
 VENV_SUPPLY ?= .venv-supply
 VENV_FUZZ ?= .venv-fuzz
+VENV_SITE ?= .venv-site
 
 # Debian's python3 may come without ensurepip: the environment is made without pip and
 # filled by the pip of the Python that made it.
@@ -54,6 +55,7 @@ BROWSER := $(VENV_BROWSER)/.browser-$(call key,requirements/browser.lock)
 EXAMPLES := $(VENV_EXAMPLES)/.examples-$(call key,requirements/examples.lock)
 SUPPLY := $(VENV_SUPPLY)/.supply-$(call key,requirements/supply.lock)
 FUZZ := $(VENV_FUZZ)/.fuzz-$(call key,requirements/fuzz.lock)
+SITE := $(VENV_SITE)/.site-$(call key,requirements/site.lock)
 CONTRACT := $(VENV_CONTRACT)/.contract-$(call key,requirements/contract.lock)
 
 help: ## What there is to make
@@ -77,13 +79,20 @@ lint: $(DEV) ## Format, lint, types, imports
 	$(VENV)/bin/lint-imports
 
 docs: $(DEV) ## The pages and the schema that are rendered from the program
+	@mkdir -p build
 	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
 	$(VENV)/bin/python tests/roof/settings_page.py > docs/settings.md
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
 	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
+	$(VENV)/bin/python tests/documents/errors_page.py > build/errors.md && mv build/errors.md docs/errors.md
+	$(VENV)/bin/python tests/documents/decisions_page.py > build/decisions.md && mv build/decisions.md docs/decisions/README.md
 	$(VENV)/bin/python tests/simulator/machines_page.py
 	$(VENV)/bin/python benchmarks/tables.py
 	$(VENV)/bin/python tests/roof/dashboard_page.py > docs/observability/grafana-dashboard.json
+
+site: $(SITE) ## build/site: the documents as a site, which asks nothing of any other host
+	@mkdir -p build
+	NO_MKDOCS_2_WARNING=1 $(VENV_SITE)/bin/python -m mkdocs build --quiet --strict
 
 verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
 	@mkdir -p build
@@ -241,13 +250,14 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	$(COMPILE) --upgrade requirements/contract.in --output-file requirements/contract.lock
 	$(COMPILE) --upgrade requirements/supply.in --output-file requirements/supply.lock
 	$(COMPILE) --upgrade requirements/fuzz.in --output-file requirements/fuzz.lock
+	$(COMPILE) --upgrade requirements/site.in --output-file requirements/site.lock
 	$(COMPILE) --upgrade requirements/npm.in --output-file requirements/npm.lock
 	$(COMPILE) --upgrade --extra evm --extra tsa --constraint requirements/dev.lock pyproject.toml \
 		--output-file requirements/image.lock
 
 clean: ## Remove what make made; data folders stay
 	rm -rf $(VENV) $(VENV_ORACLES) $(VENV_PEERS) $(VENV_RIVALS) $(VENV_WITNESS) $(VENV_BROWSER) $(VENV_EXAMPLES) \
-		$(VENV_CONTRACT) $(VENV_SUPPLY) $(VENV_FUZZ) build dist \
+		$(VENV_CONTRACT) $(VENV_SUPPLY) $(VENV_FUZZ) $(VENV_SITE) build dist \
 		.mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -326,6 +336,13 @@ $(FUZZ):
 	$(call environment_made,$(VENV_FUZZ))
 	@$(call INSTALL_FEW,$(VENV_FUZZ)) --require-hashes --only-binary :all: -r requirements/fuzz.lock
 	@rm -f $(VENV_FUZZ)/.fuzz-* && touch $@
+
+$(SITE):
+	$(python_needed)
+	@echo "Making $(VENV_SITE)" >&2
+	$(call environment_made,$(VENV_SITE))
+	@$(call INSTALL_FEW,$(VENV_SITE)) --require-hashes -r requirements/site.lock
+	@rm -f $(VENV_SITE)/.site-* && touch $@
 
 $(WITNESS):
 	@echo "Making $(VENV_WITNESS)" >&2

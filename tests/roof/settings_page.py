@@ -21,14 +21,16 @@ This page is rendered from the program (`make docs`); a test compares the two.
 
 A setting comes from the flag of its name (`--flush-count` for `flush_count`), where the command has one; else from the variable `FACTORYLEDGER_<NAME>`; else from `factoryledger.toml` in the working folder; else from its default. What is wrong is an error (exit code 2) that names the flag, the variable or the line; so is a setting that does not exist, in the file as among the variables.
 
-    # factoryledger.toml
-    broker = "mqtts://broker.plant"
-    broker_identity = "collector"
-    flush_seconds = 0.5
-    database = ["postgresql://ledger@db.plant/factoryledger"]
+```toml
+# factoryledger.toml
+broker = "mqtts://broker.plant"
+broker_identity = "collector"
+flush_seconds = 0.5
+database = ["postgresql://ledger@db.plant/factoryledger"]
 
-    [retention]
-    unsigned = 30
+[retention]
+unsigned = 30
+```
 
 `factoryledger config show` prints every setting as it is, and where it comes from; `--changed` only those that are set. In a variable, a table or a list is written as JSON: `FACTORYLEDGER_RETENTION='{"unsigned": 30}'`.
 
