@@ -2,13 +2,14 @@
 
 Enrolment and rotation carry a proof of possession, so that nobody can be enrolled with a
 key that is another's. One spelling: an entry is read by writing it again. What version 1
-could not say has the first line of version 2, so that one statement has one version.
+could not say has the first line of version 2, and a gateway's key for a machine that cannot
+sign that of version 3, so that one statement has one version.
 """
 
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from anchor.errors import Malformed, Refused
 from anchor.note import (
@@ -29,6 +30,7 @@ from telemetry.signature import check_public_key, verify
 
 FIRST_LINE = "factoryledger key entry v1"
 SECOND_VERSION = "factoryledger key entry v2"
+THIRD_VERSION = "factoryledger key entry v3"
 POSSESSION_TAG = "factoryledger/possession/v1"
 CONSENT_TAG = "factoryledger/consent/v1"
 
@@ -46,18 +48,41 @@ _ENTRY_LINES: dict[tuple[Action, Kind], tuple[str, tuple[str, ...]]] = {
 }
 """What an entry can say: its first line, and the lines after its time."""
 
+_GATEWAY_LINES: dict[tuple[Action, Kind], tuple[str, ...]] = {
+    ("enrol", "device"): ("signed-by", "key", "possession"),
+    ("rotate", "device"): ("signed-by", "key", "prior", "possession"),
+}
+"""What version 3 can say: that a gateway holds a machine's key; the lines after its time."""
+
+_FIRST_LINES = (FIRST_LINE, SECOND_VERSION, THIRD_VERSION)
+_GATEWAY = "gateway "
+
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _RANGE = re.compile(r"([a-z0-9_-]{1,64}):(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
-def enrol(
-    *, operator: SignerKey, kind: Enrolled, name: str, key: Possessor | SignerKey, time: int
+def enrol(  # noqa: PLR0913 - the lines of the format, one argument each
+    *,
+    operator: SignerKey,
+    kind: Enrolled,
+    name: str,
+    key: Possessor | SignerKey,
+    time: int,
+    gateway: str | None = None,
 ) -> bytes:
     """Enrol a device's or collector's key at `time` (microseconds); the whole signed entry.
 
-    `key` signs its own possession. Malformed for a name, time or key that no entry may have.
+    `key` signs its own possession; `gateway` names who holds it on behalf of a device that
+    cannot sign. Malformed for a name, time or key that no entry may have.
     """
-    return _seal(operator, "enrol", kind, name, time=time, key=key)
+    return _seal(operator, "enrol", kind, name, time=time, key=key, gateway=gateway)
+
+
+def enrolment_request(*, name: str, key: Possessor, time: int, gateway: str | None = None) -> str:
+    """What a device, or the gateway that signs for it, writes for the operator to sign."""
+    text = _text("enrol", "device", name, time=time, key=key, gateway=gateway)
+    _read(text, b"")
+    return text
 
 
 def rotate(  # noqa: PLR0913 - the lines of the format, one argument each
@@ -68,9 +93,13 @@ def rotate(  # noqa: PLR0913 - the lines of the format, one argument each
     prior: bytes,
     time: int,
     kind: Enrolled = "device",
+    gateway: str | None = None,
 ) -> bytes:
-    """End the key of a device's or collector's entry `prior` (its hash); `key` takes its place."""
-    return _seal(operator, "rotate", kind, name, time=time, key=key, prior=prior)
+    """End the key of a device's or collector's entry `prior` (its hash); `key` takes its place.
+
+    `gateway` as in `enrol`.
+    """
+    return _seal(operator, "rotate", kind, name, time=time, key=key, prior=prior, gateway=gateway)
 
 
 def rotate_log(*, operator: SignerKey, former: SignerKey, key: SignerKey, time: int) -> bytes:
@@ -118,7 +147,7 @@ def countersign(operator: SignerKey, text: str) -> bytes:
 
 def is_key_entry(entry: bytes) -> bool:
     """Whether an entry of the anchor log is a key entry and no checkpoint; nothing is checked."""
-    return entry.startswith((FIRST_LINE.encode() + b"\n", SECOND_VERSION.encode() + b"\n"))
+    return entry.startswith(tuple(f"{line}\n".encode() for line in _FIRST_LINES))
 
 
 def is_log_rotation(entry: bytes) -> bool:
@@ -144,8 +173,14 @@ class OperatorAuthority:
         return _read(note.text, sha256(entry).digest())
 
 
-def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
-    operator: SignerKey,
+def _seal(operator: SignerKey, action: Action, kind: Kind, name: str, **lines: Any) -> bytes:
+    """Write an entry and sign it; what the operator signs is what every reader will take."""
+    text = _text(action, kind, name, **lines)
+    _read(text, b"")
+    return sign_note(text, operator)
+
+
+def _text(  # noqa: PLR0913  # the lines of the format, one argument each
     action: Action,
     kind: Kind,
     name: str,
@@ -155,10 +190,14 @@ def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
     prior: bytes | None = None,
     statuses: Sequence[str] = (),
     former: Possessor | None = None,
-) -> bytes:
+    gateway: str | None = None,
+) -> str:
     holder = key.raw if isinstance(key, SignerKey) else key
     first, _ = _ENTRY_LINES.get((action, kind), (FIRST_LINE, ()))
+    first = first if gateway is None else THIRD_VERSION
     lines = [first, f"{action} {kind} {name}", f"time {_time_text(time)}"]
+    if gateway is not None:
+        lines.append(f"signed-by {_GATEWAY}{gateway}")
     if holder is not None:
         lines.append(f"key {b64(holder.public_key)}")
     if prior is not None:
@@ -172,17 +211,14 @@ def _seal(  # noqa: PLR0913  # the lines of the format, one argument each
         text += f"consent {b64(former.sign(_tagged(CONSENT_TAG, text)))}\n"
     if holder is not None:
         text += f"possession {b64(holder.sign(_tagged(POSSESSION_TAG, text)))}\n"
-    # What the operator signs is what every reader will take: nothing else leaves.
-    _read(text, b"")
-    return sign_note(text, operator)
+    return text
 
 
 def _read(text: str, entry_hash: bytes) -> KeyStatement:
     lines = text.split("\n")[:-1]
-    action, kind, name = _subject(lines)
+    action, kind, name, fields = _subject(lines)
     narrowed = action == "erase" and len(lines) > 3  # noqa: PLR2004  # first line, subject, time
-    fields = ("status",) if narrowed else _ENTRY_LINES[action, kind][1]
-    values = _values(lines[2:], ("time", *fields))
+    values = _values(lines[2:], ("time", *(("status",) if narrowed else fields)))
     statement = KeyStatement(
         hash=entry_hash,
         action=action,
@@ -193,6 +229,7 @@ def _read(text: str, entry_hash: bytes) -> KeyStatement:
         prior=_prior(values["prior"]) if "prior" in values else None,
         statuses=_statuses(values["status"]) if "status" in values else (),
         former=octets(values["former"], "former key", 32) if "former" in values else None,
+        gateway=_gateway(values["signed-by"]) if "signed-by" in values else None,
     )
     if statement.key is not None:
         _check_holder(statement.key, POSSESSION_TAG, text, "possession", values)
@@ -201,15 +238,18 @@ def _read(text: str, entry_hash: bytes) -> KeyStatement:
     return statement
 
 
-def _subject(lines: list[str]) -> tuple[Action, Kind, str]:
-    if len(lines) < 3 or lines[0] not in {FIRST_LINE, SECOND_VERSION}:  # noqa: PLR2004  # + time
+def _subject(lines: list[str]) -> tuple[Action, Kind, str, tuple[str, ...]]:
+    """Give action, kind and name, and the lines that are due after the time."""
+    if len(lines) < 3 or lines[0] not in _FIRST_LINES:  # noqa: PLR2004  # + time
         raise Malformed(f"not a key entry: it starts with {''.join(lines[:1])[:100]!r}")
     action, _, rest = lines[1].partition(" ")
     kind, _, name = rest.partition(" ")
-    for (known, of), (first, _) in _ENTRY_LINES.items():
+    versions = [(*of, first, fields) for of, (first, fields) in _ENTRY_LINES.items()]
+    versions += [(*of, THIRD_VERSION, fields) for of, fields in _GATEWAY_LINES.items()]
+    for known, of, first, fields in versions:
         if (action, kind, lines[0]) == (known, of, first):
             _check_name(of, name)
-            return known, of, name
+            return known, of, name, fields
     raise Malformed(
         f"{lines[0]!r} cannot say {action[:100]!r} {kind[:100]!r} (a newer release may)"
     )
@@ -243,6 +283,13 @@ def _statuses(text: str) -> tuple[str, ...]:
             f"{','.join(STATUSES)}"
         )
     return tuple(named)
+
+
+def _gateway(text: str) -> str:
+    name = text.removeprefix(_GATEWAY)
+    if name == text or not is_segment(name):
+        raise Malformed(f"signed-by {text[:100]!r} is not `gateway` and a segment")
+    return name
 
 
 def _prior(text: str) -> bytes:

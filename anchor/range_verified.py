@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchor.ledgers.ledger import Stamp
-from anchor.verified import Vouching, stamp_json, stamp_line
+from anchor.verified import Vouching, between, stamp_json, stamp_line
 from telemetry.canonical import plain, time_text
 from telemetry.message import Message
 
@@ -25,6 +25,7 @@ class Proved:
     seq: int
     body: bytes
     message: Message | None
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class VerifiedRange:
     def within(self) -> list[Proved]:
         """The messages made within the time; one whose payload is erased cannot tell."""
         return [one for one in self.messages if one.message is None or self._holds(one.message)]
+
+    @property
+    def gateways(self) -> list[str]:
+        """The gateways that signed some of the messages on the machine's behalf."""
+        return sorted({one.gateway for one in self.messages if one.gateway is not None})
 
     @property
     def readings(self) -> list[Reading]:
@@ -132,6 +138,7 @@ class VerifiedRange:
         return {
             "verified": True,
             "device": self.device,
+            "signed_by_gateways": self.gateways,
             "from": time_text(self.start),
             "to": time_text(self.stop),
             "metric": self.metric,
@@ -168,8 +175,14 @@ class VerifiedRange:
         keys = sorted({one.message.key for one in self.messages if one.message is not None})
         signed = [one for one in self.within if one.message is not None]
         noun = "message is" if len(signed) == 1 else "messages are"
+        whose = f"machine {self.device} signed with its enrolled key"
+        if self.gateways:
+            whose = (
+                f"gateway {', '.join(self.gateways)} signed on behalf of machine {self.device} "
+                "with the key"
+            )
         return (
-            f"{len(signed)} {noun} what machine {self.device} signed with its enrolled key "
+            f"{len(signed)} {noun} what {whose} "
             f"{', '.join(keys) or '(unknown)'}, made from {time_text(self.start)} until before "
             f"{time_text(self.stop)} by its clock."
         )
@@ -225,6 +238,7 @@ class VerifiedRange:
         return f"{place}, cosigned by {len(self.witnesses)} {noun} ({', '.join(self.witnesses)})."
 
     def _open(self) -> Iterator[str]:
+        yield from map(between, self.gateways)
         yield "that the sensor told the truth, or that the machine's clock was right."
         yield "that the machine's key was not stolen, nor revoked after these were judged."
         erased = sum(one.message is None for one in self.messages)

@@ -10,6 +10,7 @@ from typing import Any
 from anchor.ledgers.ledger import Stamp
 from telemetry.canonical import b64, plain, time_text
 from telemetry.members import Scan
+from telemetry.source import Source
 
 SECOND = 1_000_000
 
@@ -41,6 +42,14 @@ class Vouching:
     def to_json(self) -> dict[str, Any]:
         """The same for programs."""
         return {"witnesses": list(self.witnesses), "ledgers": list(self.ledgers)}
+
+
+def between(gateway: str) -> str:
+    """What no gateway's signature proves."""
+    return (
+        f"what happened between the machine and gateway {gateway}, which signed on its behalf; "
+        "the machine itself signed nothing."
+    )
 
 
 def stamp_line(stamp: Stamp) -> str:
@@ -75,6 +84,8 @@ class Verified:
     say, each by itself; `made` and `scans` are the machine's word, `received` the
     collector's. `device`, `session`, `seq` and `key` are None unless a machine's signature
     was checked. `judged_here` says whether the status was derived again from the payload.
+    `gateway` names who holds the machine's key and signed on its behalf, `source` what that
+    received from it; None where the machine signs itself.
     """
 
     status: str
@@ -103,6 +114,8 @@ class Verified:
     before_by: Vouching = Vouching()
     after_by: Vouching = Vouching()
     stamps: tuple[Stamp, ...] = ()
+    gateway: str | None = None
+    source: Source | None = None
 
     def lines(self) -> list[str]:
         """What is proved, a sentence a line; then each thing that is not."""
@@ -122,6 +135,8 @@ class Verified:
             "session": self.session,
             "seq": self.seq,
             "key": self.key,
+            "signed_by_gateway": self.gateway,
+            "source": None if self.source is None else self.source.to_json(),
             "kind": self.kind,
             "time": _text(self.made),
             "scans": [{"time": time_text(s.time), "readings": s.readings} for s in self.scans],
@@ -145,11 +160,17 @@ class Verified:
             return f"A message on topic {self.topic!r} is recorded as {self.status}."
         of = f"session {self.session}, number {self.seq}"
         if not self.judged_here:
+            held = "" if self.gateway is None else f", which gateway {self.gateway} holds"
             return (
                 f"A message is recorded as {self.status} from machine {self.device} ({of}), key "
-                f"{self.key}."
+                f"{self.key}{held}."
             )
         signed = f"Machine {self.device} signed this message with its enrolled key {self.key}"
+        if self.gateway is not None:
+            signed = (
+                f"Signed by the gateway {self.gateway} on behalf of machine {self.device}, with "
+                f"the key {self.key} that the operator enrolled for that"
+            )
         if self.status == "accepted":
             return f"{signed} ({of})."
         if self.status == "revoked":
@@ -165,12 +186,18 @@ class Verified:
     def _what(self) -> list[str]:
         if self.kind is None or self.made is None:
             return []
-        if self.kind != "telemetry":
-            return [f"It is a {self.kind}, made at {time_text(self.made)} by the machine's clock."]
-        return [
-            f"It measured at {time_text(scan.time)} by the machine's clock: {_readings(scan)}."
+        whose = "by the machine's clock"
+        if self.gateway is not None:
+            whose = f"by gateway {self.gateway}'s word"
+        found = [
+            f"It measured at {time_text(scan.time)} {whose}: {_readings(scan)}."
             for scan in self.scans
         ]
+        if self.kind != "telemetry":
+            found = [f"It is a {self.kind}, made at {time_text(self.made)} {whose}."]
+        if self.gateway is not None and self.source is not None:
+            found.append(self.source.line(self.gateway))
+        return found
 
     def _recorded(self) -> str:
         return (

@@ -31,6 +31,11 @@ class EnrolledKey:
         """The key's id in messages."""
         return key_id(self.public_key)
 
+    @property
+    def gateway(self) -> str | None:
+        """The gateway that holds it on behalf of the machine; None where the machine does."""
+        return self.statement.gateway
+
 
 class Enrolments:
     """The requests folder of one ledger, read and written with the operator's key."""
@@ -62,28 +67,41 @@ class Enrolments:
         keys = self.keys("device", device)
         return frozenset(k.key_id for k in keys) - {k.key_id for k in keys if k.ended is None}
 
-    def ensure_device(self, device: str) -> SigningKey:
+    def ensure_device(self, device: str, gateway: str | None = None) -> SigningKey:
         """Give a machine's key, made and enrolled if it is not; durable on return."""
-        return self.ensure_devices([device])[device]
+        return self.ensure_devices([device], gateway)[device]
 
-    def ensure_devices(self, devices: Iterable[str]) -> dict[str, SigningKey]:
-        """Give every machine's key, each made and enrolled if it is not; durable on return."""
-        keys = self._data.devices(devices)
-        self.enrol_devices(keys)
+    def ensure_devices(
+        self, devices: Iterable[str], gateway: str | None = None
+    ) -> dict[str, SigningKey]:
+        """Give every machine's key, each made and enrolled if it is not; durable on return.
+
+        `gateway` names who holds them on behalf of machines that cannot sign, None for machines
+        that hold their own. WrongUsage where a machine's last key is somebody else's.
+        """
+        names = list(devices)
+        for name in names:
+            self._check_holder(name, gateway)
+        keys = self._data.devices(names)
+        self.enrol_devices(keys, gateway)
         return keys
 
-    def enrol_device(self, device: str) -> None:
+    def enrol_device(self, device: str, gateway: str | None = None) -> None:
         """Enrol a machine, under a new key where all that it had have ended; durable on return.
 
-        The operator's word alone: what merely starts again must not undo a revocation.
+        The operator's word alone: what merely starts again must not undo a revocation. Without a
+        `gateway` whoever held the last key holds the new one.
         """
         with self._rotating():
             known = self.keys("device", device)
             if known and all(key.ended for key in known):
                 self._data.replace_device(device, SigningKey.generate())
-            self.ensure_device(device)
+                holder = gateway or known[-1].gateway
+                self.enrol_devices({device: self._data.device(device)}, holder)
+                return
+            self.ensure_device(device, gateway or (known[-1].gateway if known else None))
 
-    def enrol_devices(self, keys: Mapping[str, SigningKey]) -> None:
+    def enrol_devices(self, keys: Mapping[str, SigningKey], gateway: str | None = None) -> None:
         """Enrol these machines' keys, each if it is not; durable on return."""
         self._request_all(
             "device",
@@ -92,6 +110,19 @@ class Enrolments:
                 for name, key in keys.items()
                 if not self._enrolled("device", name, key.public_key)
             },
+            gateway,
+        )
+
+    def _check_holder(self, device: str, gateway: str | None) -> None:
+        """A machine's word and that of a gateway that speaks for it are never of one key."""
+        known = self.keys("device", device)
+        if not known or known[-1].gateway == gateway:
+            return
+        held = known[-1].gateway
+        whose = "signs itself" if held is None else f"has its key held by gateway {held}"
+        raise WrongUsage(
+            f"machine {device} {whose}; give it another name, or revoke that key and enrol one "
+            f"held by another (`device revoke {device}`, `device enrol {device} --gateway NAME`)"
         )
 
     def ensure_collector(self, identity: str, key: SigningKey) -> bytes:
@@ -178,6 +209,7 @@ class Enrolments:
             key=key,
             prior=prior.statement.hash,
             time=_now(),
+            gateway=prior.gateway,
         )
         self._data.replace_device(device, key)
         self._take(entry)
@@ -234,14 +266,16 @@ class Enrolments:
                 return self._entries[key.statement.hash]
         return None
 
-    def _request_all(self, kind: Enrolled, keys: Mapping[str, SigningKey]) -> list[bytes]:
+    def _request_all(
+        self, kind: Enrolled, keys: Mapping[str, SigningKey], gateway: str | None = None
+    ) -> list[bytes]:
         """Sign enrolments and put them into the folder."""
         if not keys:
             return []
         operator, now = self._data.operator, _now()
         return self._take(
             *(
-                enrol(operator=operator, kind=kind, name=name, key=key, time=now)
+                enrol(operator=operator, kind=kind, name=name, key=key, time=now, gateway=gateway)
                 for name, key in keys.items()
             )
         )

@@ -88,7 +88,7 @@ class Chain:
         """The key that its signatures verify with."""
         return self._key.public_key
 
-    def seal(
+    def seal(  # noqa: PLR0913 - the members of a body
         self,
         kind: str,
         *,
@@ -96,18 +96,22 @@ class Chain:
         readings: Mapping[str, float] | None = None,
         content: dict[str, Any] | None = None,
         anchor: Cited | None = None,
+        source: Mapping[str, Any] | None = None,
     ) -> Entry:
         """Make, number and sign a message; the chain goes on only with `advance`.
 
-        `readings` for telemetry, `content` for birth, state and event; `time` in µs.
+        `readings` for telemetry, `content` for birth, state and event; `time` in µs; `source` is
+        what a gateway's message stands for.
         """
-        body = self.draft(kind, time=time, readings=readings, content=content, anchor=anchor)
+        body = self.draft(
+            kind, time=time, readings=readings, content=content, anchor=anchor, source=source
+        )
         telemetry = kind == "telemetry"
         before = self._before if telemetry else before_body(self._topic.with_kind(kind))
         payload = join(body, self._key.sign(before + body))
         return Entry(kind, (self.session, self.seq), payload, body_hash(body))
 
-    def draft(
+    def draft(  # noqa: PLR0913 - the members of a body
         self,
         kind: str,
         *,
@@ -115,6 +119,7 @@ class Chain:
         readings: Mapping[str, float] | None = None,
         content: dict[str, Any] | None = None,
         anchor: Cited | None = None,
+        source: Mapping[str, Any] | None = None,
     ) -> bytes:
         """The body that `seal` would sign, for who signs it later; `follow` goes on behind it."""
         return self._author.compose(
@@ -125,6 +130,7 @@ class Chain:
             time=time,
             readings=readings,
             content=content,
+            source=source,
         )
 
     def enclose(

@@ -123,7 +123,7 @@ class Outbox:
         """Messages that receipts freed, since the outbox began."""
         return self.recorded - self.evicted - len(self._held)
 
-    def record(
+    def record(  # noqa: PLR0913 - the members of a body
         self,
         kind: str,
         *,
@@ -131,6 +131,7 @@ class Outbox:
         readings: Mapping[str, float] | None = None,
         content: dict[str, Any] | None = None,
         anchor: Cited | None = None,
+        source: Mapping[str, Any] | None = None,
     ) -> Entry:
         """Seal and keep a message; not to be published before `ready` gives it.
 
@@ -139,7 +140,7 @@ class Outbox:
         with self._lock:
             self._make_room(time, anchor)
             entry = self._chain.seal(
-                kind, time=time, readings=readings, content=content, anchor=anchor
+                kind, time=time, readings=readings, content=content, anchor=anchor, source=source
             )
             self._keep(entry, [entry])
             return entry

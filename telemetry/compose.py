@@ -43,15 +43,19 @@ class Author:
         readings: Mapping[str, float] | None = None,
         scans: Sequence[Scan] | None = None,
         content: Mapping[str, Any] | BaseModel | None = None,
+        source: Mapping[str, Any] | None = None,
     ) -> bytes:
         """Write a body: the JSON object without its closing brace.
 
-        Telemetry takes exactly one of `readings` and `scans`, the other kinds `content`.
+        Telemetry takes exactly one of `readings` and `scans`, the other kinds `content`; any may
+        have a `source`, as `telemetry.source` writes it.
         MalformedMessage where a reader would refuse what would come of it.
         """
         try:
             place = _place(seq, prev, anchor, time)
             said = _content(kind, readings, scans, content)
+            if source is not None:
+                said += f',"source":{_json("source", source)[0]}'
         except (NotCanonical, NotStrictJson) as error:
             raise MalformedMessage(str(error)) from None
         body = f"{self._opening}{place},{said}{self._ending}".encode("ascii")
@@ -164,13 +168,19 @@ def _readings_with_care(readings: Mapping[str, float]) -> str:
 
 def _object(kind: str, content: Mapping[str, Any] | BaseModel) -> str:
     value = content.model_dump() if isinstance(content, BaseModel) else dict(content)
-    try:
-        text = _ENCODER.encode(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MalformedMessage(f"the content of a {kind} is no JSON: {error}") from None
-    # One level is the message's own.
-    check_content(kind, strict_json.loads(text, max_depth=strict_json.MAX_DEPTH - 1))
+    text, read = _json(kind, value)
+    check_content(kind, read)
     return text
+
+
+def _json(what: str, value: Mapping[str, Any]) -> tuple[str, Any]:
+    """Spell an object, and what a reader will take it for."""
+    try:
+        text = _ENCODER.encode(dict(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MalformedMessage(f"the content of a {what} is no JSON: {error}") from None
+    # One level is the message's own.
+    return text, strict_json.loads(text, max_depth=strict_json.MAX_DEPTH - 1)
 
 
 def _hash(value: bytes | None) -> str:

@@ -22,7 +22,8 @@ class KeyStatement:
     `hash` is the SHA-256 of the whole entry, `time` in microseconds since the epoch;
     `key` is a 32-byte Ed25519 public key; `prior` the hash of the entry that this one ends;
     `statuses` are those of the messages that an erasure means, empty for all of them; `former`
-    is the anchor log's key that a rotation of it ends.
+    is the anchor log's key that a rotation of it ends; `gateway` the name of who holds a
+    machine's key and signs on its behalf, None where the machine itself does.
     """
 
     hash: bytes
@@ -34,6 +35,7 @@ class KeyStatement:
     prior: bytes | None = None
     statuses: tuple[str, ...] = ()
     former: bytes | None = None
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,8 @@ _SHAPES: Final[dict[tuple[Action, Kind], tuple[bool, bool, bool]]] = {
 def _check_shape(statement: KeyStatement) -> None:
     said = (statement.key, statement.prior, statement.former)
     shape = tuple(value is not None for value in said)
-    if shape != _SHAPES.get((statement.action, statement.kind)):
+    for_nobody = statement.gateway is not None and statement.kind != "device"
+    if for_nobody or shape != _SHAPES.get((statement.action, statement.kind)):
         raise ContradictoryStatement(f"{_title(statement)} has not the shape of its action")
 
 

@@ -31,6 +31,7 @@ from telemetry.members import (
     time_of,
 )
 from telemetry.signature import SIGNATURE_LENGTH, split
+from telemetry.source import Source, read_source
 from telemetry.topic import SIGNED_KINDS
 
 __all__ = [
@@ -56,7 +57,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     `time` in microseconds since the epoch; `prev` and `Cited.note` are 32-byte hashes;
     `scans` are telemetry's, `content` is the object that a birth, state or event carries;
-    `key` the key id; `body` the exact signed bytes, `signature` its 64 bytes.
+    `key` the key id; `body` the exact signed bytes, `signature` its 64 bytes; `source` is
+    what a gateway's message stands for.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     key: str
     body: bytes
     signature: bytes
+    source: Source | None = None
 
 
 def parse(payload: bytes, kind: str, parts: tuple[bytes, bytes] | None = None) -> Message:
@@ -228,4 +231,5 @@ def _parse_slow(payload: bytes, body: bytes, signature: bytes, *, kind: str) -> 
         key=key_id_of(member(members, "key")),
         body=body,
         signature=unb64(signature.decode("ascii"), SIGNATURE_LENGTH),
+        source=read_source(members.get("source")),
     )

@@ -119,11 +119,15 @@ def _convict_machine(evidence: ForkedMessages, policy: Policy) -> Convicted:
     if how is None:
         raise Refused("the two messages do not contradict each other: they may follow on")
     blame = f"device {one.device} key {one.key}"
+    held = "" if statement.gateway is None else f" and gateway {statement.gateway} holds"
     return Convicted(
         "fork",
         (blame,),
         (
-            f"Key {one.key}, which the operator enrolled for machine {one.device}, signed {how}.",
+            (
+                f"Key {one.key}, which the operator enrolled for machine {one.device}{held}, "
+                f"signed {how}."
+            ),
             *(f"{name}: {_shown(m)}." for name, m in (("One", one), ("The other", two))),
             (
                 "A machine that keeps its outbox does that never: it was cloned, its key was "

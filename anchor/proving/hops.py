@@ -23,6 +23,7 @@ from telemetry.canonical import END_OF_TIME, is_segment, plain
 from telemetry.errors import TelemetryError
 from telemetry.keyring import KeyStatement
 from telemetry.message import Message
+from telemetry.signature import key_id
 
 MOST_KEYS: Final = 1000
 """Key entries of a proof: each is two signatures to check, and one machine has few keys."""
@@ -101,6 +102,12 @@ def certified_collector(
     if origin != prefix + first.name or not is_segment(first.name):
         raise Refused(f"the key entry enrols collector {first.name}, the record is of {origin!r}")
     return Certified(first.name, VerifierKey(origin, ED25519, first.key))
+
+
+def holding_gateway(key: str | None, statements: Sequence[KeyStatement]) -> str | None:
+    """The gateway that holds a key on behalf of its device, as its entry says; None: nobody."""
+    bringing = (one for one in statements if one.key is not None and key_id(one.key) == key)
+    return next((one.gateway for one in bringing), None)
 
 
 def cited_checkpoint(

@@ -171,6 +171,7 @@ def _proved(
             seq=found.message.seq,
             body=found.body_hash or b"",
             message=found.message,
+            gateway=statement.gateway,
         )
 
 

@@ -22,6 +22,7 @@ from anchor.proving.hops import (
     certified_collector,
     check_included,
     cited_checkpoint,
+    holding_gateway,
     hop,
     microseconds,
     read_keys,
@@ -29,7 +30,7 @@ from anchor.proving.hops import (
 from anchor.proving.outside import Outside, read_outside, vouching
 from anchor.time_bounds import Bound, not_after, not_before
 from anchor.tlog_proof import TlogProof
-from anchor.verified import Verified
+from anchor.verified import Verified, between
 from telemetry.judgement import Judgement, judge
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.message import Message
@@ -50,6 +51,7 @@ class _Hops:
     anchored: Cosigned
     cited: Cosigned | None
     outside: Outside
+    gateway: str | None
 
     @property
     def message(self) -> Message | None:
@@ -100,7 +102,8 @@ def verify(
         policy=policy,
         vouchers=vouchers,
     )
-    hops = _Hops(file, record, certified, judgement, anchored, cited, outside)
+    gateway = holding_gateway(record.key, statements[1:])
+    hops = _Hops(file, record, certified, judgement, anchored, cited, outside, gateway)
     with hop("The witnesses' times", "a witness"):
         before = not_before(policy, cited) if cited else None
         after = not_after(policy, outside.containing, outside.stamps)
@@ -195,6 +198,8 @@ def _verified(hops: _Hops, policy: Policy, before: Bound | None, after: Bound | 
         before_by=vouching(before),
         after_by=vouching(after),
         stamps=hops.outside.stamps,
+        gateway=hops.gateway,
+        source=message.source if message and hops.gateway else None,
         not_proven=(*itertools.chain(*gaps), *hops.outside.open()),
     )
 
@@ -208,6 +213,8 @@ def _open_about_the_message(hops: _Hops) -> Iterator[str]:
     elif hops.message is None:
         yield "what the machine said and that it signed it; the proof holds no payload."
     else:
+        if hops.gateway is not None:
+            yield between(hops.gateway)
         yield "that the sensor told the truth, or that the machine's clock was right."
     if status == "conflict":
         yield "what the other message under this number said."

@@ -39,6 +39,16 @@ def enrol(
             show_default=False,
         ),
     ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            "--gateway",
+            metavar="NAME",
+            help="The key is held by this gateway, which signs on behalf of a machine that cannot; "
+            "the entry says so.",
+            show_default=False,
+        ),
+    ] = None,
     data: options.Data = None,
 ) -> None:
     """Make a key for a machine and enrol it; a machine with an enrolled key keeps it.
@@ -48,11 +58,13 @@ def enrol(
     """
     place = _at(data)
     _check_name(device)
+    if gateway is not None:
+        _check_name(gateway)
     if csr is not None:
         _take_request(place, device, csr)
         return
     enrolments = _enrolments(place)
-    enrolments.enrol_device(device)
+    enrolments.enrol_device(device, gateway)
     if place.broker_files.ready:
         place.broker_files.machines([device], readmit=True)
     _say(enrolments.keys("device", device)[-1])
@@ -254,6 +266,7 @@ def _as_json(key: "EnrolledKey") -> dict[str, object]:
         "enrolled": time_text(key.statement.time),
         "ended": time_text(key.ended.time) if key.ended else None,
         "ended_by": key.ended.action if key.ended else None,
+        "signed_by_gateway": key.gateway,
         "entry": key.statement.hash.hex(),
     }
 
@@ -266,7 +279,8 @@ def _say(key: "EnrolledKey", places: dict[bytes, int] | None = None) -> None:
         enrolled += f" ({_place(places.get(key.statement.hash))})"
         if key.ended:
             end += f" ({_place(places.get(key.ended.hash))})"
-    typer.echo(f"{row['device']}  key {row['key']}  {enrolled}  {end}")
+    held = "" if key.gateway is None else f"  signed by gateway {key.gateway} on its behalf"
+    typer.echo(f"{row['device']}  key {row['key']}  {enrolled}  {end}{held}")
 
 
 def _place(index: int | None) -> str:

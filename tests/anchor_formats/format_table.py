@@ -299,6 +299,18 @@ entries = st.one_of(
         st.sampled_from(["device", "collector"]), segments, times,
     ),
     st.builds(
+        lambda gateway, name, prior, time: key_entry.rotate(
+            operator=OPERATOR, name=name, key=HOLDER, prior=prior, time=time, gateway=gateway
+        ),
+        segments, segments, hashes, times,
+    ),
+    st.builds(
+        lambda gateway, name, time: key_entry.enrol(
+            operator=OPERATOR, kind="device", name=name, key=HOLDER, time=time, gateway=gateway
+        ),
+        segments, segments, times,
+    ),
+    st.builds(
         lambda kind, name, prior, time: key_entry.rotate(
             operator=OPERATOR, kind=kind, name=name, key=HOLDER, prior=prior, time=time
         ),
@@ -335,10 +347,12 @@ def entry_text(said: KeyStatement) -> str:
     """A key entry's text from what it says, written out from docs/formats.md."""
     second = said.action == "rotate" and said.kind in {"collector", "log"}
     lines = [
-        f"factoryledger key entry v{2 if second else 1}",
+        f"factoryledger key entry v{3 if said.gateway else 2 if second else 1}",
         f"{said.action} {said.kind} {said.name}",
         f"time {_time(said.time)}",
     ]
+    if said.gateway is not None:
+        lines.append(f"signed-by gateway {said.gateway}")
     if said.key is not None:
         lines.append(f"key {b64(said.key)}")
     if said.prior is not None:

@@ -10,7 +10,9 @@ from anchor.errors import Malformed, Refused
 from anchor.key_entry import (
     FIRST_LINE,
     OperatorAuthority,
+    countersign,
     enrol,
+    enrolment_request,
     erase,
     is_key_entry,
     revoke,
@@ -51,6 +53,53 @@ def test_an_enrolment_is_the_format_s():
         time=TIME,
         key=DEVICE.public_key,
     )
+
+
+def test_a_gateway_s_key_is_the_format_s():
+    """Written out from docs/formats.md, independent of the code."""
+    said = dict(operator=OPERATOR, name="press-1", key=DEVICE, time=TIME, gateway="line-4")
+    lines = (
+        "factoryledger key entry v3\nenrol device press-1\ntime 2025-11-24T16:00:00.123456Z\n"
+        f"signed-by gateway line-4\nkey {b64(DEVICE.public_key)}\n"
+    )
+    possession = DEVICE.sign(b"factoryledger/possession/v1\0" + lines.encode())
+    entry = enrol(kind="device", **said)
+    assert entry == sign_note(f"{lines}possession {b64(possession)}\n", OPERATOR)
+    assert is_key_entry(entry)
+    assert AUTHORITY.read(entry).gateway == "line-4"
+    turned = Note.from_bytes(rotate(prior=PRIOR, **said)).text.split("\n")
+    assert turned[0] == "factoryledger key entry v3"
+    assert [line.split(" ")[0] for line in turned[2:-1]] == [
+        "time", "signed-by", "key", "prior", "possession",
+    ]  # fmt: skip
+    requested = enrolment_request(name="press-1", key=DEVICE, time=TIME, gateway="line-4")
+    assert countersign(OPERATOR, requested) == entry
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("key entry v3", "key entry v1"),
+        ("key entry v3", "key entry v2"),
+        ("signed-by gateway line-4\n", ""),
+        ("signed-by gateway line-4", "signed-by gateway Line 4"),
+        ("signed-by gateway line-4", "signed-by gateway "),
+        ("signed-by gateway line-4", "signed-by line-4"),
+        ("enrol device", "enrol collector"),
+    ],
+)
+def test_a_gateway_s_entry_has_one_spelling(line, instead):
+    said = dict(operator=OPERATOR, name="press-1", key=DEVICE, time=TIME, gateway="line-4")
+    text = Note.from_bytes(enrol(kind="device", **said)).text.replace(line, instead)
+    before = text[: text.rindex("possession ")]
+    possession = DEVICE.sign(b"factoryledger/possession/v1\0" + before.encode())
+    with pytest.raises(Malformed):
+        AUTHORITY.read(sign_note(f"{before}possession {b64(possession)}\n", OPERATOR))
+
+
+def test_a_collector_has_no_gateway():
+    with pytest.raises(Malformed):
+        enrol(operator=OPERATOR, kind="collector", name="c1", key=DEVICE, time=TIME, gateway="g")
 
 
 @settings(deadline=None)

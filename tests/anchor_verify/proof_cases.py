@@ -14,6 +14,7 @@ from hashlib import sha256, sha512
 from pathlib import Path
 
 from lying_collector import citing_the_future, told_truly_and_falsely
+from msgspec.structs import replace as replace_struct
 from verify_logs import MemorySource
 from verify_world import (
     ORIGIN,
@@ -42,6 +43,7 @@ from telemetry.canonical import b64
 from telemetry.message import compose
 from telemetry.rows import MessageRow
 from telemetry.signature import SigningKey, body_hash, seal
+from telemetry.source import Source, source_member
 
 ED = (COSIGNATURE, COSIGNATURE, COSIGNATURE)
 GOLDEN = Path(__file__).parents[1] / "golden" / "0.1"
@@ -120,6 +122,7 @@ def proof_cases() -> list[Case]:
     proof = proof_of(world, world.ledger.message_rows[7])
     found = [
         *_of_every_kind(),
+        *_of_a_gateway(),
         *_of_other_policies(),
         *_unchecked_here(),
         *_golden(),
@@ -214,6 +217,72 @@ def _other_kind(machine: Machine, time: int, kind: str) -> tuple[str, bytes]:
     return str(topic), seal(machine.key, topic, body)
 
 
+def _of_a_gateway() -> Iterator[Case]:
+    """What a gateway signed for a machine: with good and odd sources, its key rotated."""
+    world, fleet = small_world(algorithms=ED)
+    plc = replace(fleet[0], name="plc-1", key=SigningKey.from_seed(seed(77)), seq=0, prev=None)
+    plc.gateway = "line-4"
+    prior = world.enrol_device(plc)
+    good = Source("press/<b>é\u202e", sha256(b"{}").hexdigest(), 2, world.time(), "source")
+    sent = {
+        "a gateway's": _standing_for(plc, world.time(), source_member(good, payload=b"{}")),
+        "a gateway's, its own clock": _standing_for(
+            plc, world.time(), source_member(replace_struct(good, clock="gateway"))
+        ),
+        "a gateway's, without a source": plc.message(world.time()),
+        "a gateway's event": _standing_for(plc, world.time(), source_member(good), "event"),
+        "a machine's with a source": _standing_for(fleet[1], world.time(), source_member(good)),
+        **{
+            f"a gateway's with a false source {i}": _standing_for(plc, world.time(), false)
+            for i, false in enumerate(_false_sources(source_member(good)))
+        },
+    }
+    rows = world.collect("c0", list(sent.values()))
+    for name, row in zip(sent, rows, strict=True):
+        assert row.status == "accepted", name
+    world.rotate_device(plc, SigningKey.from_seed(seed(78)), prior)
+    late = plc.message(world.time()), replace(plc, key=SigningKey.from_seed(seed(77)))
+    rows += world.collect("c0", [late[0], late[1].message(world.time())])
+    world.anchor_now()
+    names = [*sent, "a gateway's, its key rotated", "a gateway's, under the former key"]
+    for name, row in zip(names, rows, strict=True):
+        yield _case(name, proof_of(world, row), world.policy_bytes, "valid")
+    yield _case(
+        "a gateway's, erased", proof_of(world, replace(rows[0], payload=None)),
+        world.policy_bytes, "valid",
+    )  # fmt: skip
+
+
+def _standing_for(
+    machine: Machine, time: int, source: dict[str, object], kind: str = "telemetry"
+) -> tuple[str, bytes]:
+    more = {"readings": {"t": 1.5}} if kind == "telemetry" else {"content": {"name": "message"}}
+    body = compose(
+        kind=kind, device=machine.name, session=machine.session, seq=machine.seq,
+        prev=machine.prev, anchor=machine.cited, time=time, key=machine.key.key_id,
+        source=source, **more,
+    )  # fmt: skip
+    machine.seq += 1
+    machine.prev = body_hash(body)
+    topic = machine.topic.with_kind(kind)
+    return str(topic), seal(machine.key, topic, body)
+
+
+def _false_sources(good: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Members that name no source, each by another thing; a message of them is accepted."""
+    changes = {
+        "topic": (1, "x" * 65_536),
+        "sha256": ("A" * 64, "0" * 63, None),
+        "size": (-1, 2.5, True, "2"),
+        "received": ("yesterday", 5),
+        "clock": ("wall", None),
+    }
+    for name, values in changes.items():
+        yield {member: value for member, value in good.items() if member != name}
+        for value in values:
+            yield good | {name: value}
+
+
 def _prefixed(message: tuple[str, bytes]) -> tuple[str, bytes]:
     return f"a//prefix/{message[0]}", message[1]
 
@@ -267,6 +336,9 @@ def _of_a_liar() -> Iterator[Case]:
 
 def _golden() -> Iterator[Case]:
     policy = (GOLDEN / "policy").read_bytes()
+    whole = (GOLDEN.parent / "gateway" / "message.proof").read_bytes()
+    pinned = (GOLDEN.parent / "gateway" / "pinned").read_bytes()
+    yield _case("golden gateway's proof", whole, pinned, "valid")
     for name in ("message.proof", "stamped.proof"):
         whole = (GOLDEN / name).read_bytes()
         yield _case(f"golden {name}", whole, policy, "valid")

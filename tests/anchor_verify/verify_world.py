@@ -94,6 +94,7 @@ class Machine:
     seq: int = 0
     prev: bytes | None = None
     cited: Cited | None = None
+    gateway: str | None = None
 
     @property
     def topic(self) -> MachineTopic:
@@ -198,12 +199,18 @@ class World:
                 name=machine.name,
                 key=machine.key,
                 time=self.time(),
+                gateway=machine.gateway,
             )
         )
 
     def rotate_device(self, machine: Machine, key: SigningKey, prior: bytes) -> bytes:
         entry = rotate(
-            operator=self.operator, name=machine.name, key=key, prior=prior, time=self.time()
+            operator=self.operator,
+            name=machine.name,
+            key=key,
+            prior=prior,
+            time=self.time(),
+            gateway=machine.gateway,
         )
         machine.key = key
         return self.request(entry)

@@ -243,7 +243,7 @@ def test_contents_refuse_a_second_key_for_a_collector_but_keep_the_evidence(plan
     contents.admit(one.commit())
 
 
-@pytest.mark.parametrize("entry", [b"", b"x\n", b"factoryledger key entry v3\n", bytes(65_536)])
+@pytest.mark.parametrize("entry", [b"", b"x\n", b"factoryledger key entry v4\n", bytes(65_536)])
 def test_only_key_entries_and_collectors_checkpoints_are_entries(entry):
     with pytest.raises(Malformed):
         describe(ORIGIN, entry)

@@ -146,3 +146,19 @@ def test_the_generator_still_makes_the_same_bytes(tmp_path: Path) -> None:
         name = path.relative_to(tmp_path)
         if name.name != "ledger.sql":
             assert path.read_bytes() == (HERE / maker.RELEASE / name).read_bytes(), name
+
+
+def test_what_a_gateway_signed_still_verifies_and_says_so(capsys: Any, tmp_path: Path) -> None:
+    """Made with version 3 of key entries and the member `source`, in `gateway`; never anew."""
+    file, pinned = HERE / "gateway" / "message.proof", ["--policy", HERE / "gateway" / "pinned"]
+    assert call("verify", file, *pinned, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["signed_by_gateway"] == "line-4"
+    assert said["source"]["size"] == 2
+    assert said["lines"][0].startswith("Signed by the gateway line-4 on behalf of machine plc-1")
+    assert said["not_proven"][0].startswith("what happened between the machine and gateway line-4")
+    whole = file.read_text(encoding="utf-8")
+    assert whole.count("signed-by gateway line-4") == 1
+    for change in ("signed-by gateway line-5", "signed-by gateway line-4 "):
+        (tmp_path / "changed").write_text(whole.replace("signed-by gateway line-4", change))
+        assert call("verify", tmp_path / "changed", *pinned) == 1

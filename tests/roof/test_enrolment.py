@@ -19,6 +19,7 @@ from shipped_broker import Shipped
 from factoryledger.broker_identity import certified
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
+from factoryledger.errors import WrongUsage
 from telemetry.canonical import b64, time_text
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Link
@@ -206,3 +207,22 @@ def await_stored(command, place, count):
     while json.loads(command("stats", "--json", *place).out)["stored"] < count:
         assert monotonic() < end
         sleep(0.05)
+
+
+def test_a_key_that_a_gateway_holds_says_so_and_stays_so(command, place):
+    """Through rotation, revocation and a new enrolment; nobody else signs with it."""
+    said = command("device", "enrol", "plc", "--gateway", "line-4", *place)
+    assert "signed by gateway line-4 on its behalf" in said.out
+    for change in ("rotate", "revoke", "enrol"):
+        assert command("device", change, "plc", *place).code == 0
+    said = command("device", "list", "--json", *place)
+    keys = json.loads(said.out)["keys"]
+    assert [key["signed_by_gateway"] for key in keys] == ["line-4"] * 3
+    enrolments = Enrolments(DataDir(place[1]))
+    for holder in (None, "line-5"):
+        with pytest.raises(WrongUsage, match="has its key held by gateway line-4"):
+            enrolments.ensure_device("plc", holder)
+    enrolments.ensure_device("m1")
+    with pytest.raises(WrongUsage, match="machine m1 signs itself"):
+        enrolments.ensure_device("m1", "line-4")
+    assert command("device", "enrol", "plc", "--gateway", "Line 4", *place).code == 2

@@ -58,7 +58,7 @@ def astray() -> Iterator[str]:
             (name, home) for names, home in _IMPORT.findall(text) for name in names.split(", ")
         }
         code = _COMMENT.sub("", _IMPORT.sub("", text))
-        words = set(re.findall(r"(?<![\w.$])[A-Za-z]\w*(?!\w|:)", code))
+        words = set(re.findall(r'(?<![\w.$"])[A-Za-z]\w*(?!\w|:)', code))
         used = {(name, homes[name]) for name in words & homes.keys() if homes[name] != module}
         yield from (f"{module}: {name} of {home}" for name, home in sorted(imported ^ used))
 

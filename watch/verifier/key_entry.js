@@ -10,6 +10,7 @@ import { checkKeyName, checkSigned, readNote } from "./note.js";
 
 const FIRST = "factoryledger key entry v1";
 const SECOND_VERSION = "factoryledger key entry v2";
+const THIRD_VERSION = "factoryledger key entry v3";
 const ENTRY_LINES = {
   "enrol device": [FIRST, ["key", "possession"]],
   "enrol collector": [FIRST, ["key", "possession"]],
@@ -19,6 +20,11 @@ const ENTRY_LINES = {
   "revoke device": [FIRST, ["prior"]],
   "revoke collector": [FIRST, ["prior"]],
   "erase messages": [FIRST, []],
+};
+// What version 3 can say: that a gateway holds a machine's key.
+const GATEWAY_LINES = {
+  "enrol device": ["signed-by", "key", "possession"],
+  "rotate device": ["signed-by", "key", "prior", "possession"],
 };
 export const STATUSES = ["accepted", "unsigned", "bad-signature", "unknown-device", "revoked", "malformed", "conflict"];
 
@@ -33,10 +39,14 @@ export async function readEntry(entry, operator) {
   const { action, kind, name, fields } = subjectOf(lines);
   const values = valuesOf(lines.slice(2), ["time", ...fields]);
   timeUs(values.get("time"));
-  const statement = { hash: await sha256(entry), action, kind, name, key: null, prior: null };
-  if (values.has("key")) statement.key = octets(values.get("key"), "key", 32);
+  const statement = { hash: await sha256(entry), action, kind, name, key: null, id: null, prior: null, gateway: null };
+  if (values.has("key")) {
+    statement.key = octets(values.get("key"), "key", 32);
+    statement.id = await keyId(statement.key);
+  }
   if (values.has("prior")) statement.prior = priorOf(values.get("prior"));
   if (values.has("status")) checkStatuses(values.get("status"));
+  if (values.has("signed-by")) statement.gateway = gatewayOf(values.get("signed-by"));
   if (statement.key) await checkHolder(statement.key, "possession", note.text, values);
   if (values.has("former")) {
     await checkHolder(octets(values.get("former"), "former key", 32), "consent", note.text, values);
@@ -45,19 +55,25 @@ export async function readEntry(entry, operator) {
 }
 
 function subjectOf(lines) {
-  if (lines.length < 3 || ![FIRST, SECOND_VERSION].includes(lines[0])) {
+  if (lines.length < 3 || ![FIRST, SECOND_VERSION, THIRD_VERSION].includes(lines[0])) {
     refuse(`not a key entry: it starts with ${repr(lines[0].slice(0, 100))}`);
   }
   const [, action, kind, name] = /^([^ ]*) ?([^ ]*) ?(.*)$/s.exec(lines[1]);
-  const known = Object.hasOwn(ENTRY_LINES, `${action} ${kind}`) ? ENTRY_LINES[`${action} ${kind}`] : null;
-  if (known?.[0] !== lines[0]) {
+  const subject = `${action} ${kind}`;
+  let due = null;
+  if (lines[0] === THIRD_VERSION) {
+    due = Object.hasOwn(GATEWAY_LINES, subject) ? GATEWAY_LINES[subject] : null;
+  } else if (Object.hasOwn(ENTRY_LINES, subject) && ENTRY_LINES[subject][0] === lines[0]) {
+    due = ENTRY_LINES[subject][1];
+  }
+  if (!due) {
     refuse(
       `${repr(lines[0])} cannot say ${repr(action.slice(0, 100))} ${repr(kind.slice(0, 100))} (a newer release may)`,
     );
   }
   checkSubject(kind, name);
   const narrowed = action === "erase" && lines.length > 3;
-  return { action, kind, name, fields: narrowed ? ["status"] : known[1] };
+  return { action, kind, name, fields: narrowed ? ["status"] : due };
 }
 
 function checkSubject(kind, name) {
@@ -82,6 +98,14 @@ function valuesOf(lines, names) {
     refuse(`a key entry of this kind has the lines ${names.join(", ")}`);
   }
   return new Map(pairs);
+}
+
+function gatewayOf(text) {
+  const name = text.slice("gateway ".length);
+  if (!text.startsWith("gateway ") || !isSegment(name)) {
+    refuse(`signed-by ${repr(text.slice(0, 100))} is not \`gateway\` and a segment`);
+  }
+  return name;
 }
 
 function priorOf(text) {
@@ -116,10 +140,10 @@ async function keyId(key) {
  * The enrolments that a record rests on: its entry, then what that one ended, oldest applied
  * first. What the oldest entry itself ended does not matter; that it brings its key does.
  */
-export async function keyringOf(statements) {
+export function keyringOf(statements) {
   const enrolments = [];
   for (const [at, statement] of statements.toReversed().entries()) {
-    const { action, kind, name, key, prior, hash } = statement;
+    const { action, kind, name, key, id, prior, hash } = statement;
     const title = `${action} ${kind} ${name}`;
     const bare = at === 0 && action === "rotate";
     if (prior && !bare) {
@@ -128,7 +152,7 @@ export async function keyringOf(statements) {
       if (key && isSame(ended.key, key)) refuse(`${title}: the key is enrolled already`);
       ended.endedBy = hash;
     }
-    if (key) enrolments.push({ name, key, id: await keyId(key), entry: hash, endedBy: null });
+    if (key) enrolments.push({ name, key, id, entry: hash, endedBy: null });
   }
   return enrolments;
 }

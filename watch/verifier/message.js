@@ -1,7 +1,7 @@
 // A machine's signed message: topics, the strict parse of a payload, headers of what is not
 // JSON (telemetry/topic.py, message.py, members.py, header.py, sparkplug_topic.py).
 
-import { b64, decoded, isKeyId, isSegment, octets, refuse, timeText, timeUs, utf8 } from "./bytes.js";
+import { Refused, b64, decoded, isKeyId, isSegment, octets, refuse, timeText, timeUs, utf8 } from "./bytes.js";
 import { readJson } from "./strict_json.js";
 import { HASH } from "./merkle.js";
 import { readProperties } from "./record.js";
@@ -65,9 +65,25 @@ export function parseMessage(payload, kind) {
     kind,
     time,
     scans: kind === "telemetry" ? scans : [],
+    source: sourceOf(members.get("source")),
     body,
     signature: octets(signature, "the signature", 64),
   };
+}
+
+/** What a gateway's message stands for (telemetry/source.py); null for any other value. */
+function sourceOf(value) {
+  if (!(value instanceof Map)) return null;
+  const [topic, digest, size, received, clock] = ["topic", "sha256", "size", "received", "clock"].map((name) => value.get(name));
+  if (typeof topic !== "string" || Array.from(topic).length > 65535 || typeof size !== "bigint" || size < 0n) return null;
+  if (typeof digest !== "string" || !/^[0-9a-f]{64}$/.test(digest)) return null;
+  if (typeof received !== "string" || !["source", "gateway"].includes(clock)) return null;
+  try {
+    return { topic, digest, size, received: timeUs(received), clock };
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
+  }
 }
 
 function leadingOf(members) {
@@ -172,5 +188,5 @@ export function parseHeader({ body, signature }, kind) {
     `,"prev":${said.prev ? `"${b64(said.prev)}"` : "null"},"anchor":${anchor}` +
     `,"time":"${timeText(time)}","payload":"${b64(payload)}","key":"${said.key}"`;
   if (written !== text) refuse("a header is not in its one spelling");
-  return { ...said, kind, time, scans: [], body, payload, signature: octets(signature, "the signature", 64) };
+  return { ...said, kind, time, scans: [], source: null, body, payload, signature: octets(signature, "the signature", 64) };
 }

@@ -25,12 +25,17 @@ export function uncheckedHere({ unchecked, unpinned }) {
   ];
 }
 
-function whose({ record, judgement }) {
+function whose({ record, judgement, gateway }) {
   const { status, device, session, seq, key, topic } = record;
   if (device === null) return `A message on topic ${repr(topic)} is recorded as ${status}.`;
   const of = `session ${session}, number ${seq}`;
-  if (!judgement) return `A message is recorded as ${status} from machine ${device} (${of}), key ${key}.`;
-  const signed = `Machine ${device} signed this message with its enrolled key ${key}`;
+  const held = gateway === null ? "" : `, which gateway ${gateway} holds`;
+  if (!judgement) return `A message is recorded as ${status} from machine ${device} (${of}), key ${key}${held}.`;
+  const signed =
+    gateway === null
+      ? `Machine ${device} signed this message with its enrolled key ${key}`
+      : `Signed by the gateway ${gateway} on behalf of machine ${device}, with the key ${key} that the operator ` +
+        "enrolled for that";
   if (status === "accepted") return `${signed} (${of}).`;
   if (status === "revoked") {
     return (
@@ -41,16 +46,27 @@ function whose({ record, judgement }) {
   return `${signed} (${of}), and another message had that number before: it is recorded as a ${status}.`;
 }
 
-function measured({ judgement }) {
+function measured({ judgement, gateway }) {
   const message = judgement?.message;
   if (!message) return [];
-  if (message.kind !== "telemetry") {
-    return [`It is a ${message.kind}, made at ${timeText(message.time)} by the machine's clock.`];
-  }
-  return message.scans.map(({ time, readings }) => {
-    const said = readings.map(([name, value]) => `${plain(name)} ${floatText(value)}`).join(", ");
-    return `It measured at ${timeText(time)} by the machine's clock: ${said || "nothing"}.`;
-  });
+  const by = gateway === null ? "by the machine's clock" : `by gateway ${gateway}'s word`;
+  const found =
+    message.kind === "telemetry"
+      ? message.scans.map(({ time, readings }) => {
+          const said = readings.map(([name, value]) => `${plain(name)} ${floatText(value)}`).join(", ");
+          return `It measured at ${timeText(time)} ${by}: ${said || "nothing"}.`;
+        })
+      : [`It is a ${message.kind}, made at ${timeText(message.time)} ${by}.`];
+  if (gateway !== null && message.source) found.push(stoodFor(message.source, gateway));
+  return found;
+}
+
+function stoodFor({ topic, digest, size, received, clock }, gateway) {
+  const theirs = clock === "source" ? "the source's own" : `gateway ${gateway}'s`;
+  return (
+    `It stands for ${size} bytes that gateway ${gateway} received from ${repr(topic)} at ` +
+    `${timeText(received)} by its clock, SHA-256 ${digest}; the time it gives is ${theirs}.`
+  );
 }
 
 function recorded({ certified, file, record }) {
@@ -90,7 +106,7 @@ function witnessed({ anchored, file, policy }) {
   return `${place}: cosigned by ${names.length} ${noun} (${names.join(", ")})${met}.`;
 }
 
-function openAboutTheMessage({ record, judgement }) {
+function openAboutTheMessage({ record, judgement, gateway }) {
   const { status, device } = record;
   const found = [];
   if (["unsigned", "malformed"].includes(status)) {
@@ -100,6 +116,12 @@ function openAboutTheMessage({ record, judgement }) {
   } else if (!judgement?.message) {
     found.push("what the machine said and that it signed it; the proof holds no payload.");
   } else {
+    if (gateway !== null) {
+      found.push(
+        `what happened between the machine and gateway ${gateway}, which signed on its behalf; ` +
+          "the machine itself signed nothing.",
+      );
+    }
     found.push("that the sensor told the truth, or that the machine's clock was right.");
   }
   if (status === "conflict") found.push("what the other message under this number said.");

@@ -60,9 +60,11 @@ export async function verifyProof(proof, policy) {
     }
     return bounds;
   });
+  // The gateway that holds the key on behalf of its machine, as the key's entry says.
+  const gateway = statements.slice(1).find(({ id }) => id && id === record.key)?.gateway ?? null;
   const unchecked = [...containing, ...(cited ? [cited] : [])].flatMap((one) => [...one.unchecked]);
   return {
-    file, record, certified, judgement: message, anchored, cited, unpinned, policy, before, after, upper, lower,
+    file, record, certified, judgement: message, anchored, cited, unpinned, policy, before, after, upper, lower, gateway,
     unchecked: [...new Set(unchecked)],
   };
 }
@@ -99,7 +101,7 @@ async function judged(file, record, statements) {
   if (!isSame(await sha256(file.payload), record.payload)) {
     refuse("the payload in the proof is not the one that the collector recorded");
   }
-  const enrolments = await keyringOf(statements);
+  const enrolments = keyringOf(statements);
   if (!REJUDGED.includes(record.status)) return null;
   const found = await judge(record.topic, file.payload, record.properties, enrolments);
   const due = record.status === "conflict" ? "accepted" : record.status;
