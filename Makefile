@@ -94,6 +94,12 @@ site: $(SITE) ## build/site: the documents as a site, which asks nothing of any 
 	@mkdir -p build
 	NO_MKDOCS_2_WARNING=1 $(VENV_SITE)/bin/python -m mkdocs build --quiet --strict
 
+licences: $(DEV) $(SITE) ## docs/licences.md, from what the installed packages say; fails on one that is unknown
+	$(VENV)/bin/python tests/documents/licences_page.py
+
+site-check: $(DEV) broker site ## The site is built, and the tutorial done in a fresh folder as it stands there
+	$(VENV)/bin/python -m pytest tests/documents -m "long or not long" --durations 3 $(PYTEST_ARGS)
+
 verifier: $(DEV) ## The page that checks proofs, one HTML file, from its modules
 	@mkdir -p build
 	$(VENV)/bin/python tests/watch/verifier_page.py > build/verifier.html
