@@ -11,6 +11,7 @@ import structlog
 
 from collector.errors import CollectorError
 from collector.ports import Authority, Requests
+from telemetry.correction import is_correction
 from telemetry.errors import ContradictoryStatement
 from telemetry.keyring import Keyring, KeyStatement
 from telemetry.rows import KeyRow
@@ -81,6 +82,8 @@ class Keys:
     def _apply(self, name: str, entry: bytes) -> bool:
         """Apply one entry unless it is refused, or applied already."""
         self._newest = max(self._newest, name)
+        if is_correction(entry):
+            return False  # the anchor's to append; it says nothing of keys
         if sha256(entry).digest() in self._hashes:
             return False
         number = self.keyring.applied

@@ -72,7 +72,7 @@ class Head:
 class IndexRow:
     """What one entry of the anchor log is.
 
-    `hash` is SHA-256 of the entry; `kind` is `key` or `checkpoint`. For a checkpoint:
+    `hash` is SHA-256 of the entry; `kind` is `key`, `correction` or `checkpoint`. For a checkpoint:
     whose it is, the batch's number, and the size that it states.
     """
 

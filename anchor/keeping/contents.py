@@ -9,9 +9,11 @@ from hashlib import sha256
 from typing import Protocol
 
 from anchor.collector_keys import CollectorKeys
+from anchor.correction import CorrectionAuthority, is_correction
+from anchor.correction_order import CorrectionOrder
 from anchor.errors import Malformed, Refused
 from anchor.key_entry import is_key_entry
-from anchor.note import Note
+from anchor.note import Note, VerifierKey
 from anchor.tile import MAX_ENTRY
 from anchor.tree_head import Checkpoint
 from telemetry.keyring import Keyring, KeyStatement
@@ -19,6 +21,10 @@ from telemetry.keyring import Keyring, KeyStatement
 
 class KeyAuthority(Protocol):
     """Reads key entries that the pinned operator signed."""
+
+    @property
+    def operator(self) -> VerifierKey:
+        """Whose key that is."""
 
     def read(self, entry: bytes) -> KeyStatement:
         """Check an entry whole; a ValueError says why it is refused."""
@@ -46,11 +52,13 @@ class Described:
 
 
 def describe(origin: str, entry: bytes) -> Described:
-    """Tell a key entry from a collector's checkpoint; Malformed for anything else."""
+    """Tell key entry, correction and a collector's checkpoint; Malformed for anything else."""
     if len(entry) > MAX_ENTRY:
         raise Malformed(f"an entry of {len(entry)} bytes; at most {MAX_ENTRY} fit the log")
     if is_key_entry(entry):
         return Described("key")
+    if is_correction(entry):
+        return Described("correction")
     checkpoint = Checkpoint.from_text(Note.from_bytes(entry).text)
     prefix = f"{origin}/collector/"
     if not checkpoint.origin.startswith(prefix):
@@ -69,6 +77,7 @@ class Contents:
     authority: KeyAuthority
     keyring: Keyring = field(default_factory=Keyring)
     key_hashes: set[bytes] = field(default_factory=set)
+    corrections: CorrectionOrder = field(default_factory=CorrectionOrder)
     ends: dict[str, End] = field(default_factory=dict)
 
     def end(self, collector: str) -> End:
@@ -80,6 +89,8 @@ class Contents:
         described = describe(self.origin, entry)
         if described.kind == "key":
             self.admit_key(entry)
+        elif described.kind == "correction":
+            self.admit_correction(entry)
         else:
             self.admit_checkpoint(str(described.collector), entry)
 
@@ -98,6 +109,22 @@ class Contents:
             if not contradicting:
                 raise Refused(f"key entry {statement.hash.hex()}: {error}") from error
         self.key_hashes.add(statement.hash)
+
+    def admit_correction(self, entry: bytes) -> None:
+        """Take an operator-signed correction of a message that the log holds by now.
+
+        Which record stands there is the store's to say, and `audit`'s: the log has roots alone.
+        """
+        if len(entry) > MAX_ENTRY:
+            raise Malformed(f"a correction of {len(entry)} bytes; at most {MAX_ENTRY} fit the log")
+        correction = CorrectionAuthority(self.authority.operator).read(entry)
+        subject = correction.subject
+        if subject.position >= self.end(subject.collector).size:
+            raise Refused(
+                f"correction {correction.hash.hex()} is of message {subject.place}, which no "
+                "checkpoint in the log holds"
+            )
+        self.corrections.add(correction)
 
     def admit_checkpoint(self, collector: str, entry: bytes, *, start: int | None = None) -> None:
         """Take a collector's next checkpoint: a certified key signed it, and it grows.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
+from anchor.correction import is_correction
 from anchor.errors import Malformed, Missing, Refused
 from anchor.keeping.contents import Contents
 from anchor.key_entry import is_log_rotation
@@ -19,7 +20,7 @@ from telemetry.rows import BatchRow, CollectorRow
 
 
 class Requests(Protocol):
-    """The folder of key entries waiting to be applied."""
+    """The folder of key entries and corrections waiting to be appended."""
 
     def after(self, name: str) -> Sequence[tuple[str, bytes]]:
         """All whole entries whose file name sorts after `name`, in that order."""
@@ -148,7 +149,7 @@ class Tail:
         for name in sorted(self._waiting):
             entry = self._waiting[name]
             try:
-                if sha256(entry).digest() not in self.contents.key_hashes:
+                if not self._has(sha256(entry).digest()):
                     self._admit_request(entry)
                     found.append(entry)
                 del self._waiting[name]
@@ -156,7 +157,13 @@ class Tail:
                 refusals.append(Refusal(None, f"request {name}", str(error)))
         return refusals
 
+    def _has(self, digest: bytes) -> bool:
+        return digest in self.contents.key_hashes or digest in self.contents.corrections.known
+
     def _admit_request(self, entry: bytes) -> None:
+        if is_correction(entry):
+            self.contents.admit_correction(entry)
+            return
         if is_log_rotation(entry):
             raise Refused("the log's key is rotated by `keys rotate log`, while no anchor runs")
         self.contents.admit_key(entry, contradicting=False)

@@ -100,15 +100,15 @@ class Writer:
         return contents
 
     def _contents(self, authority: KeyAuthority) -> Contents:
-        """What anchor.db says the log holds; key entries from the folder, checked again."""
+        """What anchor.db says the log holds; what the operator signed is read and checked again."""
         ends = {name: End(number, size) for name, (number, size) in self._db.ends().items()}
         self._ends = {name: end.number for name, end in ends.items()}
         contents = Contents(self.origin, authority, ends=ends)
-        for row in self._db.index("key"):
+        for row in (*self._db.index("key"), *self._db.index("correction")):
             entry = self._entry(row.position)
             if sha256(entry).digest() != row.hash:
                 raise self._tree.changed(f"entry {row.position} is not what anchor.db knows")
-            contents.admit_key(entry)
+            contents.admit(entry)
         self._find_signers(contents)
         return contents
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Self
 
+from anchor.correction import is_correction
 from anchor.errors import Malformed, Missing
 from anchor.key_entry import is_key_entry
 from anchor.note import Note
@@ -33,8 +34,9 @@ class AnchoredCheckpoint:
 class LogIndex:
     """The anchor log's entries by kind, as indices; 8 bytes for each checkpoint.
 
-    `checkpoints` by collector id, in order; `keys` by the key entry's hash; `strange` are
-    entries that are neither, or of another origin's collector.
+    `checkpoints` by collector id, in order; `keys` by the key entry's hash; `corrections`
+    are no key entries; `strange` are entries that are none of these, or of another origin's
+    collector.
     """
 
     view: LogView
@@ -47,6 +49,8 @@ class LogIndex:
     revoked: dict[str, list[int]] = field(default_factory=dict)
     """By collector id, the entries that say they revoke its key, in order."""
     erasures: list[int] = field(default_factory=list)
+    corrections: list[int] = field(default_factory=list)
+    """The entries that say they are corrections, in order; `reading.corrections` reads them."""
     strange: list[int] = field(default_factory=list)
 
     @classmethod
@@ -56,6 +60,8 @@ class LogIndex:
         for place, entry in enumerate(view.entries()):
             if is_key_entry(entry):
                 index._add_key(place, entry)
+            elif is_correction(entry):
+                index.corrections.append(place)
             else:
                 index._add_checkpoint(place, entry)
             if progress and place % 4096 == 0:
