@@ -62,6 +62,11 @@ _BETWEEN = (
     ") AS p JOIN messages AS m ON m.collector = p.collector AND m.position = p.position "
     "WHERE m.status = 'accepted' AND m.device = ? ORDER BY m.collector, m.position"
 )
+_DISPUTED = (
+    f"SELECT {_columns(tables.messages)} FROM messages "  # noqa: S608 - constants
+    "WHERE status IN ('conflict', 'revoked') AND time >= ? AND time < ? "
+    "ORDER BY collector, position LIMIT ?"
+)
 _DECODED = (
     f"SELECT {_columns(tables.decoded)} FROM decoded "  # noqa: S608 - constants
     "WHERE collector = ? AND (position, number) > (?, ?) AND position < ? "
@@ -162,6 +167,14 @@ class LedgerReader:
         """
         made = (device, start, stop)
         for row in self._page(_BETWEEN, (*made, *made, device)):
+            yield MessageRow(*row)
+
+    def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
+        """Every machine's `conflict` and `revoked` messages of that time, at most so many.
+
+        By its clock; no index knows them, so the table is read through once.
+        """
+        for row in self._page(_DISPUTED, (start, stop, most)):
             yield MessageRow(*row)
 
     def tile(self, collector: str, level: int, number: int) -> bytes | None:

@@ -49,6 +49,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     # Imported only once something failed: a command that succeeds pays for none of them.
     from anchor import errors as anchor  # noqa: PLC0415
     from collector import errors as collector  # noqa: PLC0415
+    from dossier import errors as dossier  # noqa: PLC0415
     from simulator import errors as simulator  # noqa: PLC0415
     from telemetry import errors as telemetry  # noqa: PLC0415
 
@@ -65,6 +66,9 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield anchor.Diverged, Exit.FALSE
     yield anchor.Malformed, Exit.USAGE
     yield anchor.AnchorError, Exit.MISSING
+    yield dossier.Untrue, Exit.FALSE
+    yield dossier.NothingThere, Exit.MISSING
+    yield dossier.DossierError, Exit.USAGE
     yield collector.LogInDoubt, Exit.FALSE
     yield collector.CollectorError, Exit.MISSING
     yield simulator.BadScenario, Exit.USAGE

@@ -5,7 +5,8 @@ Edge: the disk. A crash at any point leaves either the old file or the new one.
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,28 @@ def write_all(folder: Path, contents: Mapping[str, bytes], mode: int = 0o644) ->
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(folder)
+
+
+def new_folder(target: Path, fill: Callable[[Path], object], mode: int = 0o700) -> None:
+    """Fill a folder under another name, make it durable, and then give it its own.
+
+    What `fill` raises leaves nothing behind.
+    """
+    target = target.absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(target)
+    temporary.mkdir(mode=mode)
+    try:
+        fill(temporary)
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                sync_file(Path(folder, name))
+            sync_folder(Path(folder))
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(target.parent)
 
 
 def sync_file(path: Path) -> None:

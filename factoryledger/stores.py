@@ -90,6 +90,11 @@ class Stores:
         for store in self.stores:
             yield from store.between(device, start, stop)
 
+    def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
+        """Every machine's `conflict` and `revoked` messages of that time, so many of a store."""
+        for store in self.stores:
+            yield from store.disputed(start, stop, most)
+
     def claims(self) -> Iterator[tuple[str, str, int, str, int, bytes]]:
         """The claims of each store, store by store."""
         for store in self.stores:

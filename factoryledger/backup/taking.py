@@ -8,7 +8,6 @@ another history. Keys go where they are told to, apart, or nowhere.
 
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import file_digest
@@ -22,7 +21,7 @@ from collector.sqlite_copy import copy_sqlite
 from factoryledger.backup.databases import dump_postgres
 from factoryledger.backup.manifest import NAME, Manifest
 from factoryledger.errors import WrongUsage
-from factoryledger.files import sync_file, sync_folder, write_whole
+from factoryledger.files import new_folder, write_whole
 from factoryledger.installation import Installation
 
 KEYS: Final = "keys"
@@ -44,29 +43,10 @@ def take(place: Installation, target: Path, keys: Path | None) -> Manifest:
         if folder.exists():
             raise WrongUsage(f"{folder} is there already; name a new folder for each backup")
     if keys is not None:
-        _whole(keys, lambda folder: _copy_keys(place, folder))
+        new_folder(keys, lambda folder: _copy_keys(place, folder))
     made: list[Manifest] = []
-    _whole(target, lambda folder: made.append(_copy(place, folder)))
+    new_folder(target, lambda folder: made.append(_copy(place, folder)))
     return made[0]
-
-
-def _whole(target: Path, fill: Callable[[Path], object]) -> None:
-    """Fill a folder under another name, durable, and then give it its own."""
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}.tmp")
-    temporary.mkdir(mode=0o700)
-    try:
-        fill(temporary)
-        for folder, _, names in os.walk(temporary):
-            for name in names:
-                sync_file(Path(folder, name))
-            sync_folder(Path(folder))
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(target.parent)
 
 
 def _copy(place: Installation, folder: Path) -> Manifest:

@@ -1,9 +1,10 @@
 """`factoryledger export`: messages out of the store."""
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,14 +14,25 @@ from factoryledger import options
 def export(  # noqa: PLR0913 - a command's options
     *,
     recording: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--recording",
             metavar="FILE",
             help="Write them as a recording, for `replay`, `ingest` and tests; packed (extra "
             "zstd) if it ends .zst.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence",
+            metavar="DIR|FILE.zip",
+            help="Write an auditor's package instead: readings, proofs, keys, checkpoints and a "
+            "report to print, which `verify` checks as a whole. It needs --from and --to.",
+            show_default=False,
+        ),
+    ] = None,
     topic: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,23 +68,64 @@ def export(  # noqa: PLR0913 - a command's options
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Received from then on.", show_default=False),
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Received from then on; with --evidence made, by the machines' clocks.",
+            show_default=False,
+        ),
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="TIME", help="Received before then.", show_default=False),
+        typer.Option(
+            "--to", metavar="TIME", help="Received, or made, before then.", show_default=False
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="TEXT",
+            help="With --evidence: who makes it, for its report. [default: the operator's key]",
+            show_default=False,
+        ),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(
+            "--title", metavar="TEXT", help="With --evidence: its title.", show_default=False
+        ),
     ] = None,
     data: options.Data = None,
     database: options.Databases = None,
+    log: options.Log = None,
+    policy: options.PolicyFile = None,
+    ledgers: options.Ledgers = None,
     json_: options.Json = False,
 ) -> None:
-    """Write messages of the store to a recording, so that an incident becomes a test.
+    """Write messages of the store to a recording, or proofs of them to an auditor's package.
 
-    Receive times, topics, payloads and the kept MQTT properties are as they were; QoS and the
-    retain flag are not in the store: QoS 1, not retained. Erased payloads are left out and
-    counted.
+    A recording makes a test of an incident. Receive times, topics, payloads and the kept MQTT
+    properties are as they were; QoS and the retain flag are not in the store: QoS 1, not
+    retained. Erased payloads are left out and counted.
+
+    A package (--evidence) is of a time and of machines (--device; all without it): what they
+    signed, and what shows that it is unchanged and whole, for somebody without this program.
+    All of it must be anchored. With the extra pdf its report is a PDF, too.
     """
+    if evidence is not None:
+        _export_evidence(
+            recording, (topic, status, collector), (evidence, from_, to, device, by, title),
+            {"data": data, "database": database, "log": log, "policy": policy, "ledgers": ledgers},
+            json_=json_,
+        )  # fmt: skip
+        return
     from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+
+    if recording is None:
+        raise WrongUsage("say what to write: --recording FILE, or --evidence DIR|FILE.zip")
+    if by is not None or title is not None:
+        raise WrongUsage("--by and --title go with --evidence")
     from factoryledger.exporting import Choice, export_recording  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.replaying import time_of  # noqa: PLC0415 - on demand
@@ -96,3 +149,49 @@ def export(  # noqa: PLR0913 - a command's options
         return
     erased = f", {exported.erased} left out as erased" if exported.erased else ""
     typer.echo(f"{recording}: {exported.written} messages{erased}")
+
+
+def _export_evidence(
+    recording: Path | None,
+    choosing: tuple[list[str] | None, ...],
+    asked: "tuple[Path, str | None, str | None, list[str] | None, str | None, str | None]",
+    settings: dict[str, Any],
+    *,
+    json_: bool,
+) -> None:
+    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
+    from factoryledger.evidence_package import Asked, export_package  # noqa: PLC0415 - on demand
+    from factoryledger.installation import installation  # noqa: PLC0415 - on demand
+    from factoryledger.replaying import time_of  # noqa: PLC0415 - on demand
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+
+    out, start, stop, devices, by, title = asked
+    if recording is not None:
+        raise WrongUsage("--evidence and --recording: write one or the other")
+    if any(choosing):
+        raise WrongUsage("--evidence takes all that a machine signed: no --topic, --status, "
+                         "--collector")  # fmt: skip
+    if start is None or stop is None:
+        raise WrongUsage("--evidence is of a time: give --from and --to")
+    wanted = Asked(
+        start=time_of("--from", start),
+        stop=time_of("--to", stop),
+        machines=devices or (),
+        by=by,
+        title=title,
+        made=time.time_ns() // 1000,
+    )
+    with installation(**settings) as place:
+        done = export_package(place, wanted, out)
+    if done.without_paper is not None:
+        say(done.without_paper)
+    totals = done.totals
+    if json_:
+        number = {"package": str(out), "number": done.manifest.number}
+        typer.echo(json.dumps({**number, **totals, "pdf": done.without_paper is None}))
+        return
+    typer.echo(
+        f"{out}: {totals['messages']} messages of {totals['machines']} machines, "
+        f"{totals['readings']} readings, {totals['missing']} missing"
+    )
+    typer.echo(f"package {done.manifest.number}")

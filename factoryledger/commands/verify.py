@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anchor.policy import Policy
     from anchor.range_verified import VerifiedRange
     from anchor.verified import Verified
+    from factoryledger.installation import Installation
 
 
 class Pinned(NamedTuple):
@@ -28,7 +29,8 @@ class Pinned(NamedTuple):
 
 def verify(  # noqa: PLR0913 - a command's options
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]…", help="Proof files, evidence files.")
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]…", help="Proof files, evidence files, packages."),
     ] = None,
     *,
     receipt: Annotated[
@@ -78,7 +80,8 @@ def verify(  # noqa: PLR0913 - a command's options
     beside the proof. Nobody is asked for anything without --ask. Exit code 1 if any of
     them does not hold, 2 if a file or the policy cannot be read. A file of evidence, that one
     key signed two things that contradict each other, is told by what is in it: 0 where it
-    holds. With --receipt: what the
+    holds. A folder or a zip is a package of `export --evidence`: all of it is checked, and the
+    first file and line that is not what it has to be is named. With --receipt: what the
     collector promised, and whether it kept it; 1 for a broken promise, 3 where what is at
     hand does not tell. --page FILE writes a page that checks proofs of one message in a browser
     that has no network, by the same rules, and needs nothing else.
@@ -94,15 +97,18 @@ def verify(  # noqa: PLR0913 - a command's options
         return
     if not files:
         raise WrongUsage("nothing to verify: give files, or --receipt FILE")
+    from dossier.container import is_package  # noqa: PLC0415 - on demand
     from factoryledger.files import PROOF_MOST, read_whole  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.outside import vouchers  # noqa: PLC0415 - on demand
 
     place = installation(data=data, policy=policy, ledgers=ledgers)
     pinned = Pinned(place.policy, vouchers(place, ask=ask))
-    read = [(file, read_whole(file, PROOF_MOST)) for file in files]
+    packages = [file for file in files if is_package(file)]
+    read = [(file, read_whole(file, PROOF_MOST)) for file in files if file not in packages]
     # All of them, each with its word: not only up to the first that does not hold.
     outcomes = [_verify_file(file, data_, pinned, json_) for file, data_ in read]
+    outcomes += [_verify_package(place, file, ask, json_) for file in packages]
     if not all(outcomes):
         raise typer.Exit(1)
 
@@ -130,6 +136,29 @@ def _verify_file(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:
     kinds = ((is_evidence, _verify_evidence), (is_range_file, _verify_range))
     check = next((check for is_one, check in kinds if is_one(data)), _verify_proof)
     return check(file, data, pinned, json_)
+
+
+def _verify_package(place: "Installation", path: Path, ask: bool, json_: bool) -> bool:
+    from dossier.errors import Untrue  # noqa: PLC0415 - on demand
+    from factoryledger.evidence_package import sentences, totals, verify_package  # noqa: PLC0415 - on demand
+    from factoryledger.running import say  # noqa: PLC0415 - on demand
+
+    try:
+        sound = verify_package(place, path, ask=ask)
+    except Untrue as error:
+        if json_:
+            typer.echo(json.dumps({"file": str(path), "verified": False, "reason": str(error)}))
+        else:
+            say(f"{_named(path)}: not whole: {error}")
+        return False
+    if json_:
+        said = {"file": str(path), "verified": True, "number": sound.manifest.number}
+        lines = {"lines": sentences(sound), "not_compared": list(sound.remarks)}
+        typer.echo(json.dumps({**said, **totals(sound.figures), **lines}))
+    else:
+        typer.echo(f"{_named(path)}: whole")
+        typer.echo("\n".join(f"  {line}" for line in sentences(sound)))
+    return True
 
 
 def _verify_range(file: Path, data: bytes, pinned: Pinned, json_: bool) -> bool:

@@ -1,0 +1,235 @@
+"""A package out of a store and its log: proofs first, then what follows from them.
+
+What follows is derived from the proofs as they were written, by the way that `verify` takes.
+A machine's time is divided into files of some thousand messages, so that no more of them than
+that are in memory, here and where they are checked.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Protocol
+
+from anchor.errors import AnchorError, Missing
+from anchor.key_entry import OperatorAuthority
+from anchor.ports import Ranged
+from anchor.proving.prove import ProvingLog, prove
+from anchor.proving.range_prove import prove_range
+from anchor.tlog_proof import TlogProof
+from dossier.container import CHUNK, Folder, Opened
+from dossier.derived import Derivation, concerns
+from dossier.entries import KEYS, Entry
+from dossier.errors import NothingThere
+from dossier.manifest import (
+    FIGURES,
+    MANIFEST,
+    POLICY,
+    READINGS,
+    SUMS,
+    VERIFIER,
+    About,
+    Manifest,
+    Stored,
+    sums_text,
+)
+from telemetry.errors import TelemetryError
+from telemetry.rows import MessageRow
+
+MOST_OTHERS: Final = 1000
+"""Messages in conflict or under an ended key that a package proves; a store has few."""
+_AIM: Final = 5_000
+_HOUR: Final = 3_600_000_000
+
+
+class Archive(Ranged, Protocol):
+    """What a package is made of."""
+
+    def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
+        """Every machine's `conflict` and `revoked` messages of that time, at most so many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where it comes from; `policy` and `verifier` are files that are laid beside the proofs."""
+
+    archive: Archive
+    known: ProvingLog
+    policy: bytes
+    verifier: bytes
+
+
+class Writer:
+    """Writes the files of a package into a folder, and knows their sizes and hashes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.files = dict[str, Stored]()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one file."""
+        self.stream(name, [data])
+
+    def stream(self, name: str, parts: Iterable[bytes]) -> None:
+        """Write one file as its parts come."""
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest, size = sha256(), 0
+        with path.open("xb", CHUNK) as file:
+            for part in parts:
+                file.write(part)
+                digest.update(part)
+                size += len(part)
+        self.files[name] = Stored(size, digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was written: manifest, figures, and the folder, open for what is made of them."""
+
+    manifest: Manifest
+    figures: bytes
+    writer: Writer
+
+
+def build(folder: Path, about: About, sources: Sources) -> Built:
+    """Write proofs, keys, checkpoints, readings, figures and manifest.
+
+    NothingThere where no machine has a message in that time, Missing where one is not anchored
+    yet, Refused where store or log do not hold.
+    """
+    writer = Writer(folder)
+    writer.write(POLICY, sources.policy)
+    writer.write(VERIFIER, sources.verifier)
+    collectors = dict[str, None]()
+    for device in about.machines:
+        collectors.update(dict.fromkeys(_prove_machine(writer, device, about, sources)))
+    if not collectors:
+        raise NothingThere(
+            "no machine of these has an accepted message in that time (by its own clock)"
+        )
+    collectors.update(dict.fromkeys(_prove_others(writer, about, sources)))
+    for entry in _key_entries(sources.known, about, collectors):
+        for name, data in entry.files(KEYS):
+            writer.write(name, data)
+    with Opened(Folder(folder)) as package:
+        derived = Derivation(package, about, sources.known.policy)
+        writer.stream(READINGS, derived.rows())
+        for name, note in derived.checkpoints.items():
+            writer.write(name, note)
+        figures = derived.figures()
+    writer.write(FIGURES, figures)
+    manifest = Manifest(about, dict(writer.files))
+    writer.write(MANIFEST, manifest.to_bytes())
+    return Built(manifest, figures, writer)
+
+
+def finish(built: Built, made: Mapping[str, bytes]) -> None:
+    """Write what is made of it, by name, and `SHA256SUMS` over everything."""
+    for name, data in made.items():
+        built.writer.write(name, data)
+    sums = {name: stored.digest for name, stored in built.writer.files.items()}
+    built.writer.write(SUMS, sums_text(sums))
+
+
+def _prove_machine(writer: Writer, device: str, about: About, sources: Sources) -> Iterator[str]:
+    """Write a machine's range files and its births; gives the collectors that they are of."""
+    known = sources.known
+    sessions = dict[str, None]()
+    for number, (start, stop) in enumerate(_slices(sources.archive, device, about), 1):
+        file = prove_range(
+            ledger=sources.archive, known=known, device=device, start=start, stop=stop
+        )
+        writer.write(f"proofs/{device}/{number:05}.proof", file.to_bytes())
+        for row in sources.archive.between(device, start, stop):
+            if isinstance(row.session, str):
+                sessions[row.session] = None
+            yield row.collector
+    for session in sessions:
+        yield from _prove_birth(writer, device, session, sources)
+
+
+def _prove_birth(writer: Writer, device: str, session: str, sources: Sources) -> Iterator[str]:
+    """The session's first message, where it is a birth that can still be read.
+
+    It says units, and is a proof of one message, which the page in a browser can check.
+    """
+    row = sources.archive.find(device, session, 0)
+    if row is None or row.payload is None or not row.topic.endswith("/birth"):
+        return
+    proof = prove(
+        ledger=sources.archive,
+        log=sources.known.reader,
+        policy=sources.known.policy,
+        row=row,
+        proving=sources.known,
+    )
+    writer.write(f"proofs/{device}/birth-{session}.proof", proof.to_bytes())
+    yield row.collector
+
+
+def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[str]:
+    """Messages in conflict or under an ended key: what was kept and does not count."""
+    numbers = dict[str, int]()
+    for row in sources.archive.disputed(about.start, about.stop, MOST_OTHERS):
+        if row.device not in about.machines:
+            continue
+        number = numbers[row.device] = numbers.get(row.device, 0) + 1
+        try:
+            proof = prove(
+                ledger=sources.archive,
+                log=sources.known.reader,
+                policy=sources.known.policy,
+                row=row,
+                proving=sources.known,
+            )
+        except Missing:  # not anchored yet: nobody misses it who does not know of it
+            numbers[row.device] -= 1
+            continue
+        writer.write(f"proofs/{row.device}/other-{number:05}.proof", proof.to_bytes())
+        yield row.collector
+
+
+def _slices(archive: Archive, device: str, about: About) -> Iterator[tuple[int, int]]:
+    """Divide the period so that each part has some thousand of the machine's messages.
+
+    None where there is no message; the parts follow one another without a gap.
+    """
+    start = at = about.start
+    span, pending = _HOUR, False
+    while at < about.stop:
+        end = min(at + span, about.stop)
+        count = _count(archive.between(device, at, end))
+        if count > 2 * _AIM and end - at > 1:
+            span = max(1, (end - at) // 2)
+            continue
+        if count and pending:
+            yield start, at
+            start = at
+        pending = pending or bool(count)
+        at = end
+        span = max(1, span * 4 if not count else int(span * min(4.0, max(0.25, _AIM / count))))
+    if pending:
+        yield start, about.stop
+
+
+def _count(rows: Iterator[MessageRow]) -> int:
+    return sum(1 for _ in rows)
+
+
+def _key_entries(known: ProvingLog, about: About, collectors: dict[str, None]) -> Sequence[Entry]:
+    """The key entries of these machines and collectors, all under the log's newest checkpoint."""
+    note, view = known.reader.head
+    assert known.policy.operator is not None
+    authority = OperatorAuthority(known.policy.operator)
+    found = list[Entry]()
+    for index in sorted(known.scanned.keys.values()):
+        entry = view.entry(index)
+        try:
+            statement = authority.read(entry)
+        except (AnchorError, TelemetryError):
+            continue  # a false entry brings nothing; `audit` finds it
+        if concerns(statement, about.machines, collectors):
+            proof = TlogProof(index, view.inclusion(index), note)
+            found.append(Entry(index, entry, proof.to_bytes()))
+    return found

@@ -1,0 +1,56 @@
+"""`readings.csv`: every reading that the package proves, a line each (docs/formats.md). Pure.
+
+A metric's name is a machine's word, and may be anything: what a terminal or a spreadsheet would
+obey is spelled out, so that a row is always one line and no cell is ever a formula.
+"""
+
+from typing import Final
+
+from dossier.machine import Value
+from telemetry.canonical import plain, time_text
+
+COLUMNS: Final = (
+    "device",
+    "time",
+    "metric",
+    "value",
+    "unit",
+    "collector",
+    "position",
+    "session",
+    "seq",
+    "status",
+    "correction",
+)
+HEADER: Final = f"{','.join(COLUMNS)}\n".encode()
+_FORMULA: Final = ("=", "+", "-", "@")
+_MARKS: Final = frozenset(',"')
+
+
+def row(device: str, value: Value, corrections: str = "") -> bytes:
+    """One line; the value as the shortest number that reads as the same float."""
+    message = value.message
+    cells = (
+        device,
+        time_text(value.time),
+        cell(value.metric),
+        repr(value.value),
+        cell(value.unit),
+        message.collector,
+        str(message.position),
+        message.session,
+        str(message.seq),
+        "accepted",
+        cell(corrections),
+    )
+    return f"{','.join(cells)}\n".encode()
+
+
+def cell(text: str) -> str:
+    """A text as a cell: printable, no formula, quoted where it has a comma or a quote."""
+    said = plain(text)
+    if said.startswith(_FORMULA):
+        said = f"'{said}"
+    if _MARKS.isdisjoint(said):
+        return said
+    return '"' + said.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""The report: what a package shows, for a person without the program."""
