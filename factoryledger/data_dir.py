@@ -246,6 +246,10 @@ class DataDir:
         """The key that a witness cosigns with beside its own, while that is being rotated."""
         return self.keys.next(f"witness-{name}")
 
+    def witness_mark(self, name: str) -> Path:
+        """How far a witness's keys have cosigned: beside them, and apart from its state."""
+        return self.keys.folder / f"witness-{name}.cosigned"
+
     def collector(self, identity: str) -> SignerKey:
         """The key of a collector's log, made if it is not there; its name is the log's origin."""
         origin = f"{self.origin}/collector/{identity}"

@@ -167,6 +167,23 @@ class AnchorDb:
             rows = connection.execute(statement.group_by(_ENTRIES.c.collector)).all()
         return {collector: (number + 1, size) for collector, number, size in rows}
 
+    def extent(self) -> tuple[int, int]:
+        """How many entries it knows, and the position of the last; (0, -1) for none."""
+        statement = select(func.count(), func.max(_ENTRIES.c.position)).select_from(_ENTRIES)
+        with self.engine.begin() as connection:
+            count, last = connection.execute(statement).one()
+        return count, -1 if last is None else last
+
+    def last_checkpoints(self) -> list[tuple[IndexRow, int]]:
+        """Each collector's row of the highest number, and how many rows it has."""
+        mine = _ENTRIES.c.kind == "checkpoint"
+        last = select(_ENTRIES.c.collector, func.max(_ENTRIES.c.number).label("last"), func.count())
+        ends = last.where(mine).group_by(_ENTRIES.c.collector).subquery()
+        same = (_ENTRIES.c.collector == ends.c.collector) & (_ENTRIES.c.number == ends.c.last)
+        statement = select(_ENTRIES, ends.c.count).join(ends, same)
+        with self.engine.begin() as connection:
+            return [(IndexRow(*row[:-1]), row[-1]) for row in connection.execute(statement)]
+
     def last_checkpoint(self, collector: str) -> int:
         """The position of a collector's last checkpoint; it has one."""
         mine = (_ENTRIES.c.kind == "checkpoint", _ENTRIES.c.collector == collector)

@@ -71,6 +71,9 @@ class Publisher:
         answer is reported.
         """
         unheard = [client for client in self.clients if not client.heard]
+        if (shown := self.writer.published) is not None:
+            for client in unheard:
+                client.remember(Note.from_bytes(shown.note), shown.checkpoint.size)
         results = await asyncio.gather(
             *(asyncio.wait_for(client.compare(), self.timeout) for client in unheard),
             return_exceptions=True,

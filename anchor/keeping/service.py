@@ -30,6 +30,7 @@ from anchor.keeping.tail import Refusal, Requests, Tail
 from anchor.keeping.witness import Limits, create_app
 from anchor.keeping.witness_client import WitnessClient
 from anchor.keeping.witness_db import WitnessState
+from anchor.keeping.witness_mark import WitnessMark, keys_that_remember
 from anchor.keeping.writer import Writer
 from anchor.key_entry import OperatorAuthority
 from anchor.note import SignerKey, VerifierKey
@@ -315,6 +316,7 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
     limits: Limits | None = None,
     patience: float = SECONDS,
     most_clients: int = MOST_CLIENTS,
+    mark: Path | None = None,
 ) -> None:
     """Serve a witness for `logs` (each key's name is its origin) until `stop` is set.
 
@@ -322,7 +324,8 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
     the place of host and port. A request that takes longer than `patience` seconds to arrive is
     cut off; beyond `most_clients` at once a client is told to come again (503). Errors: Locked
     when another witness has this database, OSError when the address cannot be had, DiskFailed
-    when its state did not reach the disk: then it has answered 503 and sets `stop`.
+    when its state did not reach the disk: then it has answered 503 and sets `stop`; Diverged
+    when the state is older than what each key has cosigned by the file `mark`.
     """
     origins: dict[str, list[VerifierKey]] = {}
     for log in logs:
@@ -331,6 +334,10 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
         stack.enter_context(held(db.with_name(f"{db.name}.lock"), f"the witness state {db}"))
         state = WitnessState(db)
         stack.callback(state.close)
+        reached = None if mark is None else WitnessMark(mark)
+        keys: Sequence[SignerKey] = [key, *more_keys]
+        if reached is not None:
+            keys = keys_that_remember(keys, logs, state, reached)
         kept = WitnessAccount() if account is None else account
         broken = list[DiskFailed]()
 
@@ -339,13 +346,14 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
             stop.set()
 
         app = create_app(
-            keys=[key, *more_keys],
+            keys=keys,
             logs=origins,
             state=state,
             clock=lambda: int(time.time()),
             account=kept,
             limits=limits,
             on_failed=failed,
+            mark=reached,
         )
         if sockets is None:
             sockets = [stack.enter_context(_listen(host, port))]

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from anchor.errors import Missing
 from anchor.keeping.durable import Durable, disk_failed
 
 _WRITER = (
@@ -25,6 +26,8 @@ _WRITER = (
 )
 # SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC.
 _NOT_SYNCED = frozenset({1034, 1290})
+# SQLITE_CORRUPT, SQLITE_NOTADB: the low byte of what SQLite says.
+_BROKEN = frozenset({11, 26})
 _READER = ("PRAGMA query_only=ON", "PRAGMA busy_timeout=10000")
 
 
@@ -32,7 +35,8 @@ def open_writer(path: Path) -> Engine:
     """An engine for the only writer of `path`; made with its folder when it is not there.
 
     Every transaction begins IMMEDIATE: what it reads cannot change before it commits.
-    DiskFailed, and not the database's error, where an fsync of SQLite's failed.
+    DiskFailed, and not the database's error, where an fsync of SQLite's failed; Missing where
+    the file is no database any more.
     """
     durable = Durable()
     durable.make_folders(path.parent)
@@ -57,6 +61,12 @@ def open_writer(path: Path) -> Engine:
         error = context.original_exception
         if getattr(error, "sqlite_errorcode", 0) in _NOT_SYNCED:
             raise disk_failed(path, error) from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+            raise Missing(
+                f"{path} is no whole database any more ({error}): put it back, with what lies "
+                "beside it (-wal), as it was; anchor.db can also be moved away, it is made again "
+                "from the log's folder"
+            ) from error
 
     return engine
 
@@ -67,7 +77,7 @@ def close_writer(engine: Engine, path: Path) -> None:
     Any other failure leaves SQLite's log beside the file, with all that was committed.
     """
     try:
-        with suppress(DBAPIError), engine.connect() as connection:
+        with suppress(DBAPIError, Missing), engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
     except sqlite3.Error as error:

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from anchor.account import WitnessAccount
 from anchor.checkpoint import Checkpoint
 from anchor.cosignature import cosign
-from anchor.errors import DiskFailed
+from anchor.errors import DiskFailed, Missing
 from anchor.keeping.add_checkpoint import (
     MAX_BODY,
     SIZE_TYPE,
@@ -35,6 +35,7 @@ from anchor.keeping.add_checkpoint import (
     read_request,
 )
 from anchor.keeping.witness_db import WitnessState
+from anchor.keeping.witness_mark import WitnessMark
 from anchor.note import Note, Signature, SignerKey, VerifierKey
 from anchor.rate import Rate
 
@@ -55,11 +56,12 @@ class Limits:
 class Witness:
     """Decides and cosigns; `logs` are the pinned keys of each origin, `clock` POSIX seconds.
 
-    Several keys (Ed25519, ML-DSA-44) cosign together. `rate` bounds what is answered for each
-    log: only requests that its own key signed count, so that nobody else can use it up.
+    Several keys (Ed25519, ML-DSA-44) cosign together; in `mark` is how far. `rate` bounds what
+    is answered for each log: only requests that its own key signed count, so that nobody else
+    can use it up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is and what it keeps
         self,
         *,
         keys: Sequence[SignerKey],
@@ -67,8 +69,10 @@ class Witness:
         state: WitnessState,
         clock: Callable[[], int],
         rate: Rate | None = None,
+        mark: WitnessMark | None = None,
     ) -> None:
         self._rate = rate
+        self._mark = mark
         self._rate_lock = Lock()
         self._keys = keys
         self._logs = logs
@@ -87,7 +91,9 @@ class Witness:
         seen = self._state.advance(
             checkpoint.origin, lambda last: self._cosign(request, note, checkpoint, last)
         )
-        # Only now, after the commit, a cosignature may leave.
+        if self._mark is not None:
+            self._mark.reach([key.verifier for key in self._keys], checkpoint.origin, seen.size)
+        # Only now, after the commit and the mark, a cosignature may leave.
         ours = {(key.name, key.verifier.id) for key in self._keys}
         lines = [s for s in Note.from_bytes(seen.note).signatures if (s.name, s.id) in ours]
         return _lines(lines)
@@ -122,6 +128,7 @@ def create_app(  # noqa: PLR0913 - the service and who watches it
     account: WitnessAccount | None = None,
     limits: Limits | None = None,
     on_failed: Callable[[DiskFailed], None] | None = None,
+    mark: WitnessMark | None = None,
 ) -> Starlette:
     """The witness's web application; submission and monitoring prefix are both its root.
 
@@ -129,7 +136,7 @@ def create_app(  # noqa: PLR0913 - the service and who watches it
     """
     counted = WitnessAccount() if account is None else account
     within = Limits() if limits is None else limits
-    witness = Witness(keys=keys, logs=logs, state=state, clock=clock, rate=within.by_log)
+    witness = Witness(keys=keys, logs=logs, state=state, clock=clock, rate=within.by_log, mark=mark)
 
     async def add_checkpoint(request: Request) -> Response:
         address = request.client.host if request.client else ""
@@ -178,9 +185,9 @@ async def _answer(decide: Callable[[T], bytes], value: T) -> Response:
         return _too_many(refusal)
     except Answer as refusal:
         return PlainTextResponse(refusal.reason, refusal.status)
-    except DBAPIError as error:
+    except (DBAPIError, Missing, OSError) as error:
         # What it cannot keep it has not cosigned: the log asks again, and nothing is lost.
-        _log.error("witness-cannot-keep", reason=str(error.orig))
+        _log.error("witness-cannot-keep", reason=str(getattr(error, "orig", error)))
         return PlainTextResponse("what was cosigned last cannot be kept; ask again later\n", 503)
 
 

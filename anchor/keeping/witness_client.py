@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import httpx
+import structlog
 
 from anchor.checkpoint import Checkpoint, open_checkpoint
 from anchor.cosignature import check_cosignature
@@ -21,6 +22,7 @@ from anchor.policy_text import open_by_log
 from anchor.spelling import number
 
 _MAX_ANSWER = 1 << 20
+_log = structlog.get_logger("anchor")
 _OK, _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 200, 404, 409, 422
 
 
@@ -49,7 +51,8 @@ class Gathered:
 class WitnessClient:
     """One witness as one log sees it; `log` is the log's key, whose name is its origin.
 
-    `heard` once it has told what it cosigned last and that fits our tree.
+    `heard` once it has told what it cosigned last and that fits our tree. One that tells less
+    than it is known to have cosigned is reported: nothing that it signs harms this log.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class WitnessClient:
         self._tree = tree
         self._http = http
         self._size = 0
+        self._most = 0
 
     @property
     def name(self) -> str:
@@ -87,12 +91,14 @@ class WitnessClient:
         status, body = await self._ask("GET", f"/{origin_hash(self._log.name)}/checkpoint")
         if status == _NOT_FOUND:
             self._size = 0
+            self._told(0)
         elif status != _OK:
             raise Missing(f"witness {self.name} at {self._url} answers with status {status}")
         else:
             head = open_by_log(body, self._log, self._former)
             self._check_head(head)
             self._size = head.size
+            self._told(head.size)
         self.heard = True
 
     def _check_head(self, head: Checkpoint) -> None:
@@ -132,6 +138,7 @@ class WitnessClient:
             )
         signature = self._check(note, body)
         self._size = checkpoint.size
+        self._most = max(self._most, checkpoint.size)
         return signature
 
     async def _add(self, note: bytes, checkpoint: Checkpoint) -> tuple[int, bytes]:
@@ -155,6 +162,17 @@ class WitnessClient:
         if size > self._tree.size:
             await self.compare()
         self._size = size
+        self._told(size)
+
+    def remember(self, cosigned: Note, size: int) -> None:
+        """Take a published checkpoint of this size: what it cosigned once it may never forget."""
+        if cosigned.line_of(self.witness.key) is not None:
+            self._most = max(self._most, size)
+
+    def _told(self, size: int) -> None:
+        """Say so where it names less than it cosigned: it could cosign a second history."""
+        if size < self._most:
+            _log.error("witness-went-back", witness=self.name, cosigned=self._most, says=size)
 
     def _check(self, note: bytes, lines: bytes) -> Signature:
         ours = Note.from_bytes(note)

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, se
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DBAPIError
 
-from anchor.errors import Missing
+from anchor.errors import Diverged, Missing
 from anchor.keeping.add_checkpoint import Seen
 from anchor.keeping.durable import Durable
 from anchor.keeping.sqlite import close_writer, open_reader, open_writer
@@ -33,20 +33,26 @@ class WitnessState:
 
     def __init__(self, path: Path, durable: Durable | None = None) -> None:
         self._durable = durable or Durable()
-        self._path = path
+        self.path = path
         self._engine = open_writer(path)
         # One connection, so one transaction at a time within the process as well.
         self._lock = Lock()
         try:
             with self._engine.begin() as connection:
                 _METADATA.create_all(connection)
+                # A few pages: what SQLite itself sees of damage, before anything rests on it.
+                self._check(connection.exec_driver_sql("PRAGMA integrity_check").scalar())
         except BaseException:
             self.close()
             raise
 
+    def _check(self, found: object) -> None:
+        if found != "ok":
+            raise Diverged(f"{self.path} is damaged ({found}): put back the newest state")
+
     def close(self) -> None:
         """Close the database; DiskFailed where the disk fails at that."""
-        close_writer(self._engine, self._path)
+        close_writer(self._engine, self.path)
 
     def latest(self, origin: str) -> Seen | None:
         """What was cosigned last for an origin; None if nothing ever was."""

@@ -15,6 +15,7 @@ from anchor.errors import Diverged, Malformed, Missing, Refused
 from anchor.keeping.anchor_db import AnchorDb, Head, IndexRow
 from anchor.keeping.contents import Contents, End, KeyAuthority, describe
 from anchor.keeping.disk_tree import RESTORE, DiskTree
+from anchor.keeping.index_check import check_index, index_broken
 from anchor.keeping.log_folder import LogFolder
 from anchor.keeping.right_edge import grow
 from anchor.merkle import TILE_WIDTH, leaf_hash, root_from_tiles
@@ -87,6 +88,7 @@ class Writer:
         self._head = head or Head()
         if head is not None:
             self._check_head(head)
+        check_index(self._db, self.origin, self._head.size, self._entry)
         contents = self._contents(authority)
         while entries := self._beyond():
             self._admit_all(entries, contents)
@@ -108,7 +110,13 @@ class Writer:
             entry = self._entry(row.position)
             if sha256(entry).digest() != row.hash:
                 raise self._tree.changed(f"entry {row.position} is not what anchor.db knows")
-            contents.admit(entry)
+            try:
+                if describe(self.origin, entry).kind != row.kind:
+                    raise index_broken(self._db, f"a {row.kind} at {row.position}, which is none")
+                contents.admit(entry)
+            except (Malformed, Refused) as error:
+                said = f"a {row.kind} at {row.position}, where the folder has none: {error}"
+                raise index_broken(self._db, said) from error
         self._find_signers(contents)
         return contents
 

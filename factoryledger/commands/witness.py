@@ -91,6 +91,7 @@ def witness(  # noqa: PLR0913 - a command's options
                 port=port,
                 stop=stop,
                 more_keys=[key for key in [place.data.next_witness(name)] if key is not None],
+                mark=place.data.witness_mark(name),
                 on_ready=ready(f"witness {name} on http://{host}:{port}"),
                 account=account,
                 limits=limits,

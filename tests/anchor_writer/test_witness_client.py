@@ -6,12 +6,13 @@ from contextlib import closing
 import httpx
 import pytest
 from anchor_plant import ORIGIN, Plant, key_of, open_net, witness_key
+from structlog.testing import capture_logs
 
 from anchor import policy
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.cosignature import cosign
 from anchor.errors import Diverged, Malformed, Missing, Refused
-from anchor.keeping.add_checkpoint import AddCheckpoint
+from anchor.keeping.add_checkpoint import AddCheckpoint, Seen
 from anchor.keeping.witness import Witness
 from anchor.keeping.witness_client import WitnessClient, gather
 from anchor.merkle import consistency_path, leaf_hash, tree_root
@@ -104,6 +105,29 @@ def test_a_conflict_is_followed_by_a_proof_from_the_size_that_the_witness_names(
     tree = LeafTree(5)
     assert rig.run(behind, tree).name == "witness.example/w1"
     assert rig.net.asked == ["GET w1", "POST w1", "POST w1"]
+
+
+def test_a_witness_that_tells_less_than_it_cosigned_is_reported_and_harms_nobody(rig):
+    """Its state was put back, or is gone: by what it is shown it could cosign another tree."""
+    cosigned = Note.from_bytes(LeafTree(9).note(rig.key))
+    cosigned = cosigned.with_signatures(rig.cosign(LeafTree(9)))
+    rig.net.states["w1"].advance(ORIGIN, lambda _: seen_at(rig, LeafTree(4)))
+
+    async def again(client):
+        client.remember(cosigned, 9)
+        await client.cosign(LeafTree(12).note(rig.key))
+        rig.net.states["w1"].advance(ORIGIN, lambda _: seen_at(rig, LeafTree(5)))
+        return await client.cosign(LeafTree(12).note(rig.key))
+
+    with capture_logs() as said:
+        assert rig.run(again, LeafTree(12)).name == "witness.example/w1"
+    back = [(event["says"], event["cosigned"]) for event in said]
+    assert back == [(4, 9), (5, 12)]
+    assert {event["event"] for event in said} == {"witness-went-back"}
+
+
+def seen_at(rig, tree):
+    return Seen(tree.size, tree.root_at(tree.size), tree.note(rig.key))
 
 
 def submit_elsewhere(rig, note):

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 from contextlib import closing
 from hashlib import sha256
 
@@ -12,7 +13,7 @@ from crash_scenario import check_entries, copy, grow_plant, plant_at, prepare
 from faults import AFTER, BEFORE, FaultyDurable
 
 from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from anchor.errors import Diverged, Locked, Malformed, Missing, Refused
+from anchor.errors import AnchorError, Diverged, Locked, Malformed, Missing, Refused
 from anchor.keeping.anchor_db import AnchorDb, read_state
 from anchor.keeping.log_folder import LogFolder
 from anchor.keeping.service import run_anchor
@@ -307,6 +308,46 @@ def test_an_older_database_is_brought_forward(anchor):
         assert again.writer.size == size
         assert again.db.index()[: len(index)] == index
         assert again.append().size == size
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from entries where position = 3",
+        "update entries set number = 70 where number = 4",
+        "update entries set number = 5, position = 9 where number = 4",
+        "update entries set size = size + 1 where number = 4",
+        "update entries set collector = 'two' where number = 4",
+        "update entries set hash = zeroblob(32) where number = 4",
+        "update entries set kind = 'key' where number = 4",
+        "insert into entries values (99, zeroblob(32), 'key', null, null, null)",
+    ],
+)
+def test_a_damaged_index_misleads_nobody_and_is_made_again(anchor, damage):
+    fill(anchor, 5)
+    anchor.publish()
+    index = anchor.db.index()
+    anchor.close()
+    with closing(sqlite3.connect(anchor.path / "anchor.db")) as db:
+        db.execute(damage)
+        db.commit()
+    with pytest.raises(Diverged, match=r"anchor\.db"):
+        Anchor(anchor.path, anchor.plant)
+    for leftover in anchor.path.glob("anchor.db*"):
+        leftover.unlink()
+    with closing(Anchor(anchor.path, anchor.plant)) as again:
+        assert again.db.index() == index
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut short"])
+def test_a_database_that_is_none_is_said_in_words(anchor, damage):
+    fill(anchor, 300)
+    anchor.close()
+    path = anchor.path / "anchor.db"
+    data = path.read_bytes()
+    path.write_bytes(bytes(4096) if damage == "garbage" else data[: len(data) // 2])
+    with pytest.raises(AnchorError, match=r"it is made again from the log's folder"):
+        Anchor(anchor.path, anchor.plant)
 
 
 def test_a_folder_behind_the_database_is_refused(anchor):

@@ -18,6 +18,7 @@ NOT_FROM_OUTSIDE = {
     "anchor/keeping/anchor_db.py:read_state",
     "anchor/keeping/submissions.py:read_submissions",
     "anchor/keeping/witness_db.py:read_seen",
+    "anchor/keeping/witness_mark.py:from_bytes",
     "factoryledger/backup/restoring.py:read_manifest",
     "factoryledger/files.py:read_whole",
     "factoryledger/monitoring.py:read_state",

@@ -8,6 +8,7 @@ from anchor.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.keeping.add_checkpoint import AddCheckpoint, Answer, origin_hash
 from anchor.keeping.witness import Witness
 from anchor.keeping.witness_db import WitnessState
+from anchor.keeping.witness_mark import WitnessMark, keys_that_remember
 from anchor.merkle import consistency_path, leaf_hash, tree_root
 
 LOG = key_of("example.org/log")
@@ -22,7 +23,10 @@ def prepare(folder):
 def opened(folder):
     state = WitnessState(folder / "disk" / "state" / "w.db")
     logs = {LOG.name: [LOG.verifier]}
-    return state, Witness(keys=[witness_key("w")], logs=logs, state=state, clock=lambda: 1_764_000)
+    mark = WitnessMark(folder / "disk" / "state" / "w.cosigned")
+    # As at every start: a crash never leaves a state that looks older than what was cosigned.
+    keys = keys_that_remember([witness_key("w")], [LOG.verifier], state, mark)
+    return state, Witness(keys=keys, logs=logs, state=state, clock=lambda: 1_764_000, mark=mark)
 
 
 def latest(witness):

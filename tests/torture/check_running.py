@@ -9,7 +9,9 @@ KILLED = -9
 MISSING = 3  # something that it needs is not there
 REFUSALS = {1, 2, MISSING}  # of a file that is not as it was
 AFTERWARDS = 10.0  # s: a start takes so long, and who read a damaged file ends after it is mended
-MAY_REFUSE = {"broken-outbox", "cut-tile", "bad-checkpoint"}
+MAY_REFUSE = {
+    "broken-outbox", "cut-tile", "bad-checkpoint", "broken-anchor-db", "broken-witness-db",
+}  # fmt: skip
 
 
 def check_running(events):

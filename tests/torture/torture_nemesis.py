@@ -7,6 +7,7 @@ To add one, write it here, name it in `FAULTS`, and say in `torture_plan` whom i
 import time
 
 from torture_damage import bad_broker_file, bad_checkpoint, broken_outbox, cut_tile, torn_outbox
+from torture_databases import broken_anchor_db, broken_witness_db
 from torture_waiting import lasting, waiting
 
 SHAKE = 0.01  # the share of steps that fail
@@ -113,6 +114,8 @@ FAULTS = {
     "cut-tile": cut_tile,
     "bad-checkpoint": bad_checkpoint,
     "bad-broker-file": bad_broker_file,
+    "broken-anchor-db": broken_anchor_db,
+    "broken-witness-db": broken_witness_db,
 }
 
 
@@ -122,6 +125,8 @@ ON_DISK = {
     "bad-checkpoint": ["data"],
     "torn-outbox": ["outbox"],
     "broken-outbox": ["outbox"],
+    "broken-anchor-db": ["data"],
+    "broken-witness-db": ["data"],
 }
 
 

@@ -25,6 +25,8 @@ LASTS = {
     "cut-tile": (0.0, 1.0),
     "bad-checkpoint": (0.0, 1.0),
     "bad-broker-file": (0.0, 1.0),
+    "broken-anchor-db": (0.0, 1.0),
+    "broken-witness-db": (0.0, 1.0),
     "io-error": (3.0, 8.0),
 }
 # How often one is drawn, beside the others.
@@ -180,6 +182,8 @@ def targets(plan, kind):
         "cut-tile": ["anchor"],
         "bad-checkpoint": ["anchor"],
         "bad-broker-file": ["broker"],
+        "broken-anchor-db": ["anchor"],
+        "broken-witness-db": [part for part in parts if part.startswith("witness")],
     }
     return where[kind]
 

@@ -179,8 +179,10 @@ class Watch:
 
     def _ask_witnesses(self):
         for n in range(1, self._works.plan.witnesses + 1):
-            path = self._works.folder / "data" / f"witness-{n}.db"
-            with suppress(sqlite3.Error):
+            path = self._works.witness_state(f"witness-{n}")
+            with self._works.states, suppress(sqlite3.Error):
+                if f"witness-{n}" in self._works.struck:
+                    continue
                 uri = f"file:{path}?mode=ro"
                 with closing(sqlite3.connect(uri, uri=True, timeout=1)) as state:
                     for origin, size, root in state.execute("select origin, size, root from seen"):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -282,6 +283,8 @@ class Works:
         self.data = folder / "data" / "d"
         self.parts = {}
         self.clocks = {}
+        self.states = threading.Lock()  # held by whoever reads or replaces a witness's state
+        self.struck = set()  # whose state is not as it was, which nobody is shown
         self.shaky = None  # the library that fails reads and writes, once it is built
         self.database_url = None
         self.server = None
@@ -346,6 +349,9 @@ class Works:
     def outboxes(self):
         return [self.folder / "outbox" / fleet for fleet in FLEETS]
 
+    def witness_state(self, name):
+        return self.folder / "data" / f"{name}.db"
+
     def last_words(self, fleet):
         """The last line of results of a fleet, which is its tally."""
         found = self.parts[fleet].program.results()
@@ -399,7 +405,7 @@ class Works:
         data = ["--data", self.data]
         kind = name.partition("-")[0]
         if kind == "witness":
-            state = self.folder / "data" / f"{name}.db"
+            state = self.witness_state(name)
             port = self._ports[name]
             limits = ["--limit-log", 0, "--limit-address", 0]
             return ["witness", *data, "--name", name, "--port", port, "--state", state, *limits]
