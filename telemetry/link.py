@@ -231,7 +231,11 @@ class Link:
             await self._upkeep.wire.close(end_session=False)
 
     def pause_reading(self) -> None:
-        """Read nothing for now: for callers that fall behind with QoS 0, which has no window."""
+        """Read nothing for now: for callers that fall behind with QoS 0, which has no window.
+
+        A connection that is lost meanwhile is made again when reading resumes: each brings a
+        window of messages at once, and a store that is away may outlast many.
+        """
         self._upkeep.listen(on=False)
 
     def resume_reading(self) -> None:

@@ -59,7 +59,10 @@ class Upkeep:
         self._seldom = seldom
         self.shut_out = False
         self._taken = 0  # times in a row that another client took our place
-        self._listening = True
+        # Cleared while the caller wants nothing read. No connection is made then: each would
+        # bring what the broker sends in one piece with its CONNACK.
+        self._listening = asyncio.Event()
+        self._listening.set()
         self._patience: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -96,8 +99,11 @@ class Upkeep:
             self.wire.abort()
 
     def listen(self, *, on: bool) -> None:
-        """Read, or do not, on this connection and on those to come."""
-        self._listening = on
+        """Read, or do not; a connection that is lost meanwhile is made again when reading is on."""
+        if on:
+            self._listening.set()
+        else:
+            self._listening.clear()
         self._wait_longer()
         if self.wire is not None:
             self.wire.listen(on=on)
@@ -165,6 +171,7 @@ class Upkeep:
                     self._on_trouble(self._suspect(error) if brief >= _SUSPICIOUS else error)
                 await asyncio.sleep(seldom or next(delays))
                 await self.allowed.wait()
+                await self._listening.wait()
                 try:
                     await self._connect()
                     self.shut_out, error = False, None
@@ -209,11 +216,11 @@ class Upkeep:
         if self._patience is None or not self.connected or self._patience.expired():
             return
         until = asyncio.get_running_loop().time() + self._connect_timeout
-        self._patience.reschedule(until if self._listening else None)
+        self._patience.reschedule(until if self._listening.is_set() else None)
 
     def _opened(self, session_present: bool) -> None:
         self.epoch += 1
-        if not self._listening and self.wire is not None:
+        if not self._listening.is_set() and self.wire is not None:
             self.wire.listen(on=False)
         self._ear.opened(session_present)
 

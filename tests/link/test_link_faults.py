@@ -178,6 +178,32 @@ def test_who_pauses_reading_neither_loses_the_connection_nor_messages():
     asyncio.run(run())
 
 
+def test_a_connection_lost_while_nothing_is_read_is_made_again_when_reading_resumes():
+    got = []
+
+    async def run():
+        async def full(peer):
+            await peer.accept(session_present=True)
+            peer.say(*[mqtt5.PublishPacket("t", b"%d" % number) for number in range(5)])
+            await peer.serve()
+
+        async with scripted(full) as (address, seen):
+            async with link(address, on_arrivals=got.extend) as us:
+                await us.run_until(asyncio.Event(), seconds=0.1)
+                us.pause_reading()
+                for _ in range(3):
+                    us.cut()
+                    await us.run_until(asyncio.Event(), seconds=0.3)
+                assert (len(seen), len(got)) == (1, 5)
+                assert not us.connected
+                us.resume_reading()
+                await us.wait_connected()
+                await us.run_until(asyncio.Event(), seconds=0.3)
+            assert (len(seen), len(got)) == (2, 10)
+
+    asyncio.run(run())
+
+
 def test_every_message_without_an_answer_is_lost_with_the_connection():
     async def run():
         async def go_after_one(peer):
