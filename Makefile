@@ -82,6 +82,7 @@ docs: $(DEV) ## The pages and the schema that are rendered from the program
 	@mkdir -p build
 	$(VENV)/bin/python tests/roof/commands_page.py > docs/commands.md
 	$(VENV)/bin/python tests/roof/settings_page.py > docs/settings.md
+	$(VENV)/bin/python tests/roof/man_pages.py
 	$(VENV)/bin/python tests/simulator/scenario_schema.py > docs/scenario.schema.json
 	$(VENV)/bin/python tests/faults/faults_page.py > docs/faults.md
 	$(VENV)/bin/python tests/documents/errors_page.py > build/errors.md && mv build/errors.md docs/errors.md

@@ -39,15 +39,15 @@ from factoryledger.commands import (
     witness,
 )
 from factoryledger.exits import Exit, exit_for
+from factoryledger.manual import Commands
 from factoryledger.running import say
 
-app = typer.Typer(
+app = Commands(
     name="factoryledger",
     help="A factory's telemetry, kept so that nobody can quietly change it.",
     epilog="Exit codes: 0 good; 1 checked and found false; 2 wrong usage or unreadable input; "
     "3 something it needs is not there.",
     no_args_is_help=True,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -10,6 +10,7 @@ import typer
 
 from factoryledger import options
 from factoryledger.commands import anchor_deploy, anchor_monitor
+from factoryledger.manual import Commands
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from factoryledger.metrics.anchoring import AnchorProbe, Delays
 
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app = Commands(invoke_without_command=True)
 app.command("monitor")(anchor_monitor.monitor)
 app.command("deploy")(anchor_deploy.deploy)
 

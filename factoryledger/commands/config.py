@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factoryledger import options
+from factoryledger.manual import Commands
 
 if TYPE_CHECKING:
     from factoryledger.settings_shown import Shown
 
-app = typer.Typer(
+app = Commands(
     help="The settings: what each is, and where it comes from.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factoryledger import options
+from factoryledger.manual import Commands
 
 if TYPE_CHECKING:
     from factoryledger.enrolment import EnrolledKey, Enrolments
     from factoryledger.installation import Installation
 
-app = typer.Typer(
+app = Commands(
     help="Machines' keys: enrol, rotate, revoke, list.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="The machine's name.")]

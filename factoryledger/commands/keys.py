@@ -12,6 +12,7 @@ import typer
 
 from factoryledger import options
 from factoryledger.commands import keys_revoke, keys_rotate
+from factoryledger.manual import Commands
 
 if TYPE_CHECKING:
     from anchor.note import VerifierKey
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 # Keys that are the pinned ones need no entry: the policy says whose they are.
 _WITH_ENTRIES = ("collector-", "device-")
 
-app = typer.Typer(
+app = Commands(
     help="Keys that are here, and keys that are trusted.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 app.add_typer(keys_rotate.app, name="rotate")
 app.add_typer(keys_revoke.app, name="revoke")

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from factoryledger import options
+from factoryledger.manual import Commands
 
-app = typer.Typer(
+app = Commands(
     help="End a key with none in its place.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factoryledger import options
+from factoryledger.manual import Commands
 
 if TYPE_CHECKING:
     from factoryledger.data_dir import DataDir
 
-app = typer.Typer(
+app = Commands(
     help="Put a new key in the place of an old one.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 

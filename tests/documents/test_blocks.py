@@ -3,27 +3,22 @@
 import ast
 import json
 import re
-import shlex
 import tomllib
 
 import pages
 import pytest
-import typer
+from command_lines import complaint
 
-from factoryledger.cli import app
 from factoryledger.ledger_file import pinned, read_ledgers
 from factoryledger.settings import Settings
 from factoryledger.settings_sources import read_settings
 from simulator.scenario_file import read_scenario
 
 PAGES = pages.all_pages()
-# What may follow a command on its line.
-ENDS = {"|", "||", "&&", ";", ">", ">>", "2>", "<", "&"}
 ASSIGNED = r"(?:[A-Z_]+=\S+ )*"
 COMMAND = re.compile(
     rf"^\$? ?(?:sudo (?:-\w+ \S+ )*|.*\bexec \S+ |.*\bmake |)?{ASSIGNED}factoryledger (?P<said>.*)$"
 )
-GROUP = typer.main.get_command(app)
 KNOWN = {
     "",
     "diff",
@@ -53,35 +48,6 @@ def commands(block):
         found = COMMAND.match(line.strip())
         if found and not found["said"].endswith(" v1"):  # which is a format's first line
             yield found["said"]
-
-
-def words(said):
-    """A command line's words up to whatever else stands on its line; brackets are only shown."""
-    plain = re.sub(r"(?<!\S)\[([^\]]*)\]", r"\1", said).replace("…", "")
-    lexed = []
-    for word in shlex.split(plain, comments=True):
-        if word in ENDS:
-            break
-        if word != "OPTIONS":
-            lexed.append(word)
-    return lexed
-
-
-def complaint(said):
-    """What the program says against such a command line, or None."""
-    command, given = GROUP, words(said)
-    name = []
-    while hasattr(command, "commands") and given and not given[0].startswith("-"):
-        if given[0] not in command.commands:
-            return f"there is no command {' '.join([*name, given[0]])}"
-        name.append(given.pop(0))
-        command = command.commands[name[-1]]
-    context = command.context_class(command, info_name=" ".join(name))
-    try:
-        _, left, _ = command.make_parser(context).parse_args(args=list(given))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is shown
-        return f"{' '.join(name)}: {error}"
-    return f"{' '.join(name)} takes no {left[0]!r}" if left else None
 
 
 COMMANDS = [

@@ -7,9 +7,11 @@ from pathlib import Path
 import typer
 
 from factoryledger.cli import app
+from factoryledger.manual import manuals
 
 # Prose of the page keeps its lines as Markdown wants them.
 # ruff: noqa: E501
+BAR = "\\|"
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 TOP = """# Commands
@@ -53,7 +55,34 @@ def section(name, command):
     rows = [row(parameter) for parameter in command.params]
     if rows:
         lines += ["", "| option | |", "|---|---|", *rows]
-    return "\n".join(lines)
+    return "\n".join([*lines, *manual(name)])
+
+
+def manual(name):
+    """What its help says beyond that, but for what every command shares."""
+    found = manuals()[name]
+    for heading, terms in (
+        ("Exit code", found.exits),
+        ("Environment", found.environment),
+        ("Files", found.files),
+    ):
+        said = "; ".join(f"`{term}`: {words.rstrip('.')}" for term, words in terms)
+        if said:
+            yield from (
+                "",
+                f"{heading} {said}." if heading == "Exit code" else f"{heading}: {said}.",
+            )
+    yield from ("", "```sh")
+    for line, words in found.examples:
+        yield from (f"# {words}", line)
+    yield from ("```", "", f"See also {', '.join(map(linked, found.see))}.")
+
+
+def linked(to):
+    """A command or a page of what to see."""
+    if to.startswith("docs/"):
+        return f"[{to.removeprefix('docs/').removesuffix('.md')}]({to.removeprefix('docs/')})"
+    return f"[{to}](#{to.replace(' ', '-')})"
 
 
 def row(parameter):
@@ -66,7 +95,7 @@ def row(parameter):
     said = parameter.help or ""
     if parameter.param_type_name == "option" and parameter.show_default is True:
         said += f" [default: {parameter.default}]" if parameter.default not in {None, False} else ""
-    return f"| {spelled} | {said} |".replace("X|max", "X\\|max").replace("0|1|keep", "0\\|1\\|keep")
+    return f"| {spelled.replace('|', BAR)} | {said.replace('|', BAR)} |"
 
 
 def render():
