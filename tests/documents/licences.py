@@ -9,10 +9,10 @@ import re
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-# Each may be used beside a program under Apache-2.0; those of the LGPL and MPL as they are.
+# Each may be used beside a program under Apache-2.0; those of the LGPL and MPL unchanged.
 ALLOWED = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CNRI-Python", "ISC",
-    "LGPL-3.0-only", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",
+    "LGPL-3.0-only", "MPL-1.1", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",
 }  # fmt: skip
 CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
@@ -29,6 +29,8 @@ TEXTS = (
 )
 # Read by a person, since metadata and files say more than one thing.
 READ = {
+    "brotlicffi": "MIT",  # for other Pythons than CPython: never installed here
+    "pyphen": "GPL-2.0-or-later OR LGPL-2.0-or-later OR MPL-1.1",  # three files, for choice
     "pycryptodome": "BSD-2-Clause AND Unlicense",  # "partially in the public domain"
     "pywin32": "PSF-2.0",  # Windows alone: not installed where this is rendered
     "uvloop": "MIT OR Apache-2.0",
