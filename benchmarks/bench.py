@@ -83,6 +83,11 @@ PIECES = {
     "memory": Piece(
         "memory.py", "--machines 60 --seconds 3 --rounds 1", "collector machine anchor"
     ),
+    "capacity": Piece(
+        "capacity.py",
+        "--machines 20 --seconds 3",
+        "collect-20 broker-20 anchor-20 store-20 left-20",
+    ),
     "proof": Piece(
         "prove_command.py",
         "--messages 20000 --rounds 1",
