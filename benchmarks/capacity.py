@@ -127,9 +127,9 @@ def figures(runs: dict[int, Found]) -> Iterator[Figure]:
             yield measured(f"capacity.{part}-{machines}", f"CPU, {part}", [found[part]], 1.0,
                            unit="of a core", of="a core", how=how)  # fmt: skip
         yield measured(f"capacity.rate-{machines}", "messages committed", [found["rate"]],
-                       float(machines), unit="/s", of="one a machine", how=how)  # fmt: skip
+                       float(machines), unit="a second", of="one a machine", how=how)  # fmt: skip
         yield measured(f"capacity.batches-{machines}", "batches", [found["batches"]], 4.0,
-                       unit="/s", of="one every quarter second", how=how)  # fmt: skip
+                       unit="a second", of="one every quarter second", how=how)  # fmt: skip
         for name, what in (
             ("wire", "a message from its machine to the broker"),
             ("store", "a message in the store (SQLite)"),

@@ -1,4 +1,4 @@
-"""The tables of README, of `docs/performance.md` and of `docs/scale.md`, from one stored run.
+"""The tables of README, performance, scale and capacity (in docs/), from one stored run.
 
 `docs/bench.json` is the last whole run (`make bench` writes `build/bench.json`). No figure
 between marks is written by hand: a test renders the pages again and compares. A piece that ran
@@ -18,6 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from capacity_page import rendered as capacity
 from figure import Figure
 from scale_page import rendered as scale
 
@@ -170,6 +171,8 @@ def pages(stored: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield path, rendered(run, path.read_text("utf-8"))
     path = ROOT / "docs/scale.md"
     yield path, scale(run.figures, path.read_text("utf-8"))
+    path = ROOT / "docs/capacity.md"
+    yield path, capacity(run.figures, path.read_text("utf-8"))
 
 
 def main() -> None:

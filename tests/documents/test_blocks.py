@@ -27,6 +27,7 @@ KNOWN = {
     "text",
     "python",
     "toml",
+    "ini",
     "yaml",
     "json",
     "promql",

@@ -75,6 +75,10 @@ class Case:
 
 CASES = [
     Case("PartDown", "7m", "critical", COLLECT, "collect on c does not answer", {sample("up", "collect"): then(1, 0)}),
+    Case("PartRestarts", "12m", "warning", COLLECT, "collect on c ended and was started again 3 times within an hour",
+        {sample("process_start_time_seconds", "collect"): "1x9 100x4 200x4 300x999"}),
+    Case("MemoryHigh", "17m", "warning", COLLECT, "collect on c holds 1.5GiB of memory",
+        {sample("process_resident_memory_bytes", "collect"): then(200_000_000, 1_610_612_736)}),
     Case("BrokerAway", "7m", "critical", COLLECT, "collect on c has no broker", {c("connected"): then(1, 0)}),
     Case("SessionLost", "6m", "warning", COLLECT, "The broker had forgotten the session of c: foreign messages are gone", {c("sessions_lost_total"): then(0, 1)}),
     Case("FilesRunOut", "11m", "warning", COLLECT, "collect on c has 90 files open, near its limit",

@@ -18,7 +18,7 @@ def benchmarks(monkeypatch):
     """Load a script of benchmarks/, which is no package."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield lambda name: runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"))
-    for name in ("figure", "scale_page", "on_machine"):
+    for name in ("figure", "scale_page", "capacity_page", "on_machine"):
         sys.modules.pop(name, None)
 
 

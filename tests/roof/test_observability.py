@@ -178,6 +178,26 @@ def test_every_alert_is_explained_and_has_its_cases():
         assert rule["labels"] in ({"severity": "critical"}, {"severity": "warning"})
 
 
+def test_each_promise_has_an_alarm_or_a_timer_and_each_alarm_a_promise():
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    promises, told = (
+        re.findall(r"^\| (.+?) \| (.+?)(?: \|.*)?$", section.split("\n## ")[0], re.MULTILINE)[1:]
+        for section in (page.split("## The promises")[1], page.split("## Which alarm tells")[1])
+    )
+    dashes = {"---", "|---|"}
+    wanted = [row[0] for row in promises if row[0] not in dashes]
+    assert [row[0] for row in told if row[0] not in dashes] == wanted
+    named = set(
+        re.findall(
+            r"`([A-Z][a-z]+[A-Z]\w+)`", page.split("## Which alarm tells")[1].split("\n## ")[0]
+        )
+    )
+    rules = {rule["alert"] for rule in RULES}
+    assert named >= rules - {"Forked"}, rules - named
+    assert all(re.search(r"`[A-Za-z ]+`", alarms) for _, alarms in told if alarms != "---")
+    assert "`Forked`" in page
+
+
 def test_alerts_say_only_labels_that_are_left():
     for rule in RULES:
         said = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
