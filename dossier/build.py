@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from anchor.errors import AnchorError, Missing
 from anchor.key_entry import OperatorAuthority
 from anchor.ports import Ranged
 from anchor.proving.prove import ProvingLog, prove
 from anchor.proving.range_prove import prove_range
+from anchor.reading.corrections import logged_corrections
 from anchor.tlog_proof import TlogProof
 from dossier.container import CHUNK, Folder, Opened
 from dossier.derived import Derivation, concerns
-from dossier.entries import KEYS, Entry
+from dossier.entries import CORRECTIONS, KEYS, Entry
 from dossier.errors import NothingThere
 from dossier.manifest import (
     FIGURES,
@@ -38,7 +39,7 @@ from telemetry.rows import MessageRow
 
 MOST_OTHERS: Final = 1000
 """Messages in conflict or under an ended key that a package proves; a store has few."""
-_AIM: Final = 5_000
+AIM: Final = 5_000
 _HOUR: Final = 3_600_000_000
 
 
@@ -57,6 +58,22 @@ class Sources:
     known: ProvingLog
     policy: bytes
     verifier: bytes
+
+
+class _Proved(NamedTuple):
+    """Whose messages were proved, and which corrections are about one of them."""
+
+    collectors: dict[str, None]
+    corrections: dict[int, None]
+
+    def take(
+        self,
+        places: Iterator[tuple[str, int]],
+        corrections: Mapping[tuple[str, int], Sequence[int]],
+    ) -> None:
+        for place in places:
+            self.collectors[place[0]] = None
+            self.corrections.update(dict.fromkeys(corrections.get(place, ())))
 
 
 class Writer:
@@ -92,26 +109,32 @@ class Built:
     writer: Writer
 
 
-def build(folder: Path, about: About, sources: Sources) -> Built:
+def build(folder: Path, about: About, sources: Sources, aim: int = AIM) -> Built:
     """Write proofs, keys, checkpoints, readings, figures and manifest.
 
+    A file of proofs has about `aim` messages, and at most twice as many.
     NothingThere where no machine has a message in that time, Missing where one is not anchored
     yet, Refused where store or log do not hold.
     """
     writer = Writer(folder)
     writer.write(POLICY, sources.policy)
     writer.write(VERIFIER, sources.verifier)
-    collectors = dict[str, None]()
+    proved = _Proved({}, {})
+    corrections = _corrections(sources.known)
     for device in about.machines:
-        collectors.update(dict.fromkeys(_prove_machine(writer, device, about, sources)))
-    if not collectors:
+        proved.take(_prove_machine(writer, device, about, sources, aim), corrections)
+    if not proved.collectors:
         raise NothingThere(
             "no machine of these has an accepted message in that time (by its own clock)"
         )
-    collectors.update(dict.fromkeys(_prove_others(writer, about, sources)))
-    for entry in _key_entries(sources.known, about, collectors):
-        for name, data in entry.files(KEYS):
-            writer.write(name, data)
+    proved.take(_prove_others(writer, about, sources), corrections)
+    for under, places in (
+        (KEYS, _key_places(sources.known, about, proved.collectors)),
+        (CORRECTIONS, sorted(proved.corrections)),
+    ):
+        for place in places:
+            for name, data in _entry(sources.known, place).files(under):
+                writer.write(name, data)
     with Opened(Folder(folder)) as package:
         derived = Derivation(package, about, sources.known.policy)
         writer.stream(READINGS, derived.rows())
@@ -132,11 +155,13 @@ def finish(built: Built, made: Mapping[str, bytes]) -> None:
     built.writer.write(SUMS, sums_text(sums))
 
 
-def _prove_machine(writer: Writer, device: str, about: About, sources: Sources) -> Iterator[str]:
-    """Write a machine's range files and its births; gives the collectors that they are of."""
+def _prove_machine(
+    writer: Writer, device: str, about: About, sources: Sources, aim: int
+) -> Iterator[tuple[str, int]]:
+    """Write a machine's range files and its births; gives where its messages are."""
     known = sources.known
     sessions = dict[str, None]()
-    for number, (start, stop) in enumerate(_slices(sources.archive, device, about), 1):
+    for number, (start, stop) in enumerate(_slices(sources.archive, device, about, aim), 1):
         file = prove_range(
             ledger=sources.archive, known=known, device=device, start=start, stop=stop
         )
@@ -144,12 +169,14 @@ def _prove_machine(writer: Writer, device: str, about: About, sources: Sources) 
         for row in sources.archive.between(device, start, stop):
             if isinstance(row.session, str):
                 sessions[row.session] = None
-            yield row.collector
+            yield row.collector, row.position
     for session in sessions:
         yield from _prove_birth(writer, device, session, sources)
 
 
-def _prove_birth(writer: Writer, device: str, session: str, sources: Sources) -> Iterator[str]:
+def _prove_birth(
+    writer: Writer, device: str, session: str, sources: Sources
+) -> Iterator[tuple[str, int]]:
     """The session's first message, where it is a birth that can still be read.
 
     It says units, and is a proof of one message, which the page in a browser can check.
@@ -165,10 +192,10 @@ def _prove_birth(writer: Writer, device: str, session: str, sources: Sources) ->
         proving=sources.known,
     )
     writer.write(f"proofs/{device}/birth-{session}.proof", proof.to_bytes())
-    yield row.collector
+    yield row.collector, row.position
 
 
-def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[str]:
+def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[tuple[str, int]]:
     """Messages in conflict or under an ended key: what was kept and does not count."""
     numbers = dict[str, int]()
     for row in sources.archive.disputed(about.start, about.stop, MOST_OTHERS):
@@ -187,10 +214,10 @@ def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[st
             numbers[row.device] -= 1
             continue
         writer.write(f"proofs/{row.device}/other-{number:05}.proof", proof.to_bytes())
-        yield row.collector
+        yield row.collector, row.position
 
 
-def _slices(archive: Archive, device: str, about: About) -> Iterator[tuple[int, int]]:
+def _slices(archive: Archive, device: str, about: About, aim: int) -> Iterator[tuple[int, int]]:
     """Divide the period so that each part has some thousand of the machine's messages.
 
     None where there is no message; the parts follow one another without a gap.
@@ -200,7 +227,7 @@ def _slices(archive: Archive, device: str, about: About) -> Iterator[tuple[int, 
     while at < about.stop:
         end = min(at + span, about.stop)
         count = _count(archive.between(device, at, end))
-        if count > 2 * _AIM and end - at > 1:
+        if count > 2 * aim and end - at > 1:
             span = max(1, (end - at) // 2)
             continue
         if count and pending:
@@ -208,7 +235,7 @@ def _slices(archive: Archive, device: str, about: About) -> Iterator[tuple[int, 
             start = at
         pending = pending or bool(count)
         at = end
-        span = max(1, span * 4 if not count else int(span * min(4.0, max(0.25, _AIM / count))))
+        span = max(1, span * 4 if not count else int(span * min(4.0, max(0.25, aim / count))))
     if pending:
         yield start, about.stop
 
@@ -217,19 +244,31 @@ def _count(rows: Iterator[MessageRow]) -> int:
     return sum(1 for _ in rows)
 
 
-def _key_entries(known: ProvingLog, about: About, collectors: dict[str, None]) -> Sequence[Entry]:
-    """The key entries of these machines and collectors, all under the log's newest checkpoint."""
-    note, view = known.reader.head
+def _corrections(known: ProvingLog) -> Mapping[tuple[str, int], Sequence[int]]:
+    """Where in the log the operator's corrections stand, by the place of their message."""
     assert known.policy.operator is not None
-    authority = OperatorAuthority(known.policy.operator)
-    found = list[Entry]()
+    found = dict[tuple[str, int], list[int]]()
+    for one in logged_corrections(known.scanned, known.policy.operator):
+        subject = one.correction.subject
+        found.setdefault((subject.collector, subject.position), []).append(one.index)
+    return found
+
+
+def _key_places(known: ProvingLog, about: About, collectors: Mapping[str, None]) -> Iterator[int]:
+    """Where the key entries of these machines and collectors stand."""
+    assert known.policy.operator is not None
+    authority, view = OperatorAuthority(known.policy.operator), known.reader.view
     for index in sorted(known.scanned.keys.values()):
-        entry = view.entry(index)
         try:
-            statement = authority.read(entry)
+            statement = authority.read(view.entry(index))
         except (AnchorError, TelemetryError):
             continue  # a false entry brings nothing; `audit` finds it
         if concerns(statement, about.machines, collectors):
-            proof = TlogProof(index, view.inclusion(index), note)
-            found.append(Entry(index, entry, proof.to_bytes()))
-    return found
+            yield index
+
+
+def _entry(known: ProvingLog, place: int) -> Entry:
+    """An entry of the log, proved under its newest checkpoint."""
+    note, view = known.reader.head
+    proof = TlogProof(place, view.inclusion(place), note)
+    return Entry(place, view.entry(place), proof.to_bytes())

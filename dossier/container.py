@@ -173,10 +173,10 @@ def _checked(members: list[zipfile.ZipInfo]) -> dict[str, int]:
         parts = name.split("/")
         if name in found:
             raise Unreadable(f"the zip holds {plain(name)} twice")
-        if name != one.orig_filename or "\\" in name or ":" in name or len(parts) > _DEPTH:
-            raise Unreadable(f"the zip holds a name that no package has: {plain(name)[:100]}")
         if any(part in {"", ".", ".."} for part in parts):
             raise Unreadable(f"the zip holds a name that leads elsewhere: {plain(name)[:100]}")
+        if name != one.orig_filename or "\\" in name or ":" in name or len(parts) > _DEPTH:
+            raise Unreadable(f"the zip holds a name that no package has: {plain(name)[:100]}")
         if kind not in {0, stat.S_IFREG} or one.flag_bits & _ENCRYPTED or not usual:
             raise Unreadable(f"{plain(name)[:100]} in the zip is a link, encrypted or oddly packed")
         found[name] = one.file_size

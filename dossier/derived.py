@@ -25,7 +25,18 @@ from anchor.tlog_proof import TlogProof
 from anchor.verified import Verified
 from dossier import readings
 from dossier.container import Opened
-from dossier.entries import KEYS, MOST_ENTRY, MOST_PROOF, Entry, pairs, read_key, told
+from dossier.corrected import Corrections
+from dossier.entries import (
+    CORRECTIONS,
+    KEYS,
+    MOST_ENTRY,
+    MOST_PROOF,
+    Entry,
+    pairs,
+    read_correction,
+    read_key,
+    told,
+)
 from dossier.errors import Untrue
 from dossier.machine import Machine
 from dossier.manifest import About
@@ -56,18 +67,21 @@ class Derivation:
     _collectors: dict[str, None] = field(default_factory=dict)
     _receipts: dict[tuple[str, str, str], None] = field(default_factory=dict)
     _keys: list[dict[str, Any]] = field(default_factory=list)
+    _corrections: Corrections = field(default_factory=Corrections)
 
     def rows(self) -> Iterator[bytes]:
         """The lines of `readings.csv`; Untrue, with the file's name, where a proof fails."""
         self._read_keys()
+        self._read_corrections()
         yield readings.HEADER
         for device in self.about.machines:
-            machine = Machine(device, self.about.start, self.about.stop)
+            machine = Machine(device, self.about.start, self.about.stop, self._corrections)
             self._read_singles(machine)
             yield from self._read_ranges(machine)
             with _blaming(f"the proofs of {device}"):
                 self._machines.append(machine.told())
         self._check_keys()
+        self._corrections.check_met()
 
     def figures(self) -> bytes:
         """`figures.json`: what the report says in numbers, once all rows are read."""
@@ -83,7 +97,7 @@ class Derivation:
             "witnessed": self.policy.quorum != NONE,
             "machines": self._machines,
             "keys": self._keys,
-            "corrections": [],
+            "corrections": self._corrections.told(),
             "checkpoints": [self._checkpoint(note) for note in self.checkpoints.values()],
             "receipts": [list(one) for one in sorted(self._receipts)],
         }
@@ -108,6 +122,8 @@ class Derivation:
             found = self._verified(name)
             if found.status not in {"conflict", "revoked"} or found.device != machine.device:
                 raise Untrue(f"{name}: it is no conflict and no revoked message of this machine")
+            record = ProofFile.from_bytes(self.package.read(name, MOST_FILE)).record
+            self._corrections.meet(machine.device, found.collector, found.position, record)
             machine.other(found)
 
     def _read_ranges(self, machine: Machine) -> Iterator[bytes]:
@@ -176,15 +192,23 @@ class Derivation:
 
     # -- keys and checkpoints ------------------------------------------------------------------
 
+    def _entries_of(self, folder: str) -> Iterator[Entry]:
+        for index in pairs(self.package.sizes, folder):
+            entry = self.package.read(f"{folder}/{index}.entry", MOST_ENTRY)
+            proof = self.package.read(f"{folder}/{index}.tlog-proof", MOST_PROOF)
+            yield Entry(index, entry, proof)
+            self._rest_on(TlogProof.from_bytes(proof).checkpoint)
+
     def _read_keys(self) -> None:
         self._statements = list[tuple[int, KeyStatement]]()
-        for index in pairs(self.package.sizes, KEYS):
-            entry = self.package.read(f"{KEYS}/{index}.entry", MOST_ENTRY)
-            proof = self.package.read(f"{KEYS}/{index}.tlog-proof", MOST_PROOF)
-            statement = read_key(Entry(index, entry, proof), self.policy)
-            self._rest_on(TlogProof.from_bytes(proof).checkpoint)
-            self._statements.append((index, statement))
-            self._keys.append(told(index, statement))
+        for one in self._entries_of(KEYS):
+            statement = read_key(one, self.policy)
+            self._statements.append((one.index, statement))
+            self._keys.append(told(one.index, statement))
+
+    def _read_corrections(self) -> None:
+        for one in self._entries_of(CORRECTIONS):
+            self._corrections.add(one.index, read_correction(one, self.policy))
 
     def _check_keys(self) -> None:
         """Every key entry that a proof rests on is there, and none of somebody else."""

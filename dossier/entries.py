@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from anchor.correction import Correction, CorrectionAuthority
 from anchor.errors import AnchorError
 from anchor.key_entry import OperatorAuthority
 from anchor.merkle import check_inclusion, leaf_hash
@@ -19,6 +20,7 @@ from telemetry.keyring import KeyStatement
 from telemetry.signature import key_id
 
 KEYS: Final = "keys"
+CORRECTIONS: Final = "corrections"
 MOST_ENTRY: Final = 1 << 16
 MOST_PROOF: Final = 1 << 21
 
@@ -57,6 +59,16 @@ def read_key(one: Entry, policy: Policy) -> KeyStatement:
         raise Untrue(f"{KEYS}/{one.index}: {plain(str(error))}") from error
 
 
+def read_correction(one: Entry, policy: Policy) -> Correction:
+    """What a correction says; Untrue where the operator did not sign it or it is not in the log."""
+    try:
+        check_in_log(one, policy)
+        assert policy.operator is not None
+        return CorrectionAuthority(policy.operator).read(one.entry)
+    except (AnchorError, TelemetryError) as error:
+        raise Untrue(f"{CORRECTIONS}/{one.index}: {plain(str(error))}") from error
+
+
 def check_in_log(one: Entry, policy: Policy) -> None:
     """Malformed or Refused unless the entry is where its proof says, under a checkpoint."""
     proof = TlogProof.from_bytes(one.proof)
@@ -81,6 +93,7 @@ def told(index: int, statement: KeyStatement) -> dict[str, Any]:
         "name": statement.name,
         "time": time_text(statement.time),
         "key": None if statement.key is None else key_id(statement.key),
+        "gateway": statement.gateway,
         "prior": None if statement.prior is None else statement.prior.hex(),
         "entry": statement.hash.hex(),
     }

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from anchor.range_verified import Proved, VerifiedRange
-from anchor.verified import Verified
+from anchor.verified import Verified, between
+from dossier.corrected import Corrections
 from dossier.metrics import Metrics
 from dossier.runs import Joined, Numbers, Session
 from telemetry.canonical import quote, time_text
@@ -25,13 +26,15 @@ class Value(NamedTuple):
     metric: str
     value: float
     unit: str
+    correction: str
 
 
 class Machine:
     """One machine from `start` until before `stop`, in microseconds by its clock."""
 
-    def __init__(self, device: str, start: int, stop: int) -> None:
+    def __init__(self, device: str, start: int, stop: int, corrections: Corrections) -> None:
         self.device = device
+        self._corrections = corrections
         self._span = (start, stop)
         self._messages = self._headers = self._readings = 0
         self._first: int | None = None
@@ -50,6 +53,7 @@ class Machine:
         self._others: list[dict[str, Any]] = []
         self._keys: dict[str, None] = {}
         self._collectors: dict[str, None] = {}
+        self._gateways: dict[str, None] = {}
         self._births: dict[str, dict[str, Any]] = {}
 
     def born(self, verified: Verified) -> None:
@@ -87,6 +91,9 @@ class Machine:
             self._sessions.setdefault(name, Session(name)).take(run)
         self._broken.update(dict.fromkeys(found.broken))
         for one in found.messages:
+            self._corrections.meet(self.device, one.collector, one.position, one.record)
+            if one.gateway is not None:
+                self._gateways[one.gateway] = None
             if one.message is None:
                 self._erased.setdefault(one.session, Numbers()).add(one.seq)
             else:
@@ -107,7 +114,8 @@ class Machine:
                 limits = None if told is None else (told["low"], told["high"])
                 self._metrics.take(scan.time, name, value, unit, limits)
                 self._readings += 1
-                yield Value(one, scan.time, name, value, unit)
+                place = (one.collector, one.position, name, scan.time)
+                yield Value(one, scan.time, name, value, unit, self._corrections.of(*place))
 
     def _counted(self, one: Proved, said: Message) -> None:
         self._messages += 1
@@ -157,6 +165,7 @@ class Machine:
             "others": self._others,
             "keys": list(self._keys),
             "collectors": list(self._collectors),
+            "gateways": list(self._gateways),
             "files": self._files,
         }
 
@@ -165,6 +174,7 @@ class Machine:
         if not self._files:
             yield "that it made nothing in this time: no message of it is in this package."
             return
+        yield from map(between, self._gateways)
         if self._open_before:
             yield "that nothing was made in this time before the first message here."
         if self._open_after:

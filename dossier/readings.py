@@ -27,7 +27,7 @@ _FORMULA: Final = ("=", "+", "-", "@")
 _MARKS: Final = frozenset(',"')
 
 
-def row(device: str, value: Value, corrections: str = "") -> bytes:
+def row(device: str, value: Value) -> bytes:
     """One line; the value as the shortest number that reads as the same float."""
     message = value.message
     cells = (
@@ -41,7 +41,7 @@ def row(device: str, value: Value, corrections: str = "") -> bytes:
         message.session,
         str(message.seq),
         "accepted",
-        cell(corrections),
+        cell(value.correction),
     )
     return f"{','.join(cells)}\n".encode()
 

@@ -26,6 +26,7 @@ def machine_part(one: dict[str, Any], figures: dict[str, Any]) -> Markup:
         _charts(one, figures),
         _events(one),
         _others(one),
+        _corrections(one, figures),
         tag("h3", "Not shown"),
         bullets([_sentence(said) for said in one["not_shown"]] or ["Nothing beyond page 1."]),
         class_="machine",
@@ -37,6 +38,9 @@ def _facts(one: dict[str, Any]) -> Markup:
     statuses = ", ".join(f"{n:,} {status}" for status, n in one["statuses"].items())
     return facts(
         ("Messages", f"{statuses or 'none'}; {many(one['readings'], 'reading')}"),
+        *([("Signed by", text(f"gateway {', '.join(one['gateways'])}, on behalf of this machine, "
+            "which cannot sign: what happened between the two is not shown", 300))]
+          if one["gateways"] else []),
         *([("Erased", (f"{many(one['erased'], 'message')}, in or next to the period: that they "
             "were there is shown, what they said and when is not"))] if one["erased"] else []),
         *([("Other codec", (f"{many(one['without_readings'], 'message')} are Sparkplug B: proved "
@@ -171,6 +175,40 @@ def _others(one: dict[str, Any]) -> Markup:
             class_="quiet"),
         _more(total - len(rows), "message", "messages"),
     )  # fmt: skip
+
+
+def _corrections(one: dict[str, Any], figures: dict[str, Any]) -> Markup:
+    """What the operator said later of its messages, which stay as they are."""
+    mine = [said for said in figures["corrections"] if said["device"] == one["device"]]
+    if not mine:
+        return joined("")
+    rows = [
+        (second(said["time"]), _what(said), text(said["reason"], 300),
+         text(f"{said['by']} ({said['meaning']})", 220))
+        for said in mine[:LISTED]
+    ]  # fmt: skip
+    return joined(
+        tag("h3", "Corrections"),
+        tag("p", "The operator's signed words on messages of this machine. They stand in the log "
+            "beside what they are about, which is proved and kept as the machine sent it, and all "
+            "figures here are of that. That there is no later one is shown by the log alone.",
+            class_="quiet"),
+        table(("Signed at (UTC)", "What", "Reason", "By (meaning)"), rows),
+        _more(len(mine) - len(rows), "correction", "corrections"),
+    )  # fmt: skip
+
+
+def _what(said: dict[str, Any]) -> Markup:
+    words = f"{said['kind']} {said['index']}, of message {said['message']}"
+    if said["metric"] is not None:
+        unit = f" {said['unit']}" if said["unit"] else ""
+        words += (
+            f": {said['metric'][:_NAME]} at {moment(said['scan'])} is stored as {said['stored']} "
+            f"and should have been {said['corrected']}{unit}"
+        )
+    if said["superseded_by"] is not None:
+        words += f"; superseded by {said['superseded_by']}"
+    return text(words, 500)
 
 
 def _more(value: int, one: str, more: str) -> Markup:

@@ -42,7 +42,9 @@ def _said(one: dict[str, Any], brought: dict[str, str | None]) -> Markup:
     words = _ACTIONS.get((one["action"], one["kind"]), "{name}")
     ended = brought.get(one["prior"]) if one["prior"] else None
     said = words.format(name=one["name"], key=one["key"])
-    return text(f"{said} ({ended})" if ended else said)
+    if one["gateway"] is not None:
+        said += f", which gateway {one['gateway']} holds and signs with on its behalf"
+    return text(f"{said} ({ended})" if ended else said, 300)
 
 
 def log_part(figures: dict[str, Any]) -> Markup:
