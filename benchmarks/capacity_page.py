@@ -44,7 +44,8 @@ class Row:
         cells = [
             f"{self.machines:,}{' ‡' if self.reckoned else ''}",
             f"{self.rate:,.0f}",
-            *(f"{self.cores[part]:.2g}" for part in PARTS),
+            f"{sum(self.cores.values()):.2g}",
+            ", ".join(f"{self.cores[part]:.2g}" for part in PARTS),
             *(amount(size) for size in (store, left, log)),
             f"{net:,.2g}" if net < 10 else f"{net:,.0f}",
         ]
@@ -88,10 +89,10 @@ def reckoned(of: Row, machines: int, each: float) -> Row:
 def lines(figures: Mapping[str, Figure]) -> Iterable[str]:
     """Write the table of lines."""
     yield (
-        "| machines | messages/s | collector and judges, cores | broker, cores | anchor, cores | "
-        "page, cores | store a day | of it once payloads are erased | log a day | network, Mbit/s |"
+        "| machines | messages/s | cores | collector, broker, anchor, page | store a day | "
+        "of it, erased | log a day | Mbit/s |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|"
     known = {machines: measured(figures, machines) for machines in MEASURED}
     for row in known.values():
         yield row.text()
