@@ -203,6 +203,9 @@ torture: $(DEV) broker postgresql libfaketime ## Every fault, from a seed, for s
 	$(VENV)/bin/python tests/torture/torture.py --seconds $(or $(SECONDS),60) \
 		$(if $(SEED),--seed $(SEED)) --summary build/torture.json $(ARGS)
 
+namespaces: $(DEV) broker ## Four minutes of silence between broker, collector and machines, each on a host of its own
+	$(VENV)/bin/python -m pytest tests/survival/test_namespaces.py -m long -s -rs $(PYTEST_ARGS)
+
 outage: $(DEV) broker postgresql ## Five minutes without the database: memory, and what was lost: 0
 	SURVIVAL_OUTAGE=300 $(VENV)/bin/python -m pytest tests/survival/test_outage.py \
 		-m long -k "stopped or locked" -s $(PYTEST_ARGS)

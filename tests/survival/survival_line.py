@@ -29,10 +29,13 @@ PATIENCE = 90.0  # s: the machine may be busy
 class Program:
     """One command of the program, as often as it is started."""
 
+    _command = (sys.executable, "-m", "factoryledger")
+
     def __init__(self, folder, name, arguments, environment):
         self.name = name
         self.arguments = [str(argument) for argument in arguments]
         self.environment = environment
+        self.inside = []  # what is put before it, to run it elsewhere
         self._said, self._results = folder / f"{name}.log", folder / f"{name}.out"
         self._process = None
 
@@ -45,7 +48,7 @@ class Program:
     def launch(self, *more):
         with self._said.open("ab") as said, self._results.open("ab") as results:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "factoryledger", *self.arguments, *map(str, more)],
+                [*self.inside, *self._command, *self.arguments, *map(str, more)],
                 stdin=subprocess.DEVNULL,
                 stdout=results,
                 stderr=said,
