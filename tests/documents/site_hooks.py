@@ -8,8 +8,6 @@ import posixpath
 import re
 from pathlib import Path
 
-from mkdocs.structure.files import File
-
 ROOT = Path(__file__).parents[2]
 FROM_ROOT = ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\n]+)\]\((?P<to>[^)\s]+)\)")
@@ -20,6 +18,8 @@ FENCED = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 
 def on_files(files, config):
     """The pages of the root, as if they lay in docs/."""
+    from mkdocs.structure.files import File  # in .venv-site alone
+
     for name in FROM_ROOT:
         content = (ROOT / name).read_text("utf-8")
         files.append(File.generated(config, name, content=content))

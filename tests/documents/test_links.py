@@ -75,6 +75,25 @@ def test_every_decision_is_in_their_list():
     assert decisions_page.PAGE.read_text("utf-8") == decisions_page.render(), "run `make docs`"
 
 
+def test_links_that_leave_the_site_become_names():
+    """Into docs/ and to the root's pages they stay links; the source has no address there."""
+    import site_hooks
+
+    def said(text, here, at):
+        known = {"operations.md", "decisions/README.md", "CHANGELOG.md", "decisions/site.md"}
+        return site_hooks.LINK.sub(lambda it: site_hooks.placed(it, here, at, known), text)
+
+    root = ("CHANGELOG.md", "CHANGELOG.md")
+    docs = ("docs/decisions/site.md", "decisions/site.md")
+    assert said("[a](docs/operations.md#logs)", *root) == "[a](operations.md#logs)"
+    assert said("[a](docs/decisions/)", *root) == "[a](decisions/README.md)"
+    assert said("[a](../../CHANGELOG.md)", *docs) == "[a](../CHANGELOG.md)"
+    assert said("[a](../operations.md)", *docs) == "[a](../operations.md)"
+    assert said("[a](../../anchor/note.py)", *docs) == "a (`anchor/note.py`)"
+    assert said("[`anchor/note.py`](../../anchor/note.py)", *docs) == "`anchor/note.py`"
+    assert said("[a](https://c2sp.org) [b](#c)", *docs) == "[a](https://c2sp.org) [b](#c)"
+
+
 def test_the_site_asks_no_other_host_for_anything():
     """No font, no script, no style of another host's is configured."""
     reader = YAML(typ="safe")
