@@ -22,12 +22,12 @@ PAGE = ROOT / "docs" / "errors.md"
 PARTS = ("factoryledger", "telemetry", "anchor", "collector", "simulator")
 TOP = """# Errors and findings
 
-Everything that the program can say is wrong, and what to do. This page is rendered from the program (`make docs`); a test holds that each exit code, error, finding and status is here, and nothing else.
+Everything that the program can say is wrong, and what to do. This page is rendered from the program (`make docs`); a test holds that each exit code, error, finding, status and event is here, and nothing else.
 
 An error is one sentence on stderr: what, where, what to try. A command ends with the exit code that goes with it. With `FACTORYLEDGER_TRACEBACK=1` the traceback names the error's class as below. Where else the program speaks:
 
 - lines of [`doctor`](operations.md#what-is-wrong-here), each with what to do;
-- [events in the log](operations.md#logs) of parts that run for long, and the [alarms](operations.md#alarms) of their metrics;
+- [events in the log](#events-in-the-log) of parts that run for long, and the [alarms](operations.md#alarms) of their metrics;
 - [findings](#findings-of-an-audit) of `audit`, and what `verify` says of a proof;
 - [statuses](#statuses-of-messages) of messages in the store."""
 
@@ -100,11 +100,24 @@ FINDINGS_TOP = """A finding names a row, or a file of the log, and who is to bla
 STATUSES_TOP = """Nothing that is refused as a machine's word is thrown away: it is stored and anchored with what is wrong with it. `stats` counts by status."""
 
 
+EVENTS_TOP = """Warnings and errors that parts write while they run, from [operations](operations.md#logs), where a test holds them against the program."""
+
+
+def events_table():
+    """Events of the log that are worth a look, as operations has them."""
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8").split("\n## Logs")[1]
+    found = re.findall(r"^\| `.+`? \| (?:warning|error) \| .*$", text, re.MULTILINE)
+    return "\n".join(
+        ["| event | level | of | means, and what to do |", "|---|---|---|---|", *found]
+    )
+
+
 def render():
     """The whole page."""
     parts = [TOP, "## Exit codes", exits_table(), "## Errors", errors_table()]
     parts += ["## Findings of an audit", FINDINGS_TOP, findings_table()]
-    return "\n\n".join([*parts, "## Statuses of messages", STATUSES_TOP, statuses_table()]) + "\n"
+    parts += ["## Statuses of messages", STATUSES_TOP, statuses_table()]
+    return "\n\n".join([*parts, "## Events in the log", EVENTS_TOP, events_table()]) + "\n"
 
 
 if __name__ == "__main__":

@@ -36,3 +36,10 @@ def test_no_error_of_a_part_is_a_fault_of_the_program():
     for part, name in errors_page.classes():
         code = errors_page.code_of(errors_page.class_of(part, name))
         assert code is not Exit.FAULT or name == "FactoryledgerError", name
+
+
+def test_every_event_of_operations_is_there():
+    section = (errors_page.ROOT / "docs" / "operations.md").read_text("utf-8").split("\n## Logs")[1]
+    told = sum(" | warning | " in line or " | error | " in line for line in section.splitlines())
+    assert told > 40
+    assert len(errors_page.events_table().splitlines()) == told + 2
