@@ -23,6 +23,7 @@ from factoryledger.commands import (
     device,
     doctor,
     export,
+    gateway,
     ingest,
     init,
     keys,
@@ -84,6 +85,7 @@ app.command("simulate", short_help="Run a simulated factory.")(simulate.simulate
 app.command("simulate-fault", short_help="Let a fault befall a running simulation.")(
     simulate_fault.simulate_fault
 )
+app.command("gateway", short_help="Sign on behalf of machines that cannot.")(gateway.gateway)
 app.command("collect", short_help="Store every message once, hash it, receipt it.")(collect.collect)
 app.add_typer(anchor.app, name="anchor", short_help="Put batches into the log, have it cosigned.")
 app.command("witness", short_help="Cosign checkpoints of logs that only grow.")(witness.witness)

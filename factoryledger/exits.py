@@ -50,6 +50,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     from anchor import errors as anchor  # noqa: PLC0415
     from collector import errors as collector  # noqa: PLC0415
     from dossier import errors as dossier  # noqa: PLC0415
+    from gateway import errors as gateway  # noqa: PLC0415
     from simulator import errors as simulator  # noqa: PLC0415
     from telemetry import errors as telemetry  # noqa: PLC0415
 
@@ -74,6 +75,8 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield simulator.BadScenario, Exit.USAGE
     yield simulator.OutboxDamaged, Exit.FALSE
     yield simulator.SimulatorError, Exit.MISSING
+    yield gateway.BadMapping, Exit.USAGE
+    yield gateway.GatewayError, Exit.MISSING
     yield FileNotFoundError, Exit.USAGE
     yield IsADirectoryError, Exit.USAGE
     yield NotADirectoryError, Exit.USAGE

@@ -14,8 +14,8 @@ from simulator.delivery import Delivery
 from simulator.edge import again_topic
 from simulator.faults.fault import FAIR, Weather
 from simulator.faults.street import Street
-from simulator.machine import Machine
 from simulator.outbox import Outbox
+from simulator.ports import Placed
 from simulator.trust import Trust
 from simulator.wire import Wire, is_delivery
 from telemetry.errors import NotOffered, PacketTooLarge
@@ -39,7 +39,7 @@ class Courier:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: Placed,
         outbox: Outbox,
         trust: Trust,
         wire: Wire,

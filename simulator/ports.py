@@ -5,6 +5,15 @@ from typing import Protocol
 from telemetry.command import Command
 from telemetry.message import Cited
 from telemetry.receipt import ReceiptLeaf
+from telemetry.topic import MachineTopic
+
+
+class Placed(Protocol):
+    """Who stands somewhere: a machine, or one that a gateway speaks for."""
+
+    @property
+    def topic(self) -> MachineTopic:
+        """Where its messages go, but for prefix and kind."""
 
 
 class ReceiptChecker(Protocol):

@@ -12,11 +12,13 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 # Each may be used beside a program under Apache-2.0; those of the LGPL and MPL unchanged.
 ALLOWED = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CNRI-Python", "ISC",
-    "LGPL-3.0-only", "MIT", "MIT-0", "MIT-CMU", "MPL-1.1", "MPL-2.0", "PSF-2.0", "Unlicense",
+    "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-1.1", "MPL-2.0",
+    "PSF-2.0", "Unlicense",
     "Zlib",
 }  # fmt: skip
 CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
+    "GNU Lesser General Public License v3 or later (LGPLv3+)": "LGPL-3.0-or-later",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",

@@ -6,8 +6,10 @@ from anchor.account import AnchorAccount, LedgerAccount, WitnessAccount
 from collector.account import Account
 from factoryledger.metrics.anchoring import AnchorProbe, WitnessProbe
 from factoryledger.metrics.collecting import CollectorProbe
+from factoryledger.metrics.gatewaying import GatewayProbe
 from factoryledger.metrics.showing import WebProbe
 from factoryledger.metrics.simulating import SimulatorProbe
+from gateway.service import GatewayAccount
 from simulator.fleet import FleetAccount
 from telemetry.address import NOBODY, Address
 from watch.floor.floor import Floor
@@ -27,6 +29,7 @@ PROBES = {
     "anchor": AnchorProbe(AnchorAccount()),
     "witness": WitnessProbe(WitnessAccount()),
     "simulate": SimulatorProbe(FleetAccount()),
+    "gateway": GatewayProbe(GatewayAccount()),
     "web": _web(),
 }
 
@@ -39,8 +42,10 @@ def lively():
     anchor.witness_failures["near"] += 1
     witness = WitnessAccount()
     witness.answers[200] += 1
+    # A gateway stands at its machines: it is no part of the stack that is watched here.
+    watched = {job: probe for job, probe in PROBES.items() if job != "gateway"}
     return {
-        **PROBES,
+        **watched,
         "collect": CollectorProbe(account),
         "anchor": AnchorProbe(anchor),
         "witness": WitnessProbe(witness),

@@ -14,8 +14,8 @@ def test_the_page_is_the_programs_own():
 
 def test_every_command_of_the_design_is_there():
     assert {name for name, _ in page.commands()} == {
-        "demo", "init", "simulate", "simulate-fault", "collect", "anchor", "anchor deploy",
-    "anchor monitor",
+        "demo", "init", "simulate", "simulate-fault", "gateway", "collect", "anchor",
+        "anchor deploy", "anchor monitor",
         "witness", "ingest",
         "record", "replay", "convert", "export", "watch", "web",
         "stats", "prove", "verify", "audit",

@@ -15,7 +15,16 @@ from factoryledger.broker import LocalBroker
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operations.md"
-PARTS = ("collector", "anchor", "simulator", "recorder", "telemetry", "watch", "factoryledger")
+PARTS = (
+    "collector",
+    "anchor",
+    "simulator",
+    "recorder",
+    "telemetry",
+    "watch",
+    "gateway",
+    "factoryledger",
+)
 
 
 def named(family):

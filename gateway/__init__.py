@@ -1,0 +1,1 @@
+"""An edge process that signs on behalf of machines that cannot: foreign topics, OPC UA."""
