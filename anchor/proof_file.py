@@ -17,6 +17,8 @@ from telemetry.canonical import b64, quote
 VERSION = 1
 STAMPED_VERSION = 2
 """With receipts of outside ledgers; without any a file is of version 1."""
+CORRECTED_VERSION = 3
+"""With corrections of the message; it has the stamped checkpoints too, or none of them."""
 MAX_FILE = 1 << 29
 """MQTT carries payloads of up to 256 MiB, which base64 makes a third longer."""
 
@@ -31,15 +33,31 @@ _MEMBERS = (
     "cited",
 )
 _STAMPED_MEMBERS = (*_MEMBERS, "stamped")
+_CORRECTED_MEMBERS = (*_STAMPED_MEMBERS, "corrections")
 
 
 @dataclass(frozen=True, slots=True)
 class IncludedEntry:
-    """A key entry and its path in the tree of the checkpoint inside `checkpoint_proof`."""
+    """A key entry and its path in the tree of the checkpoint inside `checkpoint_proof`.
+
+    Or a correction, and its path in the tree of the checkpoint that stands beside it.
+    """
 
     entry: bytes
     index: int
     path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncludedCorrections:
+    """Corrections of the message, in the tree of a later checkpoint of the anchor log.
+
+    `path` is that of the entry which `checkpoint_proof` proves, in the same tree.
+    """
+
+    checkpoint: bytes
+    path: tuple[bytes, ...]
+    entries: tuple[IncludedEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,8 @@ class ProofFile:
 
     `record` is the collector's leaf; `keys` holds the collector's entry first, then those
     that the judgement rests on; `cited` is the cosigned checkpoint that the message names;
-    `stamped` are checkpoints that contain the message and that outside ledgers stamped.
+    `stamped` are checkpoints that contain the message and that outside ledgers stamped;
+    `corrections` are what the operator said of it later.
     """
 
     payload: bytes | None
@@ -58,12 +77,13 @@ class ProofFile:
     keys: tuple[IncludedEntry, ...]
     cited: bytes | None
     stamped: tuple[StampedCheckpoint, ...] = ()
+    corrections: IncludedCorrections | None = None
 
     def to_bytes(self) -> bytes:
         """The file: compact JSON and a newline."""
         values = [
             quote("proof"),
-            str(STAMPED_VERSION if self.stamped else VERSION),
+            str(self._version()),
             "null" if self.payload is None else f'"{b64(self.payload)}"',
             verbatim(self.record),
             verbatim(self.message_proof.to_bytes()),
@@ -72,11 +92,19 @@ class ProofFile:
             "null" if self.cited is None else verbatim(self.cited),
         ]
         names: tuple[str, ...] = _MEMBERS
-        if self.stamped:
+        if self._version() != VERSION:
             names = _STAMPED_MEMBERS
             values.append(f"[{','.join(map(stamped_text, self.stamped))}]")
+        if self.corrections is not None:
+            names = _CORRECTED_MEMBERS
+            values.append(_corrections_text(self.corrections))
         members = (f'"{name}":{value}' for name, value in zip(names, values, strict=True))
         return f"{{{','.join(members)}}}\n".encode()
+
+    def _version(self) -> int:
+        if self.corrections is not None:
+            return CORRECTED_VERSION
+        return STAMPED_VERSION if self.stamped else VERSION
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -103,6 +131,7 @@ class ProofFile:
             keys=tuple(map(included_entry, members["keys"])),
             cited=None if cited is None else cited.encode(),
             stamped=read_all_stamped(members.get("stamped", ())),
+            corrections=_corrections(members["corrections"]) if "corrections" in members else None,
         )
 
 
@@ -114,9 +143,9 @@ def _parse(data: bytes) -> dict[str, Any]:
     if not isinstance(members, dict) or members.get("factoryledger") != "proof":
         raise Malformed('not a proof file: it has no "factoryledger":"proof"')
     version = members.get("version")
-    if version not in (VERSION, STAMPED_VERSION):
+    if version not in (VERSION, STAMPED_VERSION, CORRECTED_VERSION):
         raise Malformed(
-            f"proof file of version {version!r}; this reads {VERSION} and {STAMPED_VERSION}"
+            f"proof file of version {version!r}; this reads {VERSION} to {CORRECTED_VERSION}"
         )
     return members
 
@@ -136,6 +165,23 @@ def included_entry(member: dict[str, Any]) -> IncludedEntry:
         raise Malformed(f"index {index!r} of a key entry is not a number from 0 to 2^63-1")
     path = tuple(octets(step, "hash in the path of a key entry", HASH) for step in member["path"])
     return IncludedEntry(member["entry"].encode(), index, path)
+
+
+def _corrections(member: dict[str, Any]) -> IncludedCorrections:
+    found = IncludedCorrections(
+        checkpoint=member["checkpoint"].encode(),
+        path=tuple(octets(step, "hash in a path", HASH) for step in member["path"]),
+        entries=tuple(map(included_entry, member["entries"])),
+    )
+    if not found.entries:
+        raise Malformed("corrections without any: such a file is of version 1 or 2")
+    return found
+
+
+def _corrections_text(found: IncludedCorrections) -> str:
+    path = ",".join(f'"{b64(step)}"' for step in found.path)
+    entries = ",".join(map(entry_text, found.entries))
+    return f'{{"checkpoint":{verbatim(found.checkpoint)},"path":[{path}],"entries":[{entries}]}}'
 
 
 def entry_text(included: IncludedEntry) -> str:

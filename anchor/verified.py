@@ -7,6 +7,7 @@ word say whose.
 from dataclasses import dataclass
 from typing import Any
 
+from anchor.corrected import Corrections
 from anchor.ledgers.ledger import Stamp
 from telemetry.canonical import b64, plain, time_text
 from telemetry.members import Scan
@@ -85,7 +86,8 @@ class Verified:
     collector's. `device`, `session`, `seq` and `key` are None unless a machine's signature
     was checked. `judged_here` says whether the status was derived again from the payload.
     `gateway` names who holds the machine's key and signed on its behalf, `source` what that
-    received from it; None where the machine signs itself.
+    received from it; None where the machine signs itself. `corrections` are what the operator
+    said of it later; all else is as the machine sent it.
     """
 
     status: str
@@ -116,10 +118,12 @@ class Verified:
     stamps: tuple[Stamp, ...] = ()
     gateway: str | None = None
     source: Source | None = None
+    corrections: Corrections | None = None
 
     def lines(self) -> list[str]:
         """What is proved, a sentence a line; then each thing that is not."""
-        found = [self._whose(), *self._what(), self._recorded(), *self._when()]
+        found = [self._whose(), *self._what(), *self._corrected()]
+        found += [self._recorded(), *self._when()]
         return [*found, self._witnessed()] + [f"Not proven: {gap}" for gap in self.not_proven]
 
     def to_json(self) -> dict[str, Any]:
@@ -148,6 +152,8 @@ class Verified:
             "not_before_by": self.before_by.to_json(),
             "not_after_by": self.after_by.to_json(),
             "stamps": [stamp_json(stamp) for stamp in self.stamps],
+            "corrections": [] if self.corrections is None else self.corrections.to_json(),
+            "corrections_as_of": None if self.corrections is None else self.corrections.size,
             "log": {"origin": self.log, "size": self.log_size, "index": self.log_index},
             "witnesses": list(self.witnesses),
             "quorum": self.quorum,
@@ -198,6 +204,10 @@ class Verified:
         if self.gateway is not None and self.source is not None:
             found.append(self.source.line(self.gateway))
         return found
+
+    def _corrected(self) -> list[str]:
+        found = () if self.corrections is None else self.corrections.found
+        return [one.line() for one in found]
 
     def _recorded(self) -> str:
         return (

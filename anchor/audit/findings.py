@@ -16,6 +16,8 @@ Kind = Literal[
     "batch-missing",
     "claim-altered",
     "collector-altered",
+    "correction-false",
+    "correction-invalid",
     "decoded-altered",
     "deleted",
     "duplicate",
@@ -97,6 +99,7 @@ class Counts:
     anchored_batches: int = 0
     anchored_messages: int = 0
     key_entries: int = 0
+    corrections: int = 0
     log_size: int = 0
     erased: int = 0
     unjudged: int = 0

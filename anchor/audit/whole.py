@@ -14,6 +14,7 @@ from anchor.audit.citations import Citations
 from anchor.audit.claims import ClaimsCheck
 from anchor.audit.clocks import Clocks
 from anchor.audit.collector import Across, CollectorPass, Reached
+from anchor.audit.corrections import check_corrections
 from anchor.audit.crew import Crew
 from anchor.audit.findings import KINDS, Audit, Counts, Finding
 from anchor.audit.going_on import GoingOn, going_on
@@ -101,6 +102,8 @@ def audit(  # noqa: PLR0913 - what it reads and what others remember, each by na
         known |= _audit_store(one, across, going, progress, crew)
         copies.passed(store, across.claims.ends)
     clocks.finish()
+    if side.index is not None:
+        check_corrections(side.index, policy.operator, ledger, found)
     _find_unknown(inquiry, known)
     # What is asked of chains in the end changes what they know.
     chains = going.chains.remembered() if since else None

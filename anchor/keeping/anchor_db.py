@@ -56,7 +56,10 @@ _COSIGNED = Table(
     Column("size", Integer, nullable=False),
     Column("time", Integer, nullable=False),
 )
-# Made also in a database that was there without it, and no more than a quicker way.
+# Both are made also in a database that was there without them, and no more than a quicker way.
+_CORRECTIONS = Index(
+    "entries_corrections", _ENTRIES.c.position, sqlite_where=_ENTRIES.c.kind == "correction"
+)
 _COSIGNED_BY_SIZE = Index("cosigned_by_size", _COSIGNED.c.size, _COSIGNED.c.hash)
 
 
@@ -116,6 +119,7 @@ class AnchorDb:
         with self.engine.begin() as connection:
             _METADATA.create_all(connection)
             _COSIGNED_BY_SIZE.create(connection, checkfirst=True)
+            _CORRECTIONS.create(connection, checkfirst=True)
             others = select(_HEAD.c.origin).where(_HEAD.c.origin != self._origin)
             found = connection.scalars(others).first()
         if found is not None:

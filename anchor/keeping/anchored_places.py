@@ -23,6 +23,7 @@ _UNTIL = (
     "SELECT size, hash FROM cosigned WHERE (size, hash) < (?, ?) "
     "ORDER BY size DESC, hash DESC LIMIT ?"
 )
+_CORRECTIONS = "SELECT position FROM entries WHERE kind = 'correction' ORDER BY position"
 _PAGE = 64
 _NO_HASH = b""
 
@@ -85,6 +86,10 @@ class AnchoredPlaces:
     def kept_after(self, size: int) -> Iterator[tuple[int, bytes]]:
         """The published checkpoints larger than `size`: size and SHA-256, the smallest first."""
         return self._pages(_AFTER, size + 1)
+
+    def corrections(self) -> Iterator[int]:
+        """The entries that are corrections, in order."""
+        return (place for (place,) in self._rows(_CORRECTIONS))
 
     def kept_until(self, size: int) -> Iterator[tuple[int, bytes]]:
         """Those up to `size`, the largest first."""

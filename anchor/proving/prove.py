@@ -18,7 +18,8 @@ from anchor.merkle import leaf_hash
 from anchor.note import ED25519, Note, VerifierKey
 from anchor.policy import Cosigned, Policy
 from anchor.ports import Batches, Ledger
-from anchor.proof_file import IncludedEntry, ProofFile
+from anchor.proof_file import IncludedCorrections, IncludedEntry, ProofFile
+from anchor.proving.corrections import Proved, corrections_for
 from anchor.proving.stamps import Stamps
 from anchor.proving.verify import verify
 from anchor.reading.hinted_log import HintedLog, Hints
@@ -143,9 +144,37 @@ def _prove(ledger: Ledger, known: ProvingLog, row: MessageRow, record: bytes) ->
         keys=tuple(_keys(known, row, anchored.note, cosigned)),
         cited=cited_by(row, known.reader),
         stamped=known.stamps.over(anchored.index, cosigned),
+        corrections=_corrections(known, row, record, anchored),
     )
     verify(proof.to_bytes(), known.policy, known.vouchers)
     return proof
+
+
+def _corrections(
+    known: ProvingLog, row: MessageRow, record: bytes, anchored: AnchoredCheckpoint
+) -> IncludedCorrections | None:
+    """What the log holds of this message by now, under its newest checkpoint."""
+    places, operator = known.index.corrections, known.policy.operator
+    if not places or operator is None:
+        return None
+    message = named_message(row)
+    proved = Proved(
+        anchored.note,
+        anchored.index,
+        row.collector,
+        row.position,
+        record,
+        message.scans if message else None,
+    )
+    found = corrections_for(known.index.view, places, operator, proved)
+    if not found:
+        return None
+    note, view = known.reader.head
+    return IncludedCorrections(
+        checkpoint=note,
+        path=view.inclusion(anchored.index, view.size),
+        entries=tuple(one.included(view, view.size) for one in found),
+    )
 
 
 def untampered(row: MessageRow) -> bytes:

@@ -12,11 +12,13 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from anchor.checkpoint import open_checkpoint
+from anchor.corrected import Corrections, open_about_corrections
 from anchor.errors import Malformed, Refused
 from anchor.key_entry import OperatorAuthority
 from anchor.ledgers.ledger import Voucher
 from anchor.policy import Cosigned, Policy
 from anchor.proof_file import ProofFile
+from anchor.proving.corrections import Proved, check_corrections
 from anchor.proving.hops import (
     Certified,
     certified_collector,
@@ -104,12 +106,25 @@ def verify(
     )
     gateway = holding_gateway(record.key, statements[1:])
     hops = _Hops(file, record, certified, judgement, anchored, cited, outside, gateway)
+    with hop("A correction", f"operator key {operator.name}, the log's or a witness"):
+        corrections = check_corrections(file.corrections, _proved(file, hops), policy)
     with hop("The witnesses' times", "a witness"):
         before = not_before(policy, cited) if cited else None
         after = not_after(policy, outside.containing, outside.stamps)
         for bound in (before, after):
             microseconds(bound.time if bound else None)
-    return _verified(hops, policy, before, after)
+    return _verified(hops, policy, before, after, corrections)
+
+
+def _proved(file: ProofFile, hops: _Hops) -> Proved:
+    return Proved(
+        anchoring=file.message_proof.checkpoint,
+        index=file.checkpoint_proof.index,
+        collector=hops.certified.collector,
+        position=file.message_proof.index,
+        record=file.record,
+        scans=hops.message.scans if hops.message else None,
+    )
 
 
 def verify_tlog(proof: bytes, entry: bytes, policy: Policy) -> Cosigned:
@@ -169,9 +184,19 @@ def _keyring(statements: Sequence[KeyStatement]) -> Keyring:
     return keyring
 
 
-def _verified(hops: _Hops, policy: Policy, before: Bound | None, after: Bound | None) -> Verified:
+def _verified(
+    hops: _Hops,
+    policy: Policy,
+    before: Bound | None,
+    after: Bound | None,
+    corrections: Corrections | None,
+) -> Verified:
     record, message = hops.record, hops.message
-    gaps = (_open_about_the_message(hops), _open_about_time(hops, policy, before, after))
+    gaps = (
+        _open_about_the_message(hops),
+        _open_about_time(hops, policy, before, after),
+        open_about_corrections(corrections, seen=message is not None),
+    )
     return Verified(
         status=record.status,
         collector=hops.certified.collector,
@@ -200,6 +225,7 @@ def _verified(hops: _Hops, policy: Policy, before: Bound | None, after: Bound | 
         stamps=hops.outside.stamps,
         gateway=hops.gateway,
         source=message.source if message and hops.gateway else None,
+        corrections=corrections,
         not_proven=(*itertools.chain(*gaps), *hops.outside.open()),
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
+from anchor.correction import is_correction
 from anchor.errors import Malformed, Missing, Refused
 from anchor.key_entry import is_key_entry
 from anchor.ports import Batches
@@ -31,6 +32,9 @@ class Hints(Protocol):
 
     def kept_after(self, size: int) -> Iterator[tuple[int, bytes]]:
         """The published checkpoints larger than `size`: size and SHA-256, the smallest first."""
+
+    def corrections(self) -> Iterator[int]:
+        """The entries that are corrections, in order."""
 
     def kept_until(self, size: int) -> Iterator[tuple[int, bytes]]:
         """Those up to `size`, the largest first."""
@@ -60,6 +64,18 @@ class HintedLog:
             if type(row.entry) is bytes and _subject(row.entry) in named
         )
         return sorted({place for place in places if place is not None})
+
+    @property
+    def corrections(self) -> list[int]:
+        """The entries that are corrections, in order; Refused for a hint that is false.
+
+        One that was left out is not missed: only a scan, as `audit` does, would find it.
+        """
+        places = [place for place in self.hints.corrections() if self._in_tree(place) is not None]
+        for place in places:
+            if not is_correction(self.view.entry(place)):
+                raise Refused(f"entry {place} of the log is no correction, as was expected there")
+        return places
 
     def containing(self, collector: str, position: int) -> AnchoredCheckpoint:
         """The smallest anchored checkpoint of a collector that contains `position`.

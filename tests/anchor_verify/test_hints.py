@@ -144,13 +144,26 @@ class Lying:
             return iter([(size + 1, bytes(32))])
         return self.true.kept_after(size)
 
+    def corrections(self) -> Iterator[int]:
+        return iter([0]) if self.lie == "other corrections" else self.true.corrections()
+
     def kept_until(self, size: int) -> Iterator[tuple[int, bytes]]:
         return self.true.kept_until(size)
 
 
 @pytest.mark.parametrize(
     "lie",
-    ["old", "no keys", "other keys", "nowhere", "beyond", "negative", "a key", "earlier"],
+    [
+        "old",
+        "no keys",
+        "other keys",
+        "nowhere",
+        "beyond",
+        "negative",
+        "a key",
+        "earlier",
+        "other corrections",
+    ],
 )
 def test_a_false_hint_changes_no_proof(tmp_path: Path, lie: str) -> None:
     world, _ = small_world()

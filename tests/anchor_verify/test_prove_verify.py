@@ -94,6 +94,7 @@ def test_a_reading_is_told_in_plain_sentences() -> None:
             "is old."
         ),
         "Not proven: that nothing is missing beside it; `factoryledger audit` shows that.",
+        "Not proven: that nobody corrected it since; `factoryledger audit` shows every correction.",
     ]
 
 

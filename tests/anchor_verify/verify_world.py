@@ -14,13 +14,17 @@ from sqlalchemy import Table
 from verify_logs import MemorySource, publish, write
 
 from anchor.audit.whole import AuditMemory, Since, audit
+from anchor.correction import Change, Correction, Subject
+from anchor.correction import seal as seal_correction
 from anchor.cosignature import cosign
 from anchor.growing import GrowingLog
 from anchor.key_entry import OperatorAuthority, enrol, erase, revoke, rotate
+from anchor.merkle import leaf_hash
 from anchor.note import COSIGNATURE, ML_DSA_44, Note, SignerKey
 from anchor.policy import Policy, write_policy
 from anchor.policy_text import Witness
 from anchor.reading.log_reader import FolderSource, LogReader
+from anchor.reading.row_record import named_message
 from collector import tables
 from collector.store import open_store
 from collector.store_reader import LedgerReader
@@ -265,6 +269,27 @@ class World:
                 time=self.time(),
             )
         )
+
+    def correct(self, row: MessageRow, **said: object) -> bytes:
+        """Let the operator correct a row's temperature, or say what is `said`; its hash."""
+        message = named_message(row)
+        change = None
+        if message is not None and message.scans:
+            [scan] = message.scans
+            change = Change("temperature", scan.time, repr(scan.readings["temperature"]), "19.75")
+        named = None if row.device is None else (row.device, row.session, row.seq)
+        correction = Correction(
+            kind="correction" if change else "annotation",
+            subject=Subject(row.collector, row.position, leaf_hash(record_bytes(row)), named),
+            by="Erika Müller",
+            meaning="authorship",
+            reason="probe sat high: DEV-17",
+            time=self.time(),
+            change=change,
+        )
+        entry = seal_correction(self.operator, replace(correction, **said))
+        self.pending.append(entry)
+        return sha256(entry).digest()
 
     def request(self, entry: bytes) -> bytes:
         """Hand an entry to every collector there is and will be; gives its hash."""

@@ -93,6 +93,16 @@ FINDINGS = {
         "`store`",
         "`keys list` shows what the log says",
     ),
+    "correction-false": (
+        "a correction in the log is of no record that the store has there, or gives as stored what is not",
+        "the operator's key",
+        "see the entry (`export` and `verify` show it), and withdraw it (`correct --withdraw`)",
+    ),
+    "correction-invalid": (
+        "an entry of the log says that it is a correction, and the operator did not sign it, or it may not follow those before it",
+        "the log's key",
+        "the log took what no anchor of ours takes: who holds its key?",
+    ),
     "decoded-altered": (
         "a reading decoded from Sparkplug is not what message and birth give",
         "`store`",
