@@ -19,6 +19,7 @@ from factoryledger.commands import (
     collect,
     config,
     convert,
+    correct,
     demo,
     device,
     doctor,
@@ -99,6 +100,7 @@ app.command("web", short_help="Show the factory in a browser.")(web.web)
 app.command("stats", short_help="Count messages, gaps and batches.")(stats.stats)
 app.command("prove", short_help="Write the proof of a message.")(prove.prove)
 app.command("verify", short_help="Verify proof files, offline.")(verify.verify)
+app.command("correct", short_help="Say what a stored reading should have been.")(correct.correct)
 app.command("audit", short_help="Check the whole store against the log.")(audit.audit)
 app.add_typer(tlog.app, name="tlog")
 app.add_typer(device.app, name="device")

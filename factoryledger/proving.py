@@ -96,6 +96,26 @@ def message_of(ledger: "Stores", device: str, session: str, seq: int) -> Message
     return row
 
 
+def named_row(
+    place: Installation,
+    device: str | None,
+    session: str | None,
+    seq: int | None,
+    message: str | None,
+) -> MessageRow | None:
+    """Find the row that options name; None where they name none, WrongUsage for a part of one."""
+    numbered = (device, session, seq)
+    if message is not None and numbered == (None, None, None):
+        return message_at(place, *parse_place(message))
+    if message is None and device is not None and session is not None and seq is not None:
+        return message_of(place.ledger, device, session, seq)
+    if message is None and numbered == (None, None, None):
+        return None
+    raise WrongUsage(
+        "name a message by --device, --session and --seq together, or by --message alone"
+    )
+
+
 def newest_anchored(place: Installation) -> MessageRow:
     """Find the newest accepted message under a published checkpoint; NotThere without one."""
     newest: MessageRow | None = None
@@ -143,7 +163,7 @@ def parse_range(
     """Read what `prove --from` is asked for; WrongUsage when something is missing or no time."""
     if device is None or since is None or until is None:
         raise WrongUsage("a range is named by --device, --from and --to together")
-    return RangeAsked(device, _time(since, "--from"), _time(until, "--to"), metric)
+    return RangeAsked(device, parse_time(since, "--from"), parse_time(until, "--to"), metric)
 
 
 def write_range(
@@ -194,7 +214,7 @@ def report_range(path: Path, found: "VerifiedRange", *, json_: bool) -> None:
     typer.echo(f"{path}: {messages} messages of {found.device}, {readings} readings{gaps}")
 
 
-def _time(text: str, option: str) -> int:
+def parse_time(text: str, option: str) -> int:
     """Read an ISO 8601 time with a zone, to the microsecond."""
     try:
         given = datetime.fromisoformat(text)

@@ -2,15 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from factoryledger import options
-
-if TYPE_CHECKING:
-    from factoryledger.installation import Installation
-    from telemetry.rows import MessageRow
 
 
 def prove(  # noqa: PLR0913 - a command's options
@@ -102,7 +98,9 @@ def prove(  # noqa: PLR0913 - a command's options
             asked = proving.parse_range(device, since, until, metric)
             proving.report_range(*proving.write_range(place, asked, out), json_=json_)
             return
-        row = _row(place, device, session, seq, message)
+        row = proving.named_row(place, device, session, seq, message)
+        if row is None:
+            row = proving.newest_anchored(place)
         proof = proving.proof_of(place, row)
     path = proving.write_proof(place, proof, row, out)
     if tlog_proofs is not None:
@@ -114,26 +112,3 @@ def prove(  # noqa: PLR0913 - a command's options
         typer.echo(json.dumps({"proof": str(path), **where, **named}))
     else:
         typer.echo(f"{path}: message {row.collector}:{row.position}")
-
-
-def _row(
-    place: "Installation",
-    device: str | None,
-    session: str | None,
-    seq: int | None,
-    message: str | None,
-) -> "MessageRow":
-    """Find the row that the options name."""
-    from factoryledger import proving  # noqa: PLC0415 - on demand
-    from factoryledger.errors import WrongUsage  # noqa: PLC0415 - on demand
-
-    numbered = (device, session, seq)
-    if message is not None and numbered == (None, None, None):
-        return proving.message_at(place, *proving.parse_place(message))
-    if message is None and device is not None and session is not None and seq is not None:
-        return proving.message_of(place.ledger, device, session, seq)
-    if message is None and numbered == (None, None, None):
-        return proving.newest_anchored(place)
-    raise WrongUsage(
-        "name a message by --device, --session and --seq together, or by --message alone"
-    )
