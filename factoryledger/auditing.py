@@ -140,6 +140,7 @@ def _counted(audited: Audit) -> list[str]:
     counts = audited.counts
     statuses = ", ".join(f"{count} {status}" for status, count in counts.statuses.items())
     total = len(audited.findings) + audited.omitted
+    said = f" and {counts.corrections} corrections" if counts.corrections else ""
     copies = f"{counts.copies} of them accepted by two collectors, and counting once"
     return [
         (
@@ -151,7 +152,7 @@ def _counted(audited: Audit) -> list[str]:
             f"{counts.sessions} sessions, {counts.gaps} numbers missing inside them, "
             f"{counts.breaks} breaks between them"
         ),
-        f"anchor log of {counts.log_size} entries, {counts.key_entries} of them key entries",
+        f"anchor log of {counts.log_size} entries, {counts.key_entries} of them key entries{said}",
         "no findings" if audited.clean else f"{total} finding{'s' if total > 1 else ''}",
     ]
 

@@ -8,7 +8,8 @@ unchecked: only there its answer may be another than the command's.
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256, sha512
 from pathlib import Path
@@ -31,10 +32,12 @@ from verify_world import (
 )
 
 from anchor.checkpoint import sign_checkpoint
+from anchor.correction import Change, Subject
+from anchor.errors import Malformed
 from anchor.key_entry import enrol
-from anchor.note import COSIGNATURE, ML_DSA_44, Note, Signature, SignerKey
+from anchor.note import COSIGNATURE, ML_DSA_44, Note, Signature, SignerKey, sign_note
 from anchor.policy import rotate_in_policy, write_policy
-from anchor.proof_file import ProofFile
+from anchor.proof_file import IncludedCorrections, IncludedEntry, ProofFile
 from anchor.proving.prove import prove
 from anchor.reading.log_reader import LogReader
 from anchor.tlog_proof import TlogProof
@@ -123,6 +126,7 @@ def proof_cases() -> list[Case]:
     found = [
         *_of_every_kind(),
         *_of_a_gateway(),
+        *_corrected(),
         *_of_other_policies(),
         *_unchecked_here(),
         *_golden(),
@@ -285,6 +289,94 @@ def _false_sources(good: dict[str, object]) -> Iterator[dict[str, object]]:
 
 def _prefixed(message: tuple[str, bytes]) -> tuple[str, bytes]:
     return f"a//prefix/{message[0]}", message[1]
+
+
+def _corrected() -> Iterator[Case]:
+    """Corrections in a proof, in whatever words; each way in which one may be false."""
+    world, _ = small_world(algorithms=ED)
+    row = world.ledger.message_rows[7]
+    first = world.correct(row)
+    for number, text in enumerate(HOSTILE):
+        with suppress(Malformed):
+            said = {"by": text[:200], "reason": text, "unit": text}
+            change = Change("temperature", row.time, "22.5", f"{number}e-1", said.pop("unit"))
+            first = world.correct(row, change=change, supersedes=first, **said)
+    for kind in ("annotation", "withdrawal"):
+        world.correct(row, kind=kind, change=None, supersedes=first)
+        first = sha256(world.pending[-1]).digest()
+    world.anchor_now()
+    proof, policy = proof_of(world, row), world.policy_bytes
+    assert proof.corrections is not None
+    yield _case("corrected", proof, policy, "valid")
+    erased = replace(proof, payload=None, cited=None)
+    yield _case("corrected, its payload erased", erased, policy, "valid")
+    entries = proof.corrections.entries
+    for name, false in {
+        "corrections: the first left out": entries[1:],
+        "corrections: backwards": entries[::-1],
+        "corrections: one twice": (*entries, entries[-1]),
+        "corrections: another index": (replace(entries[0], index=entries[1].index), *entries[1:]),
+    }.items():
+        made = replace(proof, corrections=replace(proof.corrections, entries=false))
+        yield _case(name, made, policy, "refused")
+    theirs = replace(proof.corrections, checkpoint=other_log(proof.corrections.checkpoint))
+    yield _case("corrections: another log's", replace(proof, corrections=theirs), policy, "refused")
+    none = proof.to_bytes().replace(b'"entries":[{', b'"entries":[],"more":[{')
+    yield _case("corrections: none", none, policy, "refused")
+    yield from _false_corrections()
+
+
+def _false_corrections() -> Iterator[Case]:
+    """Entries of a log whose operator, or whose anchor, is false."""
+    nowhere = Subject("c0", 6, bytes(32))
+    cases: dict[str, dict[str, object]] = {
+        "of another message": {"kind": "annotation", "change": None, "subject": nowhere},
+        "of what was not stored": {"change": Change("temperature", START, "22.4", "1")},
+        "superseding nothing": {"supersedes": bytes(32)},
+        "by another operator": {},
+    }
+    spellings = {
+        "a value that is stored": (b"value 19.75", b"value 22.50"),
+        "no number": (b"value 19.75", b"value 0x10"),
+        "an unseen character": (b"probe", b"\\u200bprobe"),
+        "a space at the end": (b'DEV-17"', b'DEV-17 "'),
+        "another escape": (b"\\u00fc", b"\\u00FC"),
+        "another meaning": (b"authorship", b"surely"),
+        "a line more": (b"meaning", b"mood good\nmeaning"),
+        "a newer version": (b"correction v1", b"correction v2"),
+    }
+    for name, (there, instead) in spellings.items():
+        yield from _false_correction(name, lambda text, t=there, i=instead: text.replace(t, i))
+    for name, said in cases.items():
+        yield from _false_correction(name, None, **said)
+
+
+def _false_correction(
+    name: str, spelled: Callable[[bytes], bytes] | None, **said: object
+) -> Iterator[Case]:
+    world, _ = small_world(algorithms=ED)
+    row = world.ledger.message_rows[7]
+    world.correct(row)
+    good, operator = world.pending.pop(), world.operator
+    if name == "by another operator":
+        world.operator = SignerKey.from_seed(f"{ORIGIN}/operator", seed(4))
+    if spelled is None:
+        world.correct(row, **said)
+    else:
+        text = Note.from_bytes(good).text.encode()
+        assert spelled(text) != text
+        world.pending.append(sign_note(spelled(text).decode(), operator))
+    entry = world.pending[-1]
+    world.anchor_now()
+    view = LogReader(MemorySource(world.published), world.anchor.verifier).view
+    place, anchored = world.entries.index(entry), proof_of(world, row)
+    made = IncludedCorrections(
+        checkpoint=world.checkpoint or b"",
+        path=view.inclusion(anchored.checkpoint_proof.index, view.size),
+        entries=(IncludedEntry(entry, place, view.inclusion(place, view.size)),),
+    )
+    proof = replace(anchored, corrections=made)
+    yield _case(f"corrections: {name}", proof, world.policy_bytes, "refused")
 
 
 def _of_other_policies() -> Iterator[Case]:

@@ -34,7 +34,7 @@ GOOD = "golden message.proof"
 
 def test_the_committed_page_is_what_its_modules_make() -> None:
     assert page().decode() == render(), "`make verifier` was not run"
-    assert len(page()) < 100_000
+    assert len(page()) < 110_000
 
 
 def test_every_module_imports_what_it_uses_and_is_small() -> None:

@@ -6,7 +6,7 @@ import { isSame, joined, refuse, sha256 } from "./bytes.js";
 
 export const HASH = 32;
 
-function leafHash(data) {
+export function leafHash(data) {
   return sha256(joined(Uint8Array.of(0), data));
 }
 

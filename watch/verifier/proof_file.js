@@ -1,4 +1,4 @@
-// The proof file, versions 1 and 2, and the tlog-proofs inside: read, written again, compared
+// The proof file, versions 1 to 3, and the tlog-proofs inside: read, written again, compared
 // (anchor/proof_file.py, anchor/tlog_proof.py, anchor/stamped.py).
 
 import { repr } from "./words.js";
@@ -25,7 +25,7 @@ export function readProofFile(data) {
     refuse('not a proof file: it has no "factoryledger":"proof"');
   }
   const version = members.get("version");
-  if (version !== 1n && version !== 2n) refuse(`proof file of version ${version}; this reads 1 and 2`);
+  if (![1n, 2n, 3n].includes(version)) refuse(`proof file of version ${version}; this reads 1 to 3`);
   const payload = memberOf(members, "payload");
   const cited = memberOf(members, "cited");
   const file = {
@@ -36,6 +36,7 @@ export function readProofFile(data) {
     keys: listOf(members, "keys").map(readIncluded),
     cited: cited === null ? null : bytesOf(members, "cited"),
     stamped: members.has("stamped") ? readAllStamped(listOf(members, "stamped")) : [],
+    corrections: members.has("corrections") ? readCorrections(memberOf(members, "corrections")) : null,
   };
   if (proofText(file) !== text) refuse("the proof file is not in the one spelling that `prove` writes");
   return file;
@@ -125,18 +126,27 @@ function readStamped(member) {
   return { checkpoint, path, receipts };
 }
 
+function readCorrections(member) {
+  const entries = listOf(member, "entries").map(readIncluded);
+  if (!entries.length) refuse("corrections without any: such a file is of version 1 or 2");
+  const path = listOf(member, "path").map((step) => octets(step, "hash in a path", HASH));
+  return { checkpoint: bytesOf(member, "checkpoint"), path, entries };
+}
+
 // -- the one spelling --------------------------------------------------------------------
 
 function proofText(file) {
-  const stamped = file.stamped.length ? `,"stamped":[${file.stamped.map(stampedText)}]` : "";
+  const version = file.corrections ? 3 : file.stamped.length ? 2 : 1;
+  const stamped = version > 1 ? `,"stamped":[${file.stamped.map(stampedText)}]` : "";
+  const corrections = file.corrections ? `,"corrections":${correctionsText(file.corrections)}` : "";
   return (
-    `{"factoryledger":"proof","version":${stamped ? 2 : 1}` +
+    `{"factoryledger":"proof","version":${version}` +
     `,"payload":${file.payload === null ? "null" : `"${b64(file.payload)}"`}` +
     `,"record":${verbatim(file.record)}` +
     `,"message_proof":${tlogText(file.messageProof)}` +
     `,"checkpoint_proof":${tlogText(file.checkpointProof)}` +
     `,"keys":[${file.keys.map(includedText)}]` +
-    `,"cited":${verbatim(file.cited)}${stamped}}\n`
+    `,"cited":${verbatim(file.cited)}${stamped}${corrections}}\n`
   );
 }
 
@@ -151,6 +161,11 @@ function tlogText({ index, path, checkpoint }) {
 
 function includedText({ entry, index, path }) {
   return `{"entry":${verbatim(entry)},"index":${index},"path":[${path.map((step) => `"${b64(step)}"`)}]}`;
+}
+
+function correctionsText({ checkpoint, path, entries }) {
+  const steps = path.map((step) => `"${b64(step)}"`);
+  return `{"checkpoint":${verbatim(checkpoint)},"path":[${steps}],"entries":[${entries.map(includedText)}]}`;
 }
 
 function stampedText({ checkpoint, path, receipts }) {

@@ -9,12 +9,17 @@ import { REJUDGED } from "./verify.js";
 
 /** What is proved, a sentence each. */
 export function sentences(verified) {
-  return [whose(verified), ...measured(verified), recorded(verified), ...bounds(verified), witnessed(verified)];
+  return [whose(verified), ...measured(verified), ...corrected(verified), recorded(verified), ...bounds(verified), witnessed(verified)];
 }
 
 /** What is not proved, a sentence each, without the words "Not proven: ". */
 export function gaps(verified) {
-  return [...openAboutTheMessage(verified), ...openAboutTime(verified), ...openOutside(verified)];
+  return [
+    ...openAboutTheMessage(verified),
+    ...openAboutTime(verified),
+    ...openAboutCorrections(verified),
+    ...openOutside(verified),
+  ];
 }
 
 /** What the command would check and this page does not; nothing of it was counted. */
@@ -67,6 +72,44 @@ function stoodFor({ topic, digest, size, received, clock }, gateway) {
     `It stands for ${size} bytes that gateway ${gateway} received from ${repr(topic)} at ` +
     `${timeText(received)} by its clock, SHA-256 ${digest}; the time it gives is ${theirs}.`
   );
+}
+
+const VERBS = { correction: "Corrected", annotation: "Annotated", withdrawal: "Withdrawn" };
+
+function corrected({ corrections }) {
+  return (corrections?.found ?? []).map((one) => {
+    const { change, supersedes, supersededBy } = one;
+    let what = "";
+    if (change) {
+      const unit = change.unit === null ? "" : ` ${plain(change.unit)}`;
+      what = `${plain(change.metric)} at ${timeText(change.scan)} ${change.original} -> ${change.value}${unit}; `;
+    }
+    if (supersedes !== null) what += `in place of ${supersedes.slice(0, 16)}; `;
+    const ended = supersededBy === null ? "" : ` It does not stand: ${supersededBy.slice(0, 16)} superseded it.`;
+    return (
+      `${VERBS[one.kind]} by ${inQuotes(one.by)} on ${timeText(one.time)} (${one.meaning}): ${what}` +
+      `reason: ${inQuotes(one.reason)}. It is ${one.hash.slice(0, 16)}, entry ${one.index} of the log.${ended}`
+    );
+  });
+}
+
+function inQuotes(text) {
+  return `"${plain(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+function openAboutCorrections({ corrections, judgement }) {
+  if (!corrections) {
+    return ["that nobody corrected it since; `factoryledger audit` shows every correction."];
+  }
+  const found = [
+    "that nobody corrected it otherwise; shown is what this proof carries of the log up to " +
+      `entry ${corrections.size - 1n}, and later ones, or ones that were left out, are not seen here.`,
+  ];
+  if (!judgement?.message && corrections.found.some(({ change }) => change)) {
+    found.push("what was stored, but for what a correction says of it; the payload is not here.");
+  }
+  found.push("that who is named in a correction wrote it; the operator's one key signs for everybody.");
+  return found;
 }
 
 function recorded({ certified, file, record }) {

@@ -10,6 +10,7 @@ import { keyringOf, readEntry } from "./key_entry.js";
 import { readProofFile } from "./proof_file.js";
 import { readRecord } from "./record.js";
 import { judge } from "./judgement.js";
+import { checkCorrections } from "./correction.js";
 
 
 
@@ -53,6 +54,10 @@ export async function verifyProof(proof, policy) {
     citedCheckpoint(file.cited, message?.message ?? null, checkpointProof.index, policy),
   );
   const { containing, unpinned } = await readStampedOnes(file, anchored, policy);
+  const signers = `operator key ${operator.name}, the log's or a witness`;
+  const corrections = await hop("A correction", signers, () =>
+    checkCorrections(file, certified, record, message?.message?.scans ?? null, policy),
+  );
   const { before, after } = await hop("The witnesses' times", "a witness", () => {
     const bounds = { before: cited && policy.notBefore(cited), after: policy.notAfter(containing) };
     for (const bound of Object.values(bounds)) {
@@ -65,6 +70,7 @@ export async function verifyProof(proof, policy) {
   const unchecked = [...containing, ...(cited ? [cited] : [])].flatMap((one) => [...one.unchecked]);
   return {
     file, record, certified, judgement: message, anchored, cited, unpinned, policy, before, after, upper, lower, gateway,
+    corrections,
     unchecked: [...new Set(unchecked)],
   };
 }
