@@ -26,7 +26,7 @@ from anchor.correction_words import check_plain, number_of
 from anchor.errors import AnchorError, Malformed, Refused
 from anchor.merkle import leaf_hash
 from anchor.proving.prove import untampered
-from anchor.reading.corrections import read_corrections
+from anchor.reading.corrections import corrections_at
 from anchor.reading.hinted_log import HintedLog
 from anchor.reading.log_index import LogIndex
 from anchor.reading.row_record import named_message
@@ -110,7 +110,7 @@ def _logged(place: Installation) -> list[Correction]:
                 places = HintedLog(view, hints, place.ledger).corrections
         if places is None:
             places = LogIndex.scan(view).corrections
-    return [found.correction for found in read_corrections(view, places, operator)]
+    return [found.correction for found in corrections_at(view, places, operator)]
 
 
 def _waiting(place: Installation) -> Iterator[Correction]:

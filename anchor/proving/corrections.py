@@ -15,7 +15,7 @@ from anchor.merkle import check_inclusion, leaf_hash
 from anchor.note import VerifierKey
 from anchor.policy import Policy
 from anchor.proof_file import IncludedCorrections, IncludedEntry
-from anchor.reading.corrections import LoggedCorrection, of_message, read_corrections
+from anchor.reading.corrections import LoggedCorrection, corrections_at, of_message
 from anchor.reading.log_view import LogView
 from telemetry.members import Scan
 from telemetry.record import Record
@@ -111,7 +111,7 @@ def corrections_for(
     about = f"\nmessage {subject.place}\n".encode()
     mine = [place for place in places if about in view.entry(place)]
     found = of_message(
-        read_corrections(view, mine, operator), subject.collector, subject.position, subject.leaf
+        corrections_at(view, mine, operator), subject.collector, subject.position, subject.leaf
     )
     return list(_holding(found, subject, proved.scans))
 

@@ -34,10 +34,10 @@ def logged_corrections(index: LogIndex, operator: VerifierKey) -> list[LoggedCor
 
     Refused, Missing or Malformed where the log's files do not hold.
     """
-    return list(read_corrections(index.view, index.corrections, operator))
+    return list(corrections_at(index.view, index.corrections, operator))
 
 
-def read_corrections(
+def corrections_at(
     view: LogView, places: Iterable[int], operator: VerifierKey
 ) -> Iterator[LoggedCorrection]:
     """The corrections at these places of a log; what does not hold there is left out."""

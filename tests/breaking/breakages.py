@@ -235,6 +235,25 @@ BREAKAGES = (
         seen_by=("tests/fuzz/test_targets.py -k strict-json",),
     ),
     Breakage(
+        name="anybody-corrects",
+        promise="a correction counts under the operator's key alone",
+        file="anchor/correction.py",
+        rule="        note.signed_by(self.operator)\n",
+        broken="",
+        seen_by=(
+            "tests/anchor_formats/test_correction.py -k another_s_word",
+            "tests/anchor_verify/test_corrections.py -k another_operator",
+        ),
+    ),
+    Breakage(
+        name="corrects-another-message",
+        promise="a correction is of the message whose proof carries it",
+        file="anchor/proving/corrections.py",
+        rule="    if correction.subject != subject:\n",
+        broken="    if correction.subject.collector != subject.collector:\n",
+        seen_by=("tests/anchor_verify/test_corrections.py -k other_messages_are_refused",),
+    ),
+    Breakage(
         name="unpacked-without-end",
         promise="a log's answer takes no more memory than its file may have",
         file="anchor/reading/unpacking.py",

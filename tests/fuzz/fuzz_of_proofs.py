@@ -1,5 +1,6 @@
 """The anchor's formats: notes, checkpoints, cosignatures, tiles, proofs, policies, key entries."""
 
+from dataclasses import replace
 from functools import partial
 
 from fuzz_anchored import (
@@ -27,6 +28,7 @@ from fuzz_target import Skipped, Target, cut, same, text
 from anchor import key_entry
 from anchor.audit.memory import AuditMemory
 from anchor.command import CommandVerifier, sign_command
+from anchor.correction import Change, Correction, CorrectionAuthority, Subject, seal
 from anchor.errors import Malformed
 from anchor.evidence_file import evidence_from_bytes, is_evidence
 from anchor.keeping.add_checkpoint import AddCheckpoint, Answer, read_request
@@ -59,6 +61,7 @@ def _policy(data: bytes) -> None:
 
 
 AUTHORITY = key_entry.OperatorAuthority(OPERATOR.verifier)
+CORRECTIONS = CorrectionAuthority(OPERATOR.verifier)
 COMMANDS = CommandVerifier(OPERATOR.verifier)
 
 
@@ -70,6 +73,27 @@ def _entry_text(data: bytes) -> None:
     except Malformed:
         raise Skipped from None
     AUTHORITY.read(note)
+
+
+def _correction_text(data: bytes) -> None:
+    """Whatever text the operator's key signs: read as it would be written, or refused."""
+    said = text(data)
+    try:
+        note = sign_note(said, OPERATOR)
+    except Malformed:
+        raise Skipped from None
+    assert seal(OPERATOR, CORRECTIONS.read(note)) == note
+
+
+def _correction_seeds() -> list[bytes]:
+    subject = Subject("c0", 7, HASH, ("mill-01", "s1", 6))
+    said = Correction("correction", subject, "Erika Müller", "review", 'a "b"', TIME)
+    change = Change("power", TIME, "61.2", "60.90", "Cel")
+    return [
+        replace(said, change=change).to_text().encode(),
+        replace(said, kind="annotation", subject=Subject("c0", 7, HASH)).to_text().encode(),
+        replace(said, kind="withdrawal", supersedes=HASH).to_text().encode(),
+    ]
 
 
 def _command_text(data: bytes) -> None:
@@ -164,6 +188,13 @@ TARGETS = [
         REFUSALS,
         lambda: [Note.from_bytes(e).text.encode() for e in entries()],
         (b"prior ", b"status ", b"key ", b"consent "),
+    ),
+    Target(
+        "correction-text",
+        _correction_text,
+        REFUSALS,
+        _correction_seeds,
+        (b"supersedes ", b"machine ", b"unit ", b"\\u202e", b"1e999", b"-0"),
     ),
     Target(
         "command",

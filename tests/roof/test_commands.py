@@ -362,7 +362,7 @@ def test_audit_names_the_row_that_was_changed(command, ledger, change, kind):
 def test_the_version_and_the_help_are_quick_to_reach(command):
     told = command("--version").out
     assert re.match(r"factoryledger \d+\.\d+\.\d+\n", told)
-    assert "  key entry 1, 2\n" in told
+    assert "  key entry 1, 2, 3\n" in told
     assert "mosquitto, mqttx" in told
     listed = command("--help").out
     for name in ("demo", "simulate", "collect", "anchor", "witness", "tlog", "device", "keys"):

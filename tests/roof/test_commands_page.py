@@ -18,7 +18,7 @@ def test_every_command_of_the_design_is_there():
         "anchor deploy", "anchor monitor",
         "witness", "ingest",
         "record", "replay", "convert", "export", "watch", "web",
-        "stats", "prove", "verify", "audit",
+        "stats", "prove", "verify", "correct", "audit",
         "tlog verify", "tlog audit", "tlog mirror",
         "device enrol", "device rotate", "device revoke", "device gateway", "device host",
         "device list",
