@@ -98,7 +98,10 @@ class Derivation:
             "machines": self._machines,
             "keys": self._keys,
             "corrections": self._corrections.told(),
-            "checkpoints": [self._checkpoint(note) for note in self.checkpoints.values()],
+            "checkpoints": sorted(
+                map(self._checkpoint, self.checkpoints.values()),
+                key=lambda one: (one["size"], one["note"]),
+            ),
             "receipts": [list(one) for one in sorted(self._receipts)],
         }
         return json.dumps(said, separators=(",", ":"), allow_nan=False).encode() + b"\n"

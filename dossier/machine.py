@@ -193,7 +193,8 @@ def _says(message: Message) -> str:
     """What an event, a state or a birth says, in a line; cut where it is long."""
     content = message.content or {}
     if message.kind == "birth":
-        return f"{content['kind']}, {len(content['metrics'])} metrics"
+        count = len(content["metrics"])
+        return f"{content['kind']}, {count} {'metric' if count == 1 else 'metrics'}"
     rest = ", ".join(
         f"{name} {value if isinstance(value, int | float) else quote(value)}"
         for name, value in content.items()

@@ -15,7 +15,7 @@ FORMATS: Final = (
     ("command", "1", ""),
     ("proof", "1, 2, 3", ""),
     ("range proof", "1, 2", ""),
-    ("evidence", "1", ""),
+    ("evidence, evidence package", "1", ""),
     ("receipt of an EVM chain", "1", "OpenTimestamps 1, RFC 3161"),
     ("C2SP", "1", "signed-note, tlog-checkpoint, -tiles, -cosignature, -witness, -proof, -policy"),
 )

@@ -43,7 +43,7 @@ def chart(columns: Columns, low: float, high: float, label: str) -> Markup:
     return tag(
         "svg",
         _path("grid", grid, "#d5dbe1", "0.6"),
-        _path("bars", bars, "#a9bdd2", f"{max(_STEP, 1.2):.2f}"),
+        _path("bars", bars, "#a9bdd2", f"{max(_STEP, 2.4):.2f}"),
         _path("line", _line(columns, height), "#16446e", "1.1"),
         [
             tag("text", number(value), class_="scale", x=_LEFT - 5, y=place, fill="#444f59",
@@ -65,7 +65,7 @@ def _x(column: int) -> str:
 def _bar(low: str, high: str) -> str:
     """From one height to another; a dot where they are the same."""
     if low == high:
-        return f"{float(low) - 0.6:.1f}V{float(low) + 0.6:.1f}"
+        return f"{float(low) - 1.2:.1f}V{float(low) + 1.2:.1f}"
     return f"{low}V{high}"
 
 

@@ -84,7 +84,7 @@ def guide(manifest: Manifest) -> Markup:
     """Check it yourself, step by step."""
     steps = [
         joined(
-            tag("li", tag("strong", title), tag("p", said), tag("pre", command) if command else ""),
+            tag("li", tag("strong", title), tag("p", said), _commands(command)),
             raw("\n"),
         )
         for title, said, command in _STEPS
@@ -96,10 +96,17 @@ def guide(manifest: Manifest) -> Markup:
     )
 
 
+def _commands(said: str | None) -> Markup:
+    if said is None:
+        return joined("")
+    return tag("pre", joined(*(joined(one, raw("\n")) for one in said.split("\n"))))
+
+
 def glossary() -> Markup:
     """The words of this report."""
     rows = [
         joined(tag("div", tag("dt", word), tag("dd", text(said, 400))), raw("\n"))
         for word, said in _WORDS
     ]
-    return joined(tag("h2", "Words"), tag("dl", raw("\n"), rows, class_="facts"), raw("\n"))
+    words = tag("dl", raw("\n"), rows, class_="facts")
+    return joined(tag("div", tag("h2", "Words"), words, class_="whole"), raw("\n"))

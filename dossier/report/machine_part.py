@@ -27,8 +27,12 @@ def machine_part(one: dict[str, Any], figures: dict[str, Any]) -> Markup:
         _events(one),
         _others(one),
         _corrections(one, figures),
-        tag("h3", "Not shown"),
-        bullets([_sentence(said) for said in one["not_shown"]] or ["Nothing beyond page 1."]),
+        tag(
+            "div",
+            tag("h3", "Not shown"),
+            bullets([_sentence(said) for said in one["not_shown"]] or ["Nothing beyond page 1."]),
+            class_="whole",
+        ),
         class_="machine",
         id=f"machine-{one['device']}",
     )
@@ -48,8 +52,8 @@ def _facts(one: dict[str, Any]) -> Markup:
           if one["without_readings"] else []),
         ("By its clock", f"{moment(one['first'])} to {moment(one['last'])} UTC"
          if one["first"] else "no message"),
-        ("By witnesses", (f"signed not before {second(one['not_before'])}, in the log not after "
-         f"{second(one['not_after'])} UTC")),
+        ("By witnesses", (f"signed not before: {second(one['not_before'])}; in the log not after: "
+         f"{second(one['not_after'])} (UTC)")),
         ("Sessions", "; ".join(_sessions(one)) or "none"),
         ("Its keys", ", ".join(one["keys"]) or "none"),
         ("Collectors", ", ".join(one["collectors"]) or "none"),

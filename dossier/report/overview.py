@@ -90,7 +90,7 @@ def _shown(figures: dict[str, Any]) -> Iterator[str]:
         yield f"{many(broken, 'message')} do not follow on the one before: listed below."
     if figures["witnessed"]:
         yield (
-            f"All of it stands in the public log {figures['log']}, as its witnesses saw it "
+            f"All of it stands in the log {figures['log']}, as its witnesses saw it "
             f"(quorum {figures['quorum']}): whoever keeps the log could not rewrite it since."
         )
     else:
@@ -137,12 +137,16 @@ def _machines(figures: dict[str, Any]) -> Markup:
         for one in figures["machines"]
     ]
     return joined(
-        tag("div", table(heads, rows, class_="machines"), class_="wide"),
-        tag("p", "Times are UTC. “Signed not before”: the first message cites a head of the log "
-            "that a quorum of witnesses had not seen earlier. “In the log not after”: by then a "
-            "quorum had seen a log that holds all messages. Neither rests on the machine's clock "
-            "or on the operator.", class_="quiet"),
-    )  # fmt: skip
+        tag(
+            "p",
+            "Times are UTC. “Signed not before”: the first message cites a head of the log that a "
+            "quorum of witnesses had not seen earlier. “In the log not after”: by then a quorum "
+            "had seen a log that holds all messages. Neither rests on the machine's clock or on "
+            "the operator.",
+            class_="quiet",
+        ),
+        table(heads, rows, class_="machines"),
+    )
 
 
 def _alarming(value: int) -> Markup | str:

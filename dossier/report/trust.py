@@ -7,7 +7,7 @@ from dossier.report.markup import Markup, joined, raw, table, tag, text
 from dossier.report.overview import facts
 from dossier.report.words import count, groups, many, second
 
-_LISTED: Final = 60
+_LISTED: Final = 40
 _ACTIONS: Final = {
     ("enrol", "device"): "Machine {name} gets key {key}",
     ("enrol", "collector"): "Collector {name} gets key {key}",
@@ -62,9 +62,11 @@ def log_part(figures: dict[str, Any]) -> Markup:
         tag("p", "At each of these sizes the published log must have this root, and so must what "
             "each witness saw. Two roots at one size would convict the keeper of the log. The "
             "letters are grouped to be compared by eye; upper and lower case differ."),
-        [_head(one) for one in checkpoints[:_LISTED]],
-        tag("p", f"{many(len(checkpoints) - _LISTED, 'further head is', 'further heads are')} "
-            "in checkpoints/, not printed.") if len(checkpoints) > _LISTED else "",
+        table(("Entries", "Root", "Cosigned (UTC)"), map(_head, checkpoints[-_LISTED:]),
+              class_="heads"),
+        tag("p", f"{many(len(checkpoints) - _LISTED, 'smaller head is', 'smaller heads are')} "
+            "in checkpoints/ and not printed: a larger one contains all that they do.")
+        if len(checkpoints) > _LISTED else "",
     )  # fmt: skip
 
 
@@ -88,18 +90,12 @@ def _receipts(figures: dict[str, Any]) -> Markup | str:
     )
 
 
-def _head(one: dict[str, Any]) -> Markup:
-    return joined(
-        facts(
-            ("Entries", count(one["size"])),
-            ("Root", groups(one["root"])),
-            ("File", tag("code", f"checkpoints/{one['note'][:16]}….note")),
-            ("Cosigned", "; ".join(_cosigned(one)) or "by nobody but the log"),
-        ),
-        raw("\n"),
-    )
+def _head(one: dict[str, Any]) -> tuple[str, Markup, Markup]:
+    note = tag("p", tag("code", f"checkpoints/{one['note'][:16]}…"), class_="quiet")
+    lines = [joined(line, raw("<br>")) for line in _cosigned(one)]
+    return count(one["size"]), joined(groups(one["root"]), note), joined(lines or "by nobody")
 
 
 def _cosigned(one: dict[str, Any]) -> Iterator[str]:
     for name, time in one["cosigned"]:
-        yield f"by {name} at {second(time)} UTC" if time else f"by {name}"
+        yield f"{name}, {second(time)}" if time else name

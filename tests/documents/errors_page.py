@@ -19,7 +19,7 @@ from telemetry.record import STATUSES
 # ruff: noqa: E501
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "errors.md"
-PARTS = ("factoryledger", "telemetry", "anchor", "collector", "simulator")
+PARTS = ("factoryledger", "telemetry", "anchor", "collector", "simulator", "dossier")
 TOP = """# Errors and findings
 
 Everything that the program can say is wrong, and what to do. This page is rendered from the program (`make docs`); a test holds that each exit code, error, finding, status and event is here, and nothing else.
@@ -62,6 +62,7 @@ def errors_table():
         "FactoryledgerError",
         "TelemetryError",
         "AnchorError",
+        "DossierError",
         "CollectorError",
         "SimulatorError",
     }

@@ -17,6 +17,7 @@ def test_every_error_of_every_part_is_there_and_no_other():
         "FactoryledgerError",
         "TelemetryError",
         "AnchorError",
+        "DossierError",
         "CollectorError",
         "SimulatorError",
     }
