@@ -9,10 +9,11 @@ import msgspec
 
 from collector.history import MessageHead, ReadingPlace, ReadingRow, newest, readings
 from factoryledger.installation import Installation
+from factoryledger.web.corrected import Board, LoggedCorrections
 from factoryledger.web.looking import told_as_away
 from telemetry.canonical import END_OF_TIME, time_text
 from watch.web.ports import MessagesAsked, ReadingsAsked, WrongValue
-from watch.web.stored import Message, Messages, Reading, Readings
+from watch.web.stored import Correction, Message, Messages, Reading, Readings
 
 _MOST_COLLECTORS: Final = 64
 
@@ -22,8 +23,9 @@ Value = TypeVar("Value")
 class Answers:
     """`watch.web.ports.Answering` over an installation of its own."""
 
-    def __init__(self, place: Installation) -> None:
+    def __init__(self, place: Installation, board: Board | None = None) -> None:
         self._place = place
+        self._board = board or Board()
 
     def readings(self, asked: ReadingsAsked) -> Readings:
         """Readings of a machine's time, of all stores together."""
@@ -45,7 +47,8 @@ class Answers:
                 if len(rows) == asked.limit:
                     reached.append(rows[-1].time)
         # Within a message in the database's own order, by which it goes on after a cursor.
-        return _page(sorted(found, key=lambda row: row.place[:3]), reached, asked)
+        found.sort(key=lambda row: row.place[:3])
+        return _page(found, reached, asked, self._board.now)
 
     def messages(self, asked: MessagesAsked) -> Messages:
         """Messages, the newest first; collectors' rows are merged by when they were received."""
@@ -73,14 +76,18 @@ class Answers:
                 # What is not shown now comes next.
                 ends[page[0].collector] = page[taken].position + 1
         rest = {collector: end for collector, end in ends.items() if end > 0}
-        return Messages([_message(row) for row in shown], _cursor(rest) if rest else None)
+        known_now = self._board.now
+        said = [_message(row, known_now) for row in shown]
+        return Messages(said, _cursor(rest) if rest else None)
 
 
-def _page(found: list[ReadingRow], reached: list[int], asked: ReadingsAsked) -> Readings:
+def _page(
+    found: list[ReadingRow], reached: list[int], asked: ReadingsAsked, known: LoggedCorrections
+) -> Readings:
     """Cut to what is whole: up to the least time that every store has reached."""
     until = min(reached, default=None)
     shown = [row for row in found if until is None or row.time <= until][: asked.limit]
-    said = [_reading(row, asked.device) for row in shown]
+    said = [_reading(row, asked.device, known) for row in shown]
     if len(shown) == asked.limit:
         return Readings(said, _cursor(shown[-1].place))
     if until is None or until >= asked.stop:
@@ -97,7 +104,7 @@ def _place(asked: ReadingsAsked) -> tuple[ReadingPlace | None, int]:
     return place, max(asked.start, place[0])
 
 
-def _reading(row: ReadingRow, device: str) -> Reading:
+def _reading(row: ReadingRow, device: str, known: LoggedCorrections) -> Reading:
     return Reading(
         collector=row.collector,
         position=row.position,
@@ -109,10 +116,16 @@ def _reading(row: ReadingRow, device: str) -> Reading:
         metric=str(row.metric),
         value=row.value,
         status=row.status,
+        corrections=[
+            Correction(**one.to_json())
+            for one in known.of(row.collector, row.position)
+            if (change := one.correction.change) is not None
+            and (change.metric, change.scan) == (row.metric, row.time)
+        ],
     )
 
 
-def _message(row: MessageHead) -> Message:
+def _message(row: MessageHead, known: LoggedCorrections) -> Message:
     return Message(
         collector=row.collector,
         position=row.position,
@@ -127,6 +140,7 @@ def _message(row: MessageHead) -> Message:
         key=row.key,
         payload_hash=_hex(row.payload_hash) or "",
         body_hash=_hex(row.body_hash),
+        corrections=[Correction(**one.to_json()) for one in known.of(row.collector, row.position)],
     )
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from anchor.correction import is_correction
 from anchor.errors import AnchorError, Missing
 from anchor.keeping.anchor_db import read_state
 from anchor.key_entry import OperatorAuthority, is_key_entry
@@ -23,6 +24,7 @@ from factoryledger.counting import anchored, outside
 from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.installation import Installation
 from factoryledger.logged_keys import LoggedKey, LoggedKeys
+from factoryledger.web.corrected import Board, LoggedCorrections
 from telemetry.canonical import END_OF_TIME, b64, time_text
 from telemetry.signature import key_id
 from watch.web.ports import Away
@@ -39,6 +41,7 @@ class _Followed:
     size: int
     root: bytes
     keys: LoggedKeys
+    corrections: LoggedCorrections
     entries: "deque[Entry]"
 
 
@@ -70,8 +73,9 @@ class Pinned:
 class Looks:
     """`watch.web.ports.Looking` over an installation."""
 
-    def __init__(self, place: Installation) -> None:
+    def __init__(self, place: Installation, board: Board | None = None) -> None:
         self._place = place
+        self._board = board or Board()
         self._pinned = Pinned(place)
         self._followed: _Followed | None = None
 
@@ -136,13 +140,15 @@ class Looks:
         if known is None or known.size > view.size or known.root != view.root(known.size):
             operator = self._place.policy.operator
             authority = None if operator is None else OperatorAuthority(operator)
-            known = _Followed(0, b"", LoggedKeys(authority), deque(maxlen=_SHOWN))
+            corrections = LoggedCorrections(operator)
+            known = _Followed(0, b"", LoggedKeys(authority), corrections, deque(maxlen=_SHOWN))
         for index, entry in enumerate(view.entries(known.size), known.size):
             known.keys.read(entry, index)
+            known.corrections.read(entry, index)
             if index >= view.size - _SHOWN:
                 known.entries.append(_entry(entry, index))
         known.size, known.root = view.size, view.checkpoint.root
-        self._followed = known
+        self._followed, self._board.now = known, known.corrections
         return known
 
     def _published_at(self, cosigned: Cosigned) -> str | None:
@@ -187,6 +193,8 @@ def _entry(entry: bytes, index: int) -> Entry:
     text = entry.decode("utf-8", "replace")
     if is_key_entry(entry):
         return Entry(index, "key", text)
+    if is_correction(entry):
+        return Entry(index, "correction", text)
     try:
         checkpoint = Checkpoint.from_text(Note.from_bytes(entry).text)
     except AnchorError:

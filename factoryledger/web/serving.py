@@ -17,6 +17,7 @@ from factoryledger.metrics import watched
 from factoryledger.running import say
 from factoryledger.watching import keys_at_hand
 from factoryledger.web.answering import Answers
+from factoryledger.web.corrected import Board
 from factoryledger.web.files import LogFolder
 from factoryledger.web.gate import PasswordGate
 from factoryledger.web.looking import Looks
@@ -71,13 +72,14 @@ async def run_web(
         looked.credentials,
         now,
     )
-    lookout = Lookout(Looks(looked), hub)
+    board = Board()
+    lookout = Lookout(Looks(looked, board), hub)
     service = Service(
         about=About(_name(looked), _origin(looked), version("factoryledger")),
         hub=hub,
         ear=ear,
         seen=lookout,
-        answering=Answers(asked),
+        answering=Answers(asked, board),
         proving=Proofs(proved),
         publishing=LogFolder(looked),
         clock=now,

@@ -7,16 +7,20 @@ at what came of it.
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 import pytest
 from factory_world import Factory, factory, web
+
+from factoryledger.cli import run
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "watch" / "page"
@@ -47,6 +51,7 @@ HOSTILE = (
     "e" + "\u0301" * 60,
     "long" * 31,
 )
+NOTE = "<script>window.ran=2</script><img src=x onerror=window.ran=3> ${window.ran=4}"
 SHOWN = {
     "right\u202eto left": "right\\u202eto left",
     "bell\x07escape\x1b[31mred": "bell\\x07escape\\x1b[31mred",
@@ -150,6 +155,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         address = stack.enter_context(web(place))
         locked = stack.enter_context(web(place, FACTORYLEDGER_WEB_PASSWORD_FILE=str(secret)))
         publish(place.broker)
+        annotate(place.data)
         given = {
             "address": address,
             "locked": locked,
@@ -161,6 +167,20 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             "downloads": str(folder),
         }
         yield {**drive(given, place), "addresses": {address, locked}}
+
+
+def annotate(data: Path) -> None:
+    """Let the operator say hostile things of a message that is stored and is nobody's."""
+    said = ["--annotate", "--reason", NOTE, "--by", HOSTILE[0], "--data", str(data)]
+    last = "SELECT collector, position FROM messages WHERE status = 'unsigned' LIMIT 1"
+    for _ in range(200):
+        with closing(sqlite3.connect(f"file:{data / 'ledger.db'}?mode=ro", uri=True)) as store:
+            row = store.execute(last).fetchone()
+        if row is not None:
+            assert int(run(["correct", "--message", f"{row[0]}:{row[1]}", *said])) == 0
+            return
+        sleep(0.05)
+    raise AssertionError("no unsigned message was stored")
 
 
 def drive(given: dict[str, Any], place: Factory) -> dict[str, Any]:
@@ -259,6 +279,8 @@ def test_what_comes_from_outside_is_text(done: dict[str, Any]) -> None:
     assert set(found["tags"]) <= set(TAGS.lower().split()) | {"clipPath"}
     for name in HOSTILE:
         assert SHOWN.get(name, name) in found["text"], name
+    assert f"annotated by {HOSTILE[0]}, " in found["text"]
+    assert NOTE in found["text"]
     assert not re.search(r"[\u202e\x07\x1b\u2028\u200b]", found["text"])
 
 

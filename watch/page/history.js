@@ -1,6 +1,7 @@
 // Readings that are stored, asked for by machine, metric and time; each can be proved.
 
 import { ask } from "./api.js";
+import { withCorrections } from "./corrected.js";
 import { make } from "./dom.js";
 import { factory } from "./factory.js";
 import { asking, choice, field, paged } from "./paging.js";
@@ -41,7 +42,7 @@ export function history(root, { query }) {
 
 function drawn(readings) {
   return table("Stored readings", COLUMNS, readings.map((one) => [
-    `${dayText(one.time)}.${clockText(one.time).slice(9)}`, one.device, one.metric, valueText(one.value), countText(one.seq), one.status,
+    `${dayText(one.time)}.${clockText(one.time).slice(9)}`, one.device, one.metric, withCorrections(valueText(one.value), one.corrections), countText(one.seq), one.status,
     proveButton({ collector: one.collector, position: one.position }, `${one.metric} of ${one.device} at ${clockText(one.time)}`),
   ]));
 }

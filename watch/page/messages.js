@@ -1,6 +1,7 @@
 // Messages of any topic as they are stored, the newest first; each can be proved.
 
 import { ask } from "./api.js";
+import { withCorrections } from "./corrected.js";
 import { make } from "./dom.js";
 import { asking, choice, field, paged } from "./paging.js";
 import { proveButton } from "./prove.js";
@@ -28,7 +29,7 @@ export function messages(root, { query }) {
 
 function drawn(rows) {
   return table("Stored messages", COLUMNS, rows.map((one) => [
-    dayText(one.received_at), one.topic, badge(one.status === "accepted" ? "soft" : "warn", one.status), one.seq === null ? null : countText(one.seq),
+    dayText(one.received_at), withCorrections(one.topic, one.corrections), badge(one.status === "accepted" ? "soft" : "warn", one.status), one.seq === null ? null : countText(one.seq),
     one.size === null ? "erased" : countText(one.size), short(one.payload_hash, 12),
     proveButton({ collector: one.collector, position: one.position }, `the message at ${one.position}`),
   ]));

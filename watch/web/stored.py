@@ -63,7 +63,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     """An entry of the anchor log."""
 
     index: Count
-    kind: Literal["checkpoint", "key"]
+    kind: Literal["checkpoint", "key", "correction"]
     text: str
     collector: str | None = None
     size: int | None = None
@@ -108,8 +108,30 @@ class Devices(Struct, frozen=True):
     devices: list[Device]
 
 
+class Correction(Struct, frozen=True):
+    """The operator's word on a stored message, as the log has it; the message stays as it is.
+
+    `metric` to `unit` are of a correction alone; numbers are as they were written.
+    """
+
+    hash: str
+    index: Count
+    kind: Literal["correction", "annotation", "withdrawal"]
+    by: str
+    meaning: str
+    reason: str
+    time: Time
+    metric: str | None
+    scan: Time | None
+    original: str | None
+    value: str | None
+    unit: str | None
+    supersedes: str | None
+    superseded_by: str | None
+
+
 class Reading(Struct, frozen=True):
-    """A stored reading, and the message that holds it."""
+    """A stored reading, the message that holds it, what the operator corrected it to."""
 
     collector: str
     position: int
@@ -121,6 +143,7 @@ class Reading(Struct, frozen=True):
     metric: str
     value: float
     status: str
+    corrections: list[Correction]
 
 
 class Readings(Struct, frozen=True):
@@ -131,7 +154,10 @@ class Readings(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """A stored message without its payload; hashes are SHA-256 in hexadecimal."""
+    """A stored message without its payload; hashes are SHA-256 in hexadecimal.
+
+    `corrections` are what the operator said of it since.
+    """
 
     collector: str
     position: int
@@ -146,6 +172,7 @@ class Message(Struct, frozen=True):
     key: str | None
     payload_hash: str
     body_hash: str | None
+    corrections: list[Correction]
 
 
 class Messages(Struct, frozen=True):

@@ -15,6 +15,7 @@ from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
 from factoryledger.installation import installation
 from factoryledger.web.answering import Answers
+from factoryledger.web.corrected import Board
 from factoryledger.web.files import LogFolder
 from factoryledger.web.gate import PasswordGate
 from factoryledger.web.looking import Looks
@@ -70,13 +71,14 @@ class World:
         self.floor = Floor()
         self.hub = Hub(self.floor, clock=clock or (lambda: self.now))
         self.ear = Ear()
-        self.lookout = Lookout(Looks(self.place), self.hub)
+        board = Board()
+        self.lookout = Lookout(Looks(self.place, board), self.hub)
         self.service = Service(
             about=About("works", "example/log", "0"),
             hub=self.hub,
             ear=self.ear,
             seen=self.lookout,
-            answering=Answers(self.place),
+            answering=Answers(self.place, board),
             proving=Proofs(self.place),
             publishing=LogFolder(self.place),
             clock=clock or (lambda: self.now),

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from factoryledger.cli import run
 from watch.web import answers, stored
 
 SPOKEN = {
@@ -31,6 +32,40 @@ def test_every_answer_is_of_its_kind(world, path, kind):
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
     msgspec.json.decode(answer.content, type=kind)
+
+
+def test_a_corrected_reading_is_as_stored_and_says_what_it_was_corrected_to(
+    stored, worlds, tmp_path
+):
+    data = tmp_path / "works"
+    shutil.copytree(stored.path, data)
+    world = worlds(data)
+    world.hear(stored.lines)
+    world.look()
+    asked = "/api/v1/readings?device=mill-01&metric=load&from=2026-01-01T00:00:00Z"
+    asked += "&to=2026-01-01T01:00:00Z"
+    _, before, *_ = world.get(asked).json()["readings"]
+    assert before["corrections"] == []
+    place = ["--message", f"{before['collector']}:{before['position']}"]
+    said = ["--reason", "<script>alert(1)</script>", "--by", "Erika", "--data", data]
+    for words in (["--metric", "load", "--value", "12.50"], ["--annotate"]):
+        assert int(run([str(word) for word in ("correct", *place, *words, *said)])) == 0
+    assert int(run(["anchor", "--once", "--data", str(data)])) == 0
+    world.place.__dict__.pop("log_reader", None)
+    world.look()
+    first, after, *_ = world.get(asked).json()["readings"]
+    assert first["corrections"] == []
+    [correction] = after.pop("corrections")
+    assert after == {name: value for name, value in before.items() if name != "corrections"}
+    assert (float(correction["original"]), correction["value"]) == (before["value"], "12.50")
+    assert (correction["by"], correction["unit"]) == ("Erika", "%")
+    assert (correction["reason"], correction["superseded_by"]) == (said[1], None)
+    found = world.get("/api/v1/messages?device=mill-01&limit=1000").json()["messages"]
+    [whole] = [one for one in found if one["position"] == before["position"]]
+    assert [one["kind"] for one in whole["corrections"]] == ["correction", "annotation"]
+    assert sum(bool(one["corrections"]) for one in found) == 1
+    kinds = [one["kind"] for one in world.get("/api/v1/log").json()["entries"]]
+    assert kinds[:2] == ["correction", "correction"]
 
 
 def test_status_says_what_is_there(world):
