@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer steps vectors mutations breakages reliability fuzz interleave outage day \
+	postgresql libfaketime pango promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer steps vectors mutations breakages reliability fuzz interleave outage day \
 	lock clean
 
 ARGS ?=
@@ -66,7 +66,7 @@ demo: $(DEFAULT) ## The whole factory on this machine; Ctrl-C ends, audits and v
 	@.ci/get-mosquitto || echo "The demo uses the broker that comes with it" >&2
 	@$(VENV)/bin/factoryledger demo $(ARGS)
 
-test: environment oracles peers witness browser examples broker postgresql libfaketime promtool anvil compiler cc check ## Everything that must hold, from an empty machine
+test: environment oracles peers witness browser examples broker postgresql libfaketime pango promtool anvil compiler cc check ## Everything that must hold, from an empty machine
 
 check: $(DEV) ## Format, lint, types, imports, tests
 	@$(MAKE) lint
@@ -145,6 +145,9 @@ postgresql: ## PostgreSQL, for the tests of that store; without it they are skip
 
 libfaketime: ## libfaketime, for the tests that move a process's clock; without it they are skipped
 	@.ci/get-libfaketime || echo "The tests that move a process's clock will be skipped" >&2
+
+pango: ## Pango and a font, for the tests that print a report; without them those are skipped
+	@.ci/get-pango || echo "The tests that print a report will be skipped" >&2
 
 promtool: ## Prometheus's own checker, for the test of the alerts; without it that is skipped
 	@.ci/get-promtool || echo "The test that plays the alerts will be skipped" >&2

@@ -167,6 +167,8 @@ class Derivation:
             found = verify(data, self.policy, self.vouchers)
             file = ProofFile.from_bytes(data)
             self._note(name, file.checkpoint_proof, file.keys, file.stamped)
+            if file.corrections is not None:
+                self._rest_on(file.corrections.checkpoint)
         if found.content is None and found.kind == "birth":
             raise Untrue(f"{name}: its payload is not there")
         self._collectors[found.collector] = None

@@ -30,15 +30,18 @@ class Asked:
     by: str | None
     title: str | None
     made: int
+    paper: bool = True
+    """Whether a PDF is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """What was written; `without_paper` says why there is no PDF, where there is none."""
+    """What was written; `without_paper` says why there is no PDF, where one was wanted."""
 
     manifest: "Manifest"
     figures: bytes
-    without_paper: str | None
+    has_paper: bool
+    without_paper: str | None = None
 
     @property
     def totals(self) -> dict[str, int]:
@@ -118,11 +121,11 @@ def _fill(place: Installation, asked: Asked, folder: Path) -> Packaged:
     built = build(folder, _about(place, asked, known), sources)
     html = report(built.manifest, built.figures)
     made = {REPORT: html, README: readme(built.manifest)}
-    paper, without = printed(html, asked.made)
+    paper, without = printed(html, asked.made) if asked.paper else (None, None)
     if paper is not None:
         made[PAPER] = paper
     finish(built, made)
-    return Packaged(built.manifest, built.figures, without)
+    return Packaged(built.manifest, built.figures, paper is not None, without)
 
 
 def _about(place: Installation, asked: Asked, known: "ProvingLog") -> "About":

@@ -96,6 +96,13 @@ def export(  # noqa: PLR0913 - a command's options
             "--title", metavar="TEXT", help="With --evidence: its title.", show_default=False
         ),
     ] = None,
+    no_pdf: Annotated[
+        bool,
+        typer.Option(
+            "--no-pdf",
+            help="With --evidence: leave out report.pdf, which takes far longer than all the rest.",
+        ),
+    ] = False,
     data: options.Data = None,
     database: options.Databases = None,
     log: options.Log = None,
@@ -115,7 +122,7 @@ def export(  # noqa: PLR0913 - a command's options
     """
     if evidence is not None:
         _export_evidence(
-            recording, (topic, status, collector), (evidence, from_, to, device, by, title),
+            recording, (topic, status, collector), (evidence, from_, to, device, by, title, no_pdf),
             {"data": data, "database": database, "log": log, "policy": policy, "ledgers": ledgers},
             json_=json_,
         )  # fmt: skip
@@ -124,8 +131,8 @@ def export(  # noqa: PLR0913 - a command's options
 
     if recording is None:
         raise WrongUsage("say what to write: --recording FILE, or --evidence DIR|FILE.zip")
-    if by is not None or title is not None:
-        raise WrongUsage("--by and --title go with --evidence")
+    if by is not None or title is not None or no_pdf:
+        raise WrongUsage("--by, --title and --no-pdf go with --evidence")
     from factoryledger.exporting import Choice, export_recording  # noqa: PLC0415 - on demand
     from factoryledger.installation import installation  # noqa: PLC0415 - on demand
     from factoryledger.replaying import time_of  # noqa: PLC0415 - on demand
@@ -154,7 +161,7 @@ def export(  # noqa: PLR0913 - a command's options
 def _export_evidence(
     recording: Path | None,
     choosing: tuple[list[str] | None, ...],
-    asked: "tuple[Path, str | None, str | None, list[str] | None, str | None, str | None]",
+    asked: "tuple[Path, str | None, str | None, list[str] | None, str | None, str | None, bool]",
     settings: dict[str, Any],
     *,
     json_: bool,
@@ -165,7 +172,7 @@ def _export_evidence(
     from factoryledger.replaying import time_of  # noqa: PLC0415 - on demand
     from factoryledger.running import say  # noqa: PLC0415 - on demand
 
-    out, start, stop, devices, by, title = asked
+    out, start, stop, devices, by, title, no_pdf = asked
     if recording is not None:
         raise WrongUsage("--evidence and --recording: write one or the other")
     if any(choosing):
@@ -179,6 +186,7 @@ def _export_evidence(
         machines=devices or (),
         by=by,
         title=title,
+        paper=not no_pdf,
         made=time.time_ns() // 1000,
     )
     with installation(**settings) as place:
@@ -188,7 +196,7 @@ def _export_evidence(
     totals = done.totals
     if json_:
         number = {"package": str(out), "number": done.manifest.number}
-        typer.echo(json.dumps({**number, **totals, "pdf": done.without_paper is None}))
+        typer.echo(json.dumps({**number, **totals, "pdf": done.has_paper}))
         return
     typer.echo(
         f"{out}: {totals['messages']} messages of {totals['machines']} machines, "

@@ -33,8 +33,8 @@ def test_a_period_is_packed_and_holds_as_a_whole(ledger, command, tmp_path):
     assert sorted(said) == sorted(view)
     assert {row["unit"] for row in rows} > {"kW", "%"}
     # One file of the same, which says the same.
-    zipped = as_json(command("export", "--evidence", packed, *PERIOD, *data, "--json"))
-    assert zipped["readings"] == made["readings"]
+    zipped = as_json(command("export", "--evidence", packed, *PERIOD, "--no-pdf", *data, "--json"))
+    assert (zipped["readings"], zipped["pdf"]) == (made["readings"], False)
     assert as_json(command("verify", packed, *data, "--json"))["verified"] is True
     assert zipfile.ZipFile(packed).testzip() is None
     # Whoever changes a cell is found, though the lists of hashes were made anew.
@@ -49,7 +49,7 @@ def test_one_machine_under_anothers_policy_and_what_cannot_be(ledger, command, t
     out = tmp_path / "one.zip"
     name = "mill-01"
     one = ["--device", name]
-    made = as_json(command("export", "--evidence", out, *PERIOD, *one, *data, "--json"))
+    made = as_json(command("export", "--evidence", out, *PERIOD, *one, "--no-pdf", *data, "--json"))
     assert made["machines"] == 1
     assert command("init", "--data", tmp_path / "other").code == 0
     foreign = command("verify", out, "--data", tmp_path / "other")
@@ -64,6 +64,7 @@ WRONG = [
     (["--evidence", "p"], 2, "give --from and --to"),
     ([], 2, "say what to write"),
     (["--recording", "r", "--by", "me"], 2, "go with --evidence"),
+    (["--recording", "r", "--no-pdf"], 2, "go with --evidence"),
     (["--evidence", "p", "--recording", "r"], 2, "one or the other"),
     (["--evidence", "p", *PERIOD, "--status", "accepted"], 2, "all that a machine signed"),
     (["--evidence", "p", *PERIOD, "--device", "nobody"], 2, "enrols no machine"),
