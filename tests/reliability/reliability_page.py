@@ -46,6 +46,9 @@ def torture(run):
         f"{number(run['receipts_checked'])}, heads {number(run['checkpoints_checked'])}. "
         f"Findings: {found}. Most memory of a part: {max(run['megabytes'].values()):.0f} MB."
     )
+    # What a person has to say of a run, as of an alarm that was the checker's own.
+    if "remark" in run:
+        yield run["remark"]
 
 
 def interleaving(run):

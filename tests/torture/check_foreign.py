@@ -17,11 +17,10 @@ def check_foreign(events):
 
 
 def owed(events):
-    """The numbers of messages whose broker lived on."""
-    found = set()
-    for event in events:
-        if event["event"] == "published":
-            found.add(event["number"])
-        elif event["event"] == "ended" and event["part"] == "broker":
-            found.clear()
-    return sorted(found)
+    """The numbers of messages whose broker lived on: `since` is when their connection began.
+
+    An acknowledgement may be read, and written down, when its broker is dead already.
+    """
+    ends = [e["at"] for e in of(events, "ended") if e["part"] == "broker"]
+    last = max(ends, default=-1.0)
+    return sorted({e["number"] for e in of(events, "published") if e["since"] > last})

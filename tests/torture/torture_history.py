@@ -18,9 +18,13 @@ class History:
         self._lock = threading.Lock()
         self._start = time.monotonic()
 
+    def elapsed(self):
+        """Seconds since the run began."""
+        return round(time.monotonic() - self._start, 3)
+
     def put(self, event, **members):
         """Write an event down; bytes as hexadecimal digits."""
-        line = {"event": event, "at": round(time.monotonic() - self._start, 3)}
+        line = {"event": event, "at": self.elapsed()}
         for name, value in members.items():
             line[name] = value.hex() if isinstance(value, bytes) else value
         text = json.dumps(line, separators=(",", ":"))

@@ -26,11 +26,13 @@ class Stranger:
         self._thread = threading.Thread(target=self._publish)
         self._numbers = {}
         self._acknowledged = deque()
+        self._since = 0.0  # when the connection began
 
     def __enter__(self):
         self._client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id="stranger", protocol=mqtt.MQTTv5
         )
+        self._client.on_connect = self._begin
         self._client.on_publish = self._take
         self._client.reconnect_delay_set(1, 1)
         self._client.connect_async("127.0.0.1", self._port)
@@ -59,11 +61,15 @@ class Stranger:
 
     def _take(self, _client, _data, mid, code, _properties):
         if code.value < NOBODY:
-            self._acknowledged.append(mid)
+            self._acknowledged.append((mid, self._since))
+
+    def _begin(self, _client, _data, _flags, _code, _properties):
+        self._since = self._history.elapsed()
 
     def _write_down(self):
         """In the thread that knows the numbers: an acknowledgement may come before its number."""
         while self._acknowledged:
-            number = self._numbers.pop(self._acknowledged.popleft(), None)
+            mid, since = self._acknowledged.popleft()
+            number = self._numbers.pop(mid, None)
             if number is not None:
-                self._history.put("published", number=number)
+                self._history.put("published", number=number, since=since)
