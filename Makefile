@@ -6,7 +6,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help demo test test-compose test-wheel sbom advisories check lint docs verifier screenshots format environment oracles peers witness browser examples example broker \
-	postgresql libfaketime pango promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults hammer steps vectors mutations breakages reliability fuzz interleave outage day \
+	postgresql libfaketime pango promtool anvil compiler cc contract rivals bench bench-table bench-more soak faults gateway hammer steps vectors mutations breakages reliability fuzz interleave outage day \
 	lock clean
 
 ARGS ?=
@@ -194,6 +194,9 @@ sbom: $(SUPPLY) ## build/sbom.json: what the image is made of, as CycloneDX
 
 advisories: $(SUPPLY) ## What is known against the pinned packages, where a registry answers
 	@.ci/audit-dependencies $(VENV_SUPPLY)/bin/pip-audit requirements/default.lock requirements/image.lock
+
+gateway: $(DEV) broker ## Both recorded sessions through a gateway, every message proved; counts are printed
+	$(VENV)/bin/python -m pytest tests/gateway -m "long or not long" -s --durations 3 $(PYTEST_ARGS)
 
 faults: $(DEV) broker postgresql libfaketime ## Everything killed, cut, flooded and forged for minutes; prints what was lost: 0
 	$(VENV)/bin/python -m pytest tests/survival tests/roof/test_demo.py \

@@ -31,6 +31,8 @@ class LoggedKey:
     ended_by: Action | None = None
     ended_index: int | None = None
     until: int | None = None
+    gateway: str | None = None
+    """Who holds it on behalf of a machine that cannot sign."""
 
     def to_json(self) -> dict[str, Any]:
         """All members, the key by its id."""
@@ -41,6 +43,7 @@ class LoggedKey:
             "index": self.index,
             "ended_by": self.ended_by,
             "ended_index": self.ended_index,
+            "signed_by_gateway": self.gateway,
         }
 
 
@@ -74,7 +77,12 @@ class LoggedKeys:
             )
         if statement.key is not None:
             key = LoggedKey(
-                statement.kind, statement.name, statement.key, index, since=statement.time
+                statement.kind,
+                statement.name,
+                statement.key,
+                index,
+                since=statement.time,
+                gateway=statement.gateway,
             )
             self._found[statement.hash] = key
 

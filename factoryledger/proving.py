@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PLACE = re.compile(r"([a-z0-9_-]{1,64}):([0-9]{1,18})")
 _CHUNK = 500
+_HELD = "signed-by gateway "
 
 
 @contextmanager
@@ -62,6 +63,16 @@ def proof_of(place: Installation, row: MessageRow) -> ProofFile:
             hints=hints,
             vouchers=vouchers(place),
         )
+
+
+def gateway_of(proof: ProofFile) -> str | None:
+    """The gateway that holds the key of a verified proof's message; None where nobody does."""
+    for held in proof.keys[1:]:
+        lines = held.entry.decode().splitlines()
+        names = [one.removeprefix(_HELD) for one in lines if one.startswith(_HELD)]
+        if names or any(line.startswith("key ") for line in lines):
+            return names[0] if names else None
+    return None
 
 
 def write_proof(place: Installation, proof: ProofFile, row: MessageRow, out: Path | None) -> Path:

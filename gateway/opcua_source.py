@@ -59,6 +59,7 @@ class OpcUaSource:
         self._names: dict[Any, str] = {}
         self._client: Client | None = None
         self._lost = asyncio.Event()
+        self._fault: Exception | None = None
         self.losses = 0
         # It tells of every loss by itself, with tracebacks; what matters is said here.
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)
@@ -74,6 +75,8 @@ class OpcUaSource:
         while True:
             since = time.monotonic()
             await self._watch()
+            if self._fault is not None:
+                raise self._fault
             self.losses += 1
             _log.warning("source lost", source=self._server.url, then="it is tried again")
             if time.monotonic() - since >= self._backoff.limit:
@@ -97,9 +100,19 @@ class OpcUaSource:
         await self._leave()
 
     def datachange_notification(self, node: Any, _value: object, data: Any) -> None:
-        """Hear one change; asyncua calls it in the event loop."""
+        """Hear one change; asyncua calls it in the event loop, and would pass over what it raises.
+
+        A value that was not taken must not be one that nobody misses: it ends the gateway.
+        """
+        try:
+            self._take(node, data)
+        except Exception as error:  # noqa: BLE001 - raised again in `run`
+            self._fault = error
+            self._lost.set()
+
+    def _take(self, node: Any, data: Any) -> None:
         value: Any = data.monitored_item.Value
-        code = 0 if value.StatusCode_ is None else int(value.StatusCode_.value)
+        code = 0 if value.StatusCode is None else int(value.StatusCode.value)
         variant = value.Value
         self._hear(
             [
@@ -152,10 +165,12 @@ class OpcUaSource:
 
     async def _watch(self) -> None:
         """Until the session is gone."""
-        while not self._lost.is_set():
+        while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._lost.wait()
+            if self._lost.is_set():
+                return
             try:
                 assert self._client is not None, "connected before it is watched"
                 await self._client.check_connection()

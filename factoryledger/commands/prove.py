@@ -109,6 +109,9 @@ def prove(  # noqa: PLR0913 - a command's options
     if json_:
         named = {name: getattr(row, name) for name in ("device", "session", "seq")}
         where = {"collector": row.collector, "position": row.position}
-        typer.echo(json.dumps({"proof": str(path), **where, **named}))
+        held = {"signed_by_gateway": proving.gateway_of(proof)}
+        typer.echo(json.dumps({"proof": str(path), **where, **named, **held}))
     else:
-        typer.echo(f"{path}: message {row.collector}:{row.position}")
+        held_by = proving.gateway_of(proof)
+        said = "" if held_by is None else f", signed by gateway {held_by} on the machine's behalf"
+        typer.echo(f"{path}: message {row.collector}:{row.position}{said}")

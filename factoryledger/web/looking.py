@@ -213,4 +213,5 @@ def _device(key: LoggedKey) -> Device:
         until=None if key.until is None else time_text(key.until),
         state=ended,  # type: ignore[arg-type]  # one of these three
         entry=key.index,
+        signed_by_gateway=key.gateway,
     )

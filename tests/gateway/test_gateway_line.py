@@ -70,6 +70,7 @@ def test_what_machines_said_is_signed_once_each_proved_and_audited(lay):
     assert {key["signed_by_gateway"] for key in listed["keys"]} == {"line-4"}
     written = line.run("prove", "--data", line.data, "-o", line.folder / "one.proof")
     assert written.returncode == 0, written.stderr
+    assert ", signed by gateway line-4 on the machine's behalf" in written.stdout
     said = line.run("verify", line.folder / "one.proof", "--data", line.data).stdout
     assert "Signed by the gateway line-4 on behalf of machine plc-one" in said
     assert "Not proven: what happened between the machine and gateway line-4" in said

@@ -1,6 +1,8 @@
 """Mappings and what comes of them: filters, names, numbers, times, payloads. No process."""
 
 import json
+import re
+import textwrap
 from hashlib import sha256
 from pathlib import Path
 
@@ -234,6 +236,15 @@ def test_the_example_is_good_and_maps_what_its_factory_says(tmp_path):
     )  # fmt: skip
     assert found.translate(heard([], "fts/v1/ff/5iO4/order")).topic.machine == "agv-5io4"
     assert found.translate(heard(b"{", "nobody/knows")).topic.machine == "unmapped"
+
+
+def test_what_the_page_shows_is_good():
+    """Each mapping of docs/gateway.md."""
+    page = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+    found = re.findall(r"^( *)```toml\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    assert len(found) == 2
+    for _, text in found:
+        assert read_mapping(textwrap.dedent(text), "gateway.md").gateway == "hall-2"
 
 
 def test_what_comes_again_is_known_after_a_restart_and_memory_is_bounded(tmp_path):

@@ -19,9 +19,9 @@ export function devices(root) {
 async function load() {
   const { devices: all } = await ask("/api/v1/devices");
   if (!all.length) return [nothing("No machine's key is enrolled yet.")];
-  const rows = all.map(({ device, kind, key, since, until, state, entry }) => [
+  const rows = all.map(({ device, kind, key, since, until, state, entry, signed_by_gateway: gateway }) => [
     factory.machines.has(device) ? make("a", { href: `#/machine/${encodeURIComponent(device)}` }, device) : device,
-    kind ?? "device", short(key, 24), badge(KINDS[state] ?? "soft", state), when(since), when(until), typeof entry === "number" ? countText(entry) : null,
+    gateway ? `${kind}, signed by gateway ${gateway}` : kind ?? "device", short(key, 24), badge(KINDS[state] ?? "soft", state), when(since), when(until), typeof entry === "number" ? countText(entry) : null,
   ]);
   return [
     table("Keys by whose they are", [{ name: "Whose" }, { name: "Kind" }, { name: "Key" }, { name: "State" }, { name: "Since (UTC)" }, { name: "Until (UTC)" }, { name: "Log entry", number: true }], rows),

@@ -74,10 +74,19 @@ class Machine {
       }
       for (const news of this.early.splice(0)) this.takeReadings(news);
       this.showState();
+      this.findGateway();
     } catch (error) {
       this.problem.hidden = this.charts.size > 0;
       say(this.problem, `${error.message}. ${error.attempt ?? ""}`);
     }
+  }
+
+  /** Who holds the machine's key, if it cannot sign; without a log nobody can say. */
+  async findGateway() {
+    const { devices } = await ask("/api/v1/devices").catch(() => ({ devices: [] }));
+    if (this.ended) return;
+    this.gateway = devices.findLast(({ device, kind }) => device === this.device && kind === "device")?.signed_by_gateway;
+    this.showState();
   }
 
   takeReadings(news) {
@@ -127,6 +136,7 @@ class Machine {
     const rows = [
       ["Place", [known.enterprise, known.site, known.area, known.line].filter(Boolean).join(" / ")],
       ["Signature", SIGNATURES[known.signature]], ["Session", known.session], ["Newest message", known.seq],
+      ["Signed by", this.gateway && `the gateway ${this.gateway} on behalf of the machine; what happened between machine and gateway is not proved`],
       ["Its time", known.time && `${clockText(known.time)} UTC`], ["Key", this.key],
     ];
     const wanted = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");

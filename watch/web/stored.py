@@ -91,7 +91,10 @@ class Log(Struct, frozen=True):
 
 
 class Device(Struct, frozen=True):
-    """A key of a device or collector as the log brings it; `entry` is the index there."""
+    """A key of a device or collector as the log brings it; `entry` is the index there.
+
+    `signed_by_gateway` names who holds it on behalf of a device that cannot sign.
+    """
 
     device: str
     kind: str
@@ -100,6 +103,7 @@ class Device(Struct, frozen=True):
     until: Time | None
     state: Literal["active", "revoked", "retired", "next"]
     entry: Count
+    signed_by_gateway: str | None = None
 
 
 class Devices(Struct, frozen=True):
