@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from collector import tables
 from collector.errors import LogInDoubt
 
-_NAMES: Final = tuple(sorted(tables.metadata.tables))
+# With Alembic's own, which everybody asks before all others.
+_NAMES: Final = ("alembic_version", *sorted(tables.metadata.tables))
 _SQLITE: Final = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master ORDER BY name"
 _GENERATED: Final = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)"
 

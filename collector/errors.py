@@ -13,6 +13,10 @@ class StoreUnavailable(CollectorError):  # noqa: N818 - says what the store is
     """The store is not there, is no store, or is of a release that this one cannot read."""
 
 
+class StoreDisguised(StoreUnavailable):
+    """What stands in the place of a table may show each reader other rows, or never end."""
+
+
 class LogInDoubt(CollectorError):  # noqa: N818 - says where the log is
     """What is there does not fit what was signed before; going on could fork a log."""
 

@@ -146,9 +146,10 @@ def open_postgres(url: str, *, create: bool) -> PostgresStore:
         with store.writing() as connection:
             # Two collectors that start at once: one migrates, the other finds it done.
             connection.exec_driver_sql(_SCHEMA_LOCK)
+            # First of all: to bring a view forward need never end.
+            refuse_disguises(connection, shown(parsed))
             if create or is_made(connection):
                 upgrade(connection, shown(parsed))
-                refuse_disguises(connection, shown(parsed))
                 return store
     except (DBAPIError, CommandError) as error:
         store.close()

@@ -78,8 +78,9 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteStore:
     engine = _engine(path)
     try:
         with engine.begin() as connection:
-            upgrade(connection, str(path), keep=partial(_keep, path))
+            # First of all: to bring a view forward need never end.
             refuse_disguises(connection, str(path))
+            upgrade(connection, str(path), keep=partial(_keep, path))
     except (DBAPIError, CommandError, sqlite3.Error, OSError) as error:
         engine.dispose()
         os.close(lock)

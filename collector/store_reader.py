@@ -5,6 +5,7 @@ was overwritten comes out as whatever stands there now, and no row makes a query
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -16,7 +17,7 @@ from collector import tables
 from collector.continuity_report import gaps_and_breaks
 from collector.database import postgres_url, shown, sqlite_path
 from collector.disguises import Disguise, postgres_disguises, sqlite_disguises
-from collector.errors import StoreUnavailable
+from collector.errors import StoreDisguised, StoreUnavailable
 from collector.joining import Part
 from collector.refusing import causes
 from collector.stats import Refusal, Stats
@@ -24,6 +25,7 @@ from telemetry.record import STATUSES
 from telemetry.rows import BatchRow, CollectorRow, DecodedRow, KeyRow, MessageRow
 
 _PAGE = 1000
+_ASK_AGAIN = 60  # s
 
 _COLLECTORS = "SELECT id, origin, vkey FROM collectors ORDER BY ordinal, id"
 _TILE = "SELECT hashes FROM tiles WHERE collector = ? AND level = ? AND number = ?"
@@ -79,13 +81,16 @@ _REDECODED = "SELECT seq, next FROM redecodings WHERE device = ? AND session = ?
 class LedgerReader:
     """What the anchor tails and an auditor reads; safe beside a running collector.
 
-    `url` is SQLAlchemy's (`sqlite:///path`). StoreUnavailable when there is no store.
-    Rows are read in pages, each in a transaction of its own, so that a long reading never
-    holds up the writer's log.
+    `url` is SQLAlchemy's (`sqlite:///path`). StoreUnavailable when there is no store,
+    StoreDisguised, at any reading, where a table is none any more; with `disguised` that is for
+    the caller to ask (`disguises`), who is an auditor. Rows are read in pages, each in a
+    transaction of its own, so that a long reading never holds up the writer's log.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, disguised: bool = False) -> None:
         path = sqlite_path(url)
+        self._disguised = disguised
+        self._schema: object = None  # of which no table is a disguise
         self._file = path is not None
         self._there: set[str] = set()  # tables; one that is there stays
         if path is None:
@@ -259,6 +264,24 @@ class LedgerReader:
         with self._reading() as connection:
             return list((sqlite_disguises if self._file else postgres_disguises)(connection))
 
+    def _refuse_disguises(self, connection: Connection) -> None:
+        """Before anything is read of it: a view in a table's place need never end."""
+        # SQLite counts its schema's changes. PostgreSQL does not: there it is asked now and then.
+        if self._file:
+            schema = connection.exec_driver_sql("PRAGMA schema_version").scalar()
+        else:
+            schema = time.monotonic() // _ASK_AGAIN
+        if schema == self._schema:
+            return
+        found = sqlite_disguises if self._file else postgres_disguises
+        for disguise in found(connection):
+            if disguise.hides:
+                raise StoreDisguised(
+                    f"{self._name}: {disguise.detail}: nothing of it is read; "
+                    "`factoryledger audit` says all that is wrong"
+                )
+        self._schema = schema
+
     def _check_collectors(self) -> None:
         """What everybody asks first must be a table: a view there need never end."""
         for disguise in self.disguises():
@@ -335,6 +358,8 @@ class LedgerReader:
     def _reading(self) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
+                if not self._disguised:
+                    self._refuse_disguises(connection)
                 yield connection
         # A damaged name in the schema may make what sqlite3 says of it no UTF-8.
         except (DBAPIError, sqlite3.Error, UnicodeDecodeError) as error:

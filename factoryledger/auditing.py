@@ -18,7 +18,7 @@ from factoryledger.known_heads import KnownHeads
 from factoryledger.outside import heads_held, vouchers
 from factoryledger.progress import Advance, bar
 from factoryledger.running import helpers
-from factoryledger.stores import Stores, open_stores
+from factoryledger.stores import Stores, open_examined
 from telemetry.canonical import plain
 
 _HOW_SURE = {"likely": "likely, by somebody's word", "one-of": "one or more of these rows"}
@@ -57,14 +57,14 @@ def _audit(place: Installation, since: Since | None, heads: KnownHeads, outside:
     published = _published(place)
     with bar("messages") as show:
         return audit(
-            ledger=place.ledger,
+            ledger=place.examined,
             log=place.log_reader,
             policy=place.policy,
             remembered=heads.published,
             witnessed=heads.witnessed,
             published=published,
-            progress=_Steps(place.ledger, show),
-            crew=Crew(helpers(place.settings.processes), partial(open_stores, urls)),
+            progress=_Steps(place.examined, show),
+            crew=Crew(helpers(place.settings.processes), partial(open_examined, urls)),
             since=since,
             outside=outside,
         )
@@ -94,7 +94,9 @@ def write_evidence(
 ) -> list[Path]:
     """Write a file of each finding that two signatures of one key prove; gives which."""
     written = []
-    found = evidence_of(audited, place.ledger, place.policy, log=place.log_reader, known=heads.all)
+    found = evidence_of(
+        audited, place.examined, place.policy, log=place.log_reader, known=heads.all
+    )
     for finding, data in found:
         # By what is in it: a store's own words make no names of files.
         file = folder / f"{finding.kind}-{sha256(data).hexdigest()[:16]}.evidence"

@@ -71,6 +71,7 @@ def _table() -> Iterator[tuple[type[BaseException], Exit]]:
     yield dossier.NothingThere, Exit.MISSING
     yield dossier.DossierError, Exit.USAGE
     yield collector.LogInDoubt, Exit.FALSE
+    yield collector.StoreDisguised, Exit.FALSE
     yield collector.CollectorError, Exit.MISSING
     yield simulator.BadScenario, Exit.USAGE
     yield simulator.OutboxDamaged, Exit.FALSE

@@ -88,11 +88,19 @@ class Installation:
 
         return Stores(self.database_urls)
 
+    @cached_property
+    def examined(self) -> "Stores":
+        """The stores as an auditor reads them: also where a table is none any more."""
+        from factoryledger.stores import Stores  # noqa: PLC0415 - SQLAlchemy is slow
+
+        return Stores(self.database_urls, disguised=True)
+
     def close(self) -> None:
-        """Close the store, if it was opened."""
-        if "ledger" in self.__dict__:
-            self.ledger.close()
-            del self.__dict__["ledger"]
+        """Close the stores, if they were opened."""
+        for name in ("ledger", "examined"):
+            stores = self.__dict__.pop(name, None)
+            if stores is not None:
+                stores.close()
 
     def __enter__(self) -> Self:
         return self

@@ -23,11 +23,12 @@ from telemetry.rows import BatchRow, CollectorRow, KeyRow, MessageRow
 class Stores:
     """`anchor.ports.Several` over the stores of these URLs; each is opened once.
 
-    StoreUnavailable where one of them is not there.
+    StoreUnavailable where one of them is not there; `disguised` as `LedgerReader` has it.
     """
 
-    def __init__(self, urls: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, urls: Callable[[], Sequence[str]], *, disguised: bool = False) -> None:
         self.urls = urls
+        self._disguised = disguised
         self._open: dict[str, LedgerReader] = {}
         self._holders: dict[str, str] = {}
         try:
@@ -138,7 +139,7 @@ class Stores:
     def reader(self, url: str) -> LedgerReader:
         """The store at this URL."""
         if url not in self._open:
-            self._open[url] = LedgerReader(url)
+            self._open[url] = LedgerReader(url, disguised=self._disguised)
         return self._open[url]
 
 
@@ -167,9 +168,9 @@ class _Ends:
         )
 
 
-def open_stores(urls: Sequence[str]) -> Stores:
-    """These stores, opened: by name, so that another process can be told to."""
-    return Stores(lambda: urls)
+def open_examined(urls: Sequence[str]) -> Stores:
+    """These stores for an auditor: by name, so that another process can be told to open them."""
+    return Stores(lambda: urls, disguised=True)
 
 
 class Tailed:

@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 
 from collector.database import postgres_url, shown, sqlite_path
+from collector.disguises import postgres_disguises, sqlite_disguises
 from collector.errors import StoreUnavailable
 from collector.schema import heads
 from factoryledger.doctor.line import Line, bad, good, warning
@@ -49,6 +50,12 @@ def _engine(url: str, path: Path | None) -> Engine:
 
 
 def _examined(connection: Connection, name: str, *, postgres: bool) -> Iterator[Line]:
+    disguises = list((postgres_disguises if postgres else sqlite_disguises)(connection))
+    if disguises:
+        for disguise in disguises:
+            todo = "`factoryledger audit`: somebody who may change the database did so"
+            yield bad("store", f"{name}: {disguise.detail}", todo, false=True)
+        return
     now = MigrationContext.configure(connection).get_current_revision()
     newest, known = heads()
     if now is None:

@@ -12,6 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from collector.errors import StoreDisguised
+from collector.store_reader import LedgerReader
+
 COLUMNS = (
     "collector, position, received_at, original_at, topic, {}, properties, device, session, seq, "
     "time, status, key, keys, entry, payload_hash, body_hash"
@@ -98,6 +101,40 @@ def test_collectors_that_never_end_are_no_store(attacked, command):
     audited = command("audit", "--data", attacked, "--processes", 0)
     assert audited.code == 3
     assert "is no store any more: collectors is a view" in audited.err
+
+
+READERS = {
+    "stats": ("stats",),
+    "gaps": ("stats", "--gaps"),
+    "prove": ("prove", "-o", "x.proof"),
+    "export": ("export", "--recording", "x.jsonl"),
+    "doctor": ("doctor",),
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("table", ["messages", "counters", "alembic_version"])
+def test_whoever_reads_refuses_a_view_that_never_ends(reader, table, attacked, command):
+    with closing(sqlite3.connect(attacked / "ledger.db")) as database:
+        database.executescript(
+            MOVED.format(table) + f"CREATE VIEW {table} AS {ENDLESS} SELECT hidden.* FROM hidden, c"
+        )
+    read = command(*reader, "--data", attacked)
+    assert f"{table} is a view" in read.out + read.err
+    assert read.code == 1, read.err
+
+
+def test_a_view_that_is_put_there_while_it_is_read_is_refused_from_then_on(attacked):
+    with LedgerReader(f"sqlite:///{attacked / 'ledger.db'}") as reader:
+        assert reader.stats().stored
+        with closing(sqlite3.connect(attacked / "ledger.db")) as database:
+            database.executescript(
+                MOVED.format("messages")
+                + f"CREATE VIEW messages AS {ENDLESS} SELECT hidden.* FROM hidden, c"
+            )
+        for _ in range(2):
+            with pytest.raises(StoreDisguised, match="messages is a view"):
+                reader.stats()
 
 
 FUNCTION = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
