@@ -508,6 +508,7 @@ def _false_parts(world: World, proof: ProofFile) -> Iterator[Case]:
         "no collector's": (second,),
         "turned round": (second, first),
         "one twice": (first, second, second),
+        "more than there may be": (first, *(second,) * 1000),
         "index": (replace(first, index=first.index + 1), second),
         "path cut": (first, replace(second, path=second.path[1:])),
         "path longer": (first, replace(second, path=(*second.path, bytes(32)))),

@@ -12,8 +12,7 @@ import { readRecord } from "./record.js";
 import { judge } from "./judgement.js";
 import { checkCorrections } from "./correction.js";
 
-
-
+const MOST_KEYS = 1000; // each is two signatures to check, and one machine has few keys
 export const REJUDGED = ["accepted", "conflict", "revoked", "unsigned", "malformed"];
 
 async function hop(what, blame, check) {
@@ -80,6 +79,9 @@ function included(entry, index, path, head) {
 }
 
 async function readKeys(keys, head, before, operator) {
+  if (keys.length > MOST_KEYS) {
+    refuse(`it holds ${keys.length} key entries; a proof has at most ${MOST_KEYS}`);
+  }
   const statements = [];
   for (const { entry, index, path } of keys) {
     statements.push(await readEntry(entry, operator));
