@@ -7,15 +7,25 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from anchor.corrected import Corrected
 from collector.history import MessageHead, ReadingPlace, ReadingRow, newest, readings
 from factoryledger.installation import Installation
 from factoryledger.web.corrected import Board, LoggedCorrections
 from factoryledger.web.looking import told_as_away
 from telemetry.canonical import END_OF_TIME, time_text
 from watch.web.ports import MessagesAsked, ReadingsAsked, WrongValue
-from watch.web.stored import Correction, Message, Messages, Reading, Readings
+from watch.web.stored import (
+    CorrectedMessage,
+    Correction,
+    Corrections,
+    Message,
+    Messages,
+    Reading,
+    Readings,
+)
 
 _MOST_COLLECTORS: Final = 64
+_MOST: Final = 1000
 
 Value = TypeVar("Value")
 
@@ -79,6 +89,17 @@ class Answers:
         known_now = self._board.now
         said = [_message(row, known_now) for row in shown]
         return Messages(said, _cursor(rest) if rest else None)
+
+    def corrections(self, device: str | None) -> Corrections:
+        """Those that the log was seen to hold, the newest first."""
+        return Corrections([_corrected(one) for one in self._board.now.newest(device, _MOST)])
+
+
+def _corrected(one: Corrected) -> CorrectedMessage:
+    subject = one.correction.subject
+    device, session, seq = subject.machine or (None, None, None)
+    said = Correction(**one.to_json())
+    return CorrectedMessage(subject.collector, subject.position, device, session, seq, said)
 
 
 def _page(

@@ -21,6 +21,8 @@ class LoggedCorrections:
     _order: CorrectionOrder = field(default_factory=CorrectionOrder)
     _found: dict[tuple[str, int], list[tuple[int, Correction]]] = field(default_factory=dict)
 
+    _all: list[tuple[int, Correction]] = field(default_factory=list)
+
     def read(self, entry: bytes, index: int) -> None:
         """Take an entry; one that is no correction, or does not hold, brings nothing."""
         if self.operator is None or not is_correction(entry):
@@ -29,7 +31,20 @@ class LoggedCorrections:
             correction = CorrectionAuthority(self.operator).read(entry)
             self._order.add(correction)
             place = correction.subject.collector, correction.subject.position
+            self._all.append((index, correction))
             self._found.setdefault(place, []).append((index, correction))
+
+    def newest(self, device: str | None, most: int) -> list[Corrected]:
+        """The newest first, at most so many; those of a device's messages, where one is named."""
+        found = list[Corrected]()
+        for index, correction in reversed(self._all):
+            machine = correction.subject.machine
+            if device is None or (machine is not None and machine[0] == device):
+                ended = self._order.superseded.get(correction.hash)
+                found.append(Corrected(index, correction, ended))
+            if len(found) == most:
+                break
+        return found
 
     def of(self, collector: str, position: int) -> list[Corrected]:
         """Those of one message, in the log's order."""

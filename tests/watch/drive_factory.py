@@ -157,8 +157,9 @@ def keyboard(it: Watched) -> dict[str, Any]:
 
 
 def views(it: Watched, machine: str) -> dict[str, str]:
-    """What each view says, in words."""
-    found = {}
+    """What each view says, in words; a machine's first, which waits for what was corrected."""
+    it.see(f"machine/{machine}", "[data-correction]")
+    found = {"machine": it.page.evaluate(TEXT)}
     for view in VIEWS:
         it.see(view.format(machine), ".tile, .part, .table, .verdict, .empty:not([hidden])")
         if view.startswith("pipeline"):

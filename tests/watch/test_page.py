@@ -155,7 +155,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         address = stack.enter_context(web(place))
         locked = stack.enter_context(web(place, FACTORYLEDGER_WEB_PASSWORD_FILE=str(secret)))
         publish(place.broker)
-        annotate(place.data)
+        correct(place.data)
         given = {
             "address": address,
             "locked": locked,
@@ -169,18 +169,28 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield {**drive(given, place), "addresses": {address, locked}}
 
 
-def annotate(data: Path) -> None:
-    """Let the operator say hostile things of a message that is stored and is nobody's."""
-    said = ["--annotate", "--reason", NOTE, "--by", HOSTILE[0], "--data", str(data)]
-    last = "SELECT collector, position FROM messages WHERE status = 'unsigned' LIMIT 1"
+def correct(data: Path) -> None:
+    """Let the operator say hostile things of a stored reading, and of what is nobody's."""
+    reading = row_of(data, "topic LIKE '%/mill-01/telemetry' AND status = 'accepted'")
+    metric = min(json.loads(reading[2])["readings"])
+    said = ["--reason", NOTE, "--by", HOSTILE[0], "--data", str(data)]
+    for (collector, position, _), words in (
+        (reading, ["--metric", metric, "--value", "98765.50"]),
+        (row_of(data, "status = 'unsigned'"), ["--annotate"]),
+    ):
+        assert int(run(["correct", "--message", f"{collector}:{position}", *words, *said])) == 0
+
+
+def row_of(data: Path, which: str) -> tuple[str, int, bytes]:
+    """The first such message, once it is stored."""
+    query = f"SELECT collector, position, payload FROM messages WHERE {which} ORDER BY 1, 2 LIMIT 1"
     for _ in range(200):
         with closing(sqlite3.connect(f"file:{data / 'ledger.db'}?mode=ro", uri=True)) as store:
-            row = store.execute(last).fetchone()
+            row = store.execute(query).fetchone()
         if row is not None:
-            assert int(run(["correct", "--message", f"{row[0]}:{row[1]}", *said])) == 0
-            return
+            return tuple(row)
         sleep(0.05)
-    raise AssertionError("no unsigned message was stored")
+    raise AssertionError(f"no message with {which} was stored")
 
 
 def drive(given: dict[str, Any], place: Factory) -> dict[str, Any]:
@@ -269,6 +279,8 @@ def test_views_say_what_there_is(done: dict[str, Any]) -> None:
     assert re.search(r"demo\s+20\d\d-", said["log"])
     assert "mill-01" in said["devices"]
     assert "mill-01" in said["history"]
+    for view in ("history", "machine"):
+        assert re.search(r"corrected by |corrected \w+ 98765\.50", said[view]), view
     assert "accepted" in said["messages"]
 
 

@@ -12,6 +12,15 @@ export function withCorrections(shown, corrections) {
   return make("div", {}, make("div", {}, shown), ...corrections.map(correction));
 }
 
+/** All that was said of a machine's messages, as a list; nothing where nothing was. */
+export function correctionsOf(all) {
+  return all.map((one) => make("li", {}, make("span", {}, `Message ${one.seq === null ? one.position : one.seq}`), ` ${storedText(one.correction)}`, correction(one.correction)));
+}
+
+function storedText({ metric, scan, original }) {
+  return original === null ? "" : `${metric}, ${dayText(scan)}: ${original} is stored`;
+}
+
 function correction({ kind, by, meaning, reason, time, metric, value, unit, index, superseded_by: ended }) {
   const what = value === null ? "" : `${metric} ${value}${unit === null ? "" : ` ${unit}`}, `;
   const words = `${what}by ${by}, ${dayText(time)} (${meaning}): ${reason}`;

@@ -1,12 +1,14 @@
 // One machine: what state it is in, and a live chart for each metric.
 
 import { ask } from "./api.js";
+import { correctionsOf } from "./corrected.js";
 import { icon, make, say, set } from "./dom.js";
 import { Chart } from "./chart.js";
 import { ageOf, factory, listen, serverNow } from "./factory.js";
 import { follow } from "./live.js";
 import { prove } from "./prove.js";
 import { stateOf } from "./states.js";
+import { part } from "./table.js";
 import { clockText, dayText, millis, spanText } from "./units.js";
 
 const WINDOWS = [[1, "1 min"], [5, "5 min"], [15, "15 min"]];
@@ -20,6 +22,8 @@ const SIGNATURES = {
 };
 const EARLY_MOST = 100;
 const CHARTS_MOST = 64;
+const CORRECTIONS_MOST = 20;
+const CORRECTIONS_EVERY_MS = 5000;
 
 /** Show the machine that the address names. */
 export function machine(root, { device }) {
@@ -42,13 +46,17 @@ class Machine {
     this.alarms = make("ul", { class: "attention-list", hidden: true });
     this.grid = make("div", { class: "charts" });
     this.problem = make("p", { class: "empty", hidden: true });
-    root.append(this.state, this.facts, this.alarms, this.windows(), this.problem, this.grid);
+    this.corrected = make("ul", {});
+    this.corrections = part("Corrections of its stored readings", this.corrected);
+    this.corrections.hidden = true;
+    root.append(this.state, this.facts, this.alarms, this.windows(), this.problem, this.grid, this.corrections);
     this.ends = [
       listen("readings", (news) => news.device === device && this.takeReadings(news)),
       listen("machines", (machines) => machines.some((one) => one.device === device) && this.showState()),
       listen("all", () => this.load()),
     ];
     this.clock = setInterval(() => this.showState(), 1000);
+    this.calendar = setInterval(() => this.loadCorrections(), CORRECTIONS_EVERY_MS);
     this.showState();
     follow(device);
   }
@@ -56,6 +64,7 @@ class Machine {
   end() {
     this.ended = true;
     clearInterval(this.clock);
+    clearInterval(this.calendar);
     for (const end of this.ends) end();
     for (const chart of this.charts.values()) chart.end();
     follow();
@@ -75,6 +84,7 @@ class Machine {
       for (const news of this.early.splice(0)) this.takeReadings(news);
       this.showState();
       this.findGateway();
+      this.loadCorrections();
     } catch (error) {
       this.problem.hidden = this.charts.size > 0;
       say(this.problem, `${error.message}. ${error.attempt ?? ""}`);
@@ -87,6 +97,18 @@ class Machine {
     if (this.ended) return;
     this.gateway = devices.findLast(({ device, kind }) => device === this.device && kind === "device")?.signed_by_gateway;
     this.showState();
+  }
+
+  async loadCorrections() {
+    let corrections;
+    try {
+      ({ corrections } = await ask("/api/v1/corrections", { device: this.device }));
+    } catch {
+      return; // Without store or log, what was shown stays.
+    }
+    if (this.ended) return;
+    this.corrections.hidden = corrections.length === 0;
+    this.corrected.replaceChildren(...correctionsOf(corrections.slice(0, CORRECTIONS_MOST)));
   }
 
   takeReadings(news) {

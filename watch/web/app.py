@@ -50,6 +50,7 @@ def web_app(service: Service, login: Login, where: Where) -> ASGIApp:
         shut("/api/v1/devices", api.devices(service)),
         shut("/api/v1/readings", asked_of_store.readings(service)),
         shut("/api/v1/messages", asked_of_store.messages(service)),
+        shut("/api/v1/corrections", asked_of_store.corrections(service)),
         shut("/api/v1/proof", asked_of_store.proof(service)),
         shut("/api/v1/policy", asked_of_store.policy(service)),
         shut("/api/v1/live", watching.live(service, login)),

@@ -71,7 +71,7 @@ def message(query: QueryParams) -> MessageNamed:
 
 
 def device(query: QueryParams) -> str | None:
-    """Read the device that a live stream is to tell of."""
+    """Read the one device that is to be told of, if one is named."""
     _only(query, ("device",))
     return _read(query, "device", _segment)
 

@@ -32,6 +32,16 @@ def messages(service: Service) -> Answer:
     return answer
 
 
+def corrections(service: Service) -> Answer:
+    """Give what the operator said of stored messages, the newest first."""
+
+    async def answer(request: Request) -> Response:
+        device = asked.device(request.query_params)
+        return said(await service.questions.ask(lambda: service.answering.corrections(device)))
+
+    return answer
+
+
 def proof(service: Service) -> Answer:
     """Give a message's proof as a file."""
 

@@ -21,6 +21,7 @@ _SPOKEN: Final = (
     stored.Devices,
     stored.Readings,
     stored.Messages,
+    stored.Corrections,
     answers.Error,
     answers.Password,
     answers.Done,
@@ -89,6 +90,12 @@ def _paths() -> Json:
             _value("to", _TIME),
             _value("limit", _LIMIT),
             _value("after", _CURSOR),
+            others=("503",),
+        ),
+        "/api/v1/corrections": _get(
+            "What the operator said of stored messages, the newest first.",
+            "Corrections",
+            _value("device", _NAME),
             others=("503",),
         ),
         "/api/v1/messages": _get(

@@ -8,7 +8,7 @@ not yet; `WrongValue` that a query's value is none; `Contradicted` that evidence
 from dataclasses import dataclass
 from typing import Protocol
 
-from watch.web.stored import Device, Gap, Log, Messages, Pipeline, Readings
+from watch.web.stored import Corrections, Device, Gap, Log, Messages, Pipeline, Readings
 
 
 class Away(Exception):  # noqa: N818 - the name says what is so
@@ -104,6 +104,9 @@ class Answering(Protocol):
 
     def messages(self, asked: MessagesAsked) -> Messages:
         """Messages, the newest first. Away, WrongValue as above."""
+
+    def corrections(self, device: str | None) -> Corrections:
+        """What the operator said of stored messages (a machine's, if named), newest first."""
 
 
 class Proving(Protocol):

@@ -134,6 +134,23 @@ class Correction(Struct, frozen=True):
     superseded_by: str | None
 
 
+class CorrectedMessage(Struct, frozen=True):
+    """A correction and the message that it is of; null where its record names no machine."""
+
+    collector: str
+    position: int
+    device: str | None
+    session: str | None
+    seq: int | None
+    correction: Correction
+
+
+class Corrections(Struct, frozen=True):
+    """The newest corrections first, at most 1,000."""
+
+    corrections: list[CorrectedMessage]
+
+
 class Reading(Struct, frozen=True):
     """A stored reading, the message that holds it, what the operator corrected it to."""
 

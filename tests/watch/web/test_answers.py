@@ -23,6 +23,7 @@ SPOKEN = {
     "/api/v1/devices": stored.Devices,
     "/api/v1/readings?device=mill-01": stored.Readings,
     "/api/v1/messages": stored.Messages,
+    "/api/v1/corrections": stored.Corrections,
 }
 
 
@@ -64,6 +65,9 @@ def test_a_corrected_reading_is_as_stored_and_says_what_it_was_corrected_to(
     [whole] = [one for one in found if one["position"] == before["position"]]
     assert [one["kind"] for one in whole["corrections"]] == ["correction", "annotation"]
     assert sum(bool(one["corrections"]) for one in found) == 1
+    for query, count in (("", 2), ("?device=mill-01", 2), ("?device=mill-02", 0)):
+        listed = world.get(f"/api/v1/corrections{query}").json()["corrections"]
+        assert len(listed) == count, query
     kinds = [one["kind"] for one in world.get("/api/v1/log").json()["entries"]]
     assert kinds[:2] == ["correction", "correction"]
 
