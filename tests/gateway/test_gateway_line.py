@@ -7,11 +7,11 @@ from gateway_line import (
     EXAMPLE,
     RECORDINGS,
     anchor_all,
+    called,
     prove_all,
     recorded,
-    until,
 )
-from survival_line import hold
+from survival_line import hold, until
 
 from factoryledger.auditing import run_audit
 from factoryledger.installation import installation
@@ -66,31 +66,35 @@ def test_what_machines_said_is_signed_once_each_proved_and_audited(lay):
     assert proved == tally["recorded"]
     with installation(data=line.data) as place:
         assert run_audit(place).findings == []
-    listed = json.loads(line.run("device", "list", "--json", "--data", line.data).stdout)
+    listed = json.loads(called("device", "list", "--json", "--data", line.data))
     assert {key["signed_by_gateway"] for key in listed["keys"]} == {"line-4"}
-    written = line.run("prove", "--data", line.data, "-o", line.folder / "one.proof")
-    assert written.returncode == 0, written.stderr
-    assert ", signed by gateway line-4 on the machine's behalf" in written.stdout
-    said = line.run("verify", line.folder / "one.proof", "--data", line.data).stdout
+    written = called("prove", "--data", line.data, "-o", line.folder / "one.proof")
+    assert ", signed by gateway line-4 on the machine's behalf" in written
+    said = called("verify", line.folder / "one.proof", "--data", line.data)
     assert "Signed by the gateway line-4 on behalf of machine plc-one" in said
     assert "Not proven: what happened between the machine and gateway line-4" in said
 
 
-def test_a_gateway_that_is_killed_at_any_point_loses_nothing_that_its_source_keeps(lay):
+@pytest.mark.parametrize(
+    ("kills", "size"), [(1, 100), pytest.param(4, 300, marks=pytest.mark.long)]
+)
+def test_a_gateway_that_is_killed_at_any_point_loses_nothing_that_its_source_keeps(
+    lay, kills, size
+):
     line = lay()
     line.collector().start()
     gateway = line.gateway()
     gateway.start()
     with line.client() as machine:
-        for burst in range(4):
-            messages = [("plc/one/data", {"t": n, "burst": burst}) for n in range(150)]
+        for burst in range(kills):
+            messages = [("plc/one/data", {"t": n, "burst": burst}) for n in range(size)]
             out = [machine.say(topic, payload) for topic, payload in messages]
-            until(lambda b=burst: len(line.places()) > 150 * b + 5, "some of them are stored")
+            until(lambda b=burst: len(line.places()) > size * b + 5, "some of them are stored")
             gateway.kill()
             for one in out:
                 one.wait_for_publish(30)
             gateway.start()
-        until(lambda: len(line.places()) == 600, "all of them are stored")
+        until(lambda: len(line.places()) == size * kills, "all of them are stored")
         sent = machine.sent
     gateway.stop()
     assert gateway.results()[-1]["held"] == 0
@@ -99,18 +103,15 @@ def test_a_gateway_that_is_killed_at_any_point_loses_nothing_that_its_source_kee
     more = {place: count for place, count in places.items() if count > 1}
     possible = [one for one in line.signed() if one["source"].get("repeat") == "possible"]
     assert sum(count - 1 for count in more.values()) <= len(possible), "each is marked"
-    hold(line.sum([gateway.results()[-1]]), "a gateway killed four times")
+    hold(line.sum([gateway.results()[-1]]), f"a gateway killed {kills} times")
 
 
 def test_a_gateway_never_hears_itself(lay):
     line = lay()
-    said = line.run(
-        "gateway", line.mapping, "--data", line.data, "--broker", line.address,
-        "--source", line.address,
-    )  # fmt: skip
-    assert said.returncode == 2
-    assert "otherwise.topic: '#' would hear" in said.stderr
-    assert "says itself on the same broker" in said.stderr
+    at = ["--data", line.data, "--broker", line.address, "--source", line.address]
+    said = called("gateway", line.mapping, *at, code=2)
+    assert "otherwise.topic: '#' would hear" in said
+    assert "says itself on the same broker" in said
 
 
 @pytest.mark.long
