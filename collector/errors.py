@@ -13,6 +13,10 @@ class StoreUnavailable(CollectorError):  # noqa: N818 - says what the store is
     """The store is not there, is no store, or is of a release that this one cannot read."""
 
 
+class StoreUnmade(StoreUnavailable):
+    """The store's file or database is there, and has no table yet: a collector is making it."""
+
+
 class StoreDisguised(StoreUnavailable):
     """What stands in the place of a table may show each reader other rows, or never end."""
 

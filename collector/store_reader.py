@@ -17,7 +17,7 @@ from collector import tables
 from collector.continuity_report import gaps_and_breaks
 from collector.database import postgres_url, shown, sqlite_path
 from collector.disguises import Disguise, postgres_disguises, sqlite_disguises
-from collector.errors import StoreDisguised, StoreUnavailable
+from collector.errors import StoreDisguised, StoreUnavailable, StoreUnmade
 from collector.joining import Part
 from collector.refusing import causes
 from collector.stats import Refusal, Stats
@@ -81,10 +81,11 @@ _REDECODED = "SELECT seq, next FROM redecodings WHERE device = ? AND session = ?
 class LedgerReader:
     """What the anchor tails and an auditor reads; safe beside a running collector.
 
-    `url` is SQLAlchemy's (`sqlite:///path`). StoreUnavailable when there is no store,
-    StoreDisguised, at any reading, where a table is none any more; with `disguised` that is for
-    the caller to ask (`disguises`), who is an auditor. Rows are read in pages, each in a
-    transaction of its own, so that a long reading never holds up the writer's log.
+    `url` is SQLAlchemy's (`sqlite:///path`). StoreUnavailable when there is no store, StoreUnmade
+    while it has no table yet, StoreDisguised, at any reading, where a table is none any more;
+    with `disguised` that is for the caller to ask (`disguises`), who is an auditor. Rows are read
+    in pages, each in a transaction of its own, so that a long reading never holds up the writer's
+    log.
     """
 
     def __init__(self, url: str, *, disguised: bool = False) -> None:
@@ -110,9 +111,19 @@ class LedgerReader:
             with self._reading() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM messages, batches, collectors LIMIT 0")
             self._check_collectors()
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            unmade = not isinstance(error, StoreDisguised) and self._is_unmade()
             self.close()
+            if unmade:
+                raise StoreUnmade(f"{self._name} has no table yet: has a collector run?") from error
             raise
+
+    def _is_unmade(self) -> bool:
+        try:
+            with self._reading() as connection:
+                return not inspect(connection).get_table_names()
+        except StoreUnavailable:
+            return False
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from anchor.account import AnchorAccount
     from factoryledger.installation import Installation
     from factoryledger.metrics.anchoring import AnchorProbe, Delays
+    from factoryledger.stores import Stores
 
+
+_LOOK = 0.2  # s: between two looks at a store that is being made
 
 app = Commands(invoke_without_command=True)
 app.command("monitor")(anchor_monitor.monitor)
@@ -117,9 +120,12 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
         for one in outside:
             stack.push_async_callback(one.ledger.aclose)
         await stack.enter_async_context(watched("anchor", place, partial(_probe, account, place)))
+        ledger = place.ledger if once else await _made(place, stop)
+        if ledger is None:
+            return
         publish = await _announcer(place, stack) if announces else None
         await run_anchor(
-            batches=Tailed(place.ledger),
+            batches=Tailed(ledger),
             requests=place.data.requests,
             folder=place.log,
             db=place.data.anchor_db,
@@ -141,6 +147,25 @@ async def _run(place: "Installation", stop: asyncio.Event, *, once: bool, announ
             "log; the rest is published. The lines above name each; `factoryledger audit` says "
             "whose key is to blame"
         )
+
+
+async def _made(place: "Installation", stop: asyncio.Event) -> "Stores | None":
+    """The stores, once the collector that is making one has made it; None where told to stop."""
+    import structlog  # noqa: PLC0415 - on demand
+
+    from collector.errors import StoreUnmade  # noqa: PLC0415 - on demand
+
+    said = False
+    while not stop.is_set():
+        try:
+            return place.ledger
+        except StoreUnmade as error:
+            if not said:
+                structlog.get_logger("anchor").warning("store-unmade", reason=str(error))
+            said = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK)
+    return None
 
 
 def _probe(account: "AnchorAccount", place: "Installation") -> "AnchorProbe":

@@ -51,6 +51,7 @@ ERRORS = {
     "DiskFailed": "the disk did not take what was written: look at the disk, then start the part again; it begins from what is certain",
     "StoreLocked": "another process writes this store: end it, or give this one a `--name` or another database",
     "StoreUnavailable": "is it there, is it a store, is it of a newer release than this program? `factoryledger doctor`",
+    "StoreUnmade": "start a collector on it, or wait for the one that was just started; a running `anchor` waits by itself",
     "StoreDisguised": "somebody who may change the database did so: `factoryledger audit` names what is wrong, and a backup has the rows",
     "LogInDoubt": "the store does not fit what was signed before: was an older copy put back? Use `restore` ([recovery](recovery.md)), then `audit`",
     "CommitFailed": "the sentence has the database's reason (a full disk, a right, a damaged file); nothing of the batch was acknowledged, so nothing is lost",

@@ -141,6 +141,36 @@ def test_parts_end_with_a_demo_that_was_killed(tmp_path):
             os.kill(broker, signal.SIGTERM)
 
 
+def test_an_anchor_waits_for_a_store_that_is_being_made(
+    command, broker, topic_prefix, program, await_line, data, tmp_path
+):
+    for path in data.glob("ledger.db*"):
+        path.unlink()
+    (data / "ledger.db").touch()
+    once = command("anchor", "--once", "--data", data)
+    assert (once.code, "has no table yet" in once.err) == (3, True)
+    anchor = program(*arguments("anchor", data, broker, topic_prefix))
+    assert "has no table yet" in await_line(anchor, "store-unmade")
+    assert command("ingest", tmp_path / "one.jsonl", "--data", data).code == 0
+    await_line(anchor, ": ready")
+    anchor.send_signal(signal.SIGTERM)
+    anchor.communicate(timeout=20)
+    assert anchor.returncode == 0
+
+
+def test_an_anchor_that_waits_for_its_store_is_stopped_at_once(
+    broker, topic_prefix, program, await_line, data
+):
+    for path in data.glob("ledger.db*"):
+        path.unlink()
+    (data / "ledger.db").touch()
+    anchor = program(*arguments("anchor", data, broker, topic_prefix))
+    await_line(anchor, "store-unmade")
+    anchor.send_signal(signal.SIGTERM)
+    anchor.communicate(timeout=20)
+    assert anchor.returncode == 0
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # noqa: PTH123 - no real file
