@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from anchor.errors import AnchorError, Diverged, Malformed, Refused
+from anchor.errors import AnchorError, Diverged, Refused
 from anchor.keeping.log_folder import LogFolder
 from anchor.keeping.mirror import Mirror, Mirrored
 from anchor.reading.log_reader import LogReader
@@ -37,7 +37,7 @@ async def _follow(mirror: Mirror, reader: LogReader, stop: asyncio.Event, every:
     while not stop.is_set():
         try:
             done = await asyncio.to_thread(mirror.round)
-        except (Refused, Malformed, Diverged):
+        except (Refused, Diverged):
             raise  # no waiting makes that good
         except AnchorError as error:
             _log.warning("mirror-waits", reason=str(error))

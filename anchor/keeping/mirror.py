@@ -45,13 +45,21 @@ class Mirror:
     def round(self, progress: Progress | None = None) -> Mirrored:
         """Take what is new.
 
-        Refused where the log shows what its key did not sign, has gone back, or is no
-        continuation of what is kept: nothing is taken then. Diverged where the copy itself was
-        changed; Missing, Malformed or Unreachable as the source has it.
+        Refused where the log shows what its key did not sign or what is no file of a log, has
+        gone back, or is no continuation of what is kept: nothing is taken then. Diverged where
+        the copy itself was changed; Missing or Unreachable as the source has it.
         """
+        try:
+            return self._round(progress)
+        except Malformed as error:
+            raise Refused(
+                f"{self._source.source} shows what no log holds: {error}. What is kept stays"
+            ) from error
+
+    def _round(self, progress: Progress | None) -> Mirrored:
         self._folder.settle()
         kept = self._kept()
-        note, shown = self._source.checkpoint()
+        note, shown = self._shown()
         view = self._source.at(shown)
         self._check_continues(kept, view)
         size = 0 if kept is None else kept.size
@@ -65,6 +73,12 @@ class Mirror:
         self._take_checkpoints(shown)
         self._folder.sweep()
         return Mirrored(size, shown.size)
+
+    def _shown(self) -> tuple[bytes, Checkpoint]:
+        try:
+            return self._source.checkpoint()
+        except Malformed as error:
+            raise Malformed(f"checkpoint: {error}") from error
 
     def _kept(self) -> Checkpoint | None:
         """What the copy holds, checked; None where it is empty."""

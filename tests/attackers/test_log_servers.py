@@ -10,7 +10,8 @@ import pytest
 from rude_server import bomb, endless, hollow, serving, whole
 from verify_logs import publish
 
-from anchor.note import SignerKey
+from anchor.note import SignerKey, sign_note
+from telemetry.canonical import b64
 
 KEY = SignerKey.from_seed("example.org/log", bytes(32))
 VKEY = str(KEY.verifier)
@@ -38,6 +39,14 @@ def headers_without_end(peer, body):
     return False
 
 
+def of_size(size):
+    """A checkpoint that the log's own key signed, of a tree that nobody could have."""
+    text = f"{KEY.name}\n{size}\n{b64(bytes(32))}\n"
+    return sign_note(text, KEY)
+
+
+HTML = b"<!DOCTYPE html><html><body>Please log in to this network</body></html>"
+
 # What is done to which file, the exit code, a word of what is said.
 SERVERS = {
     "a tile cut short": (TILE, saying(FILES[TILE][:-1]), 1, TILE),
@@ -63,6 +72,11 @@ SERVERS = {
     "sent to what clears the screen": (
         "checkpoint", redirect("http://x/%1b[2J"), 3, "redirects",
     ),
+    "a page for a tile": (TILE, saying(HTML), 1, TILE),
+    "a page for entries": (BUNDLE, saying(HTML), 1, BUNDLE),
+    "a page for a checkpoint": ("checkpoint", saying(HTML), 1, "checkpoint"),
+    "a tree of 10^19 entries": ("checkpoint", saying(of_size(10**19)), 1, "2^63-1"),
+    "a tree as large as there may be": ("checkpoint", saying(of_size(2**63 - 1)), 1, "tile"),
     "headers of ten megabytes": pytest.param(
         "checkpoint", headers_without_end, 3, "checkpoint", marks=pytest.mark.long,
     ),
@@ -80,6 +94,43 @@ def test_a_log_server_that_lies_is_found_out(path, manner, code, said, command):
     assert said in told
     assert all(line.isprintable() for line in told.splitlines())
     assert len(told) < 3000
+
+
+@pytest.mark.parametrize(("path", "manner", "code", "said"), SERVERS.values(), ids=SERVERS)
+def test_nothing_of_a_log_server_that_lies_is_taken_into_a_copy(
+    path, manner, code, said, command, tmp_path
+):
+    copy = tmp_path / "copy"
+    with serving(FILES) as server:
+        server.manners[path] = [manner] * 10
+        first = command("tlog", "mirror", server.url, copy, "--vkey", VKEY)
+        assert max(server.asked.values()) <= 6
+        assert not (copy / "checkpoint").exists()
+        server.manners.clear()
+        # What it had from the liar is in no true log's way.
+        assert command("tlog", "mirror", server.url, copy, "--vkey", VKEY).code == 0
+    told = first.out + first.err
+    assert first.code in {code, 3}, told
+    assert said in told
+    assert len(told) < 3000
+    assert all(line.isprintable() for line in told.splitlines())
+    assert command("tlog", "audit", copy, "--vkey", VKEY).code == 0
+
+
+@pytest.mark.parametrize("path", [TILE, BUNDLE])
+def test_a_file_that_reads_otherwise_the_second_time_is_never_added_to_a_copy(
+    path, command, tmp_path
+):
+    """True at the first look, of another tree at the second: the copy is as at the first."""
+    copy, log = tmp_path / "copy", dict(publish(KEY, [b"entry %d" % i for i in range(200)]))
+    with serving(log) as server:
+        assert command("tlog", "mirror", server.url, copy, "--vkey", VKEY).code == 0
+        before = (copy / "checkpoint").read_bytes()
+        server.files = FILES | {path: OTHER[path]}
+        again = command("tlog", "mirror", server.url, copy, "--vkey", VKEY)
+    assert again.code == 1, again.err
+    assert (copy / "checkpoint").read_bytes() == before
+    assert command("tlog", "audit", copy, "--vkey", VKEY).code == 0
 
 
 def test_a_server_that_is_true_is_not_blamed(command):
