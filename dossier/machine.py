@@ -15,6 +15,8 @@ from telemetry.message import Message
 
 LISTED: Final = 100
 """Gaps, breaks, events and sessions of one machine that are listed; further ones are counted."""
+STATES: Final = 30
+"""Changes of state that are listed; all are counted, by name."""
 _MOST_TEXT: Final = 160
 
 
@@ -50,6 +52,8 @@ class Machine:
         self._broken: dict[tuple[str, int], None] = {}
         self._events: list[dict[str, Any]] = []
         self._events_more = 0
+        self._states: list[dict[str, Any]] = []
+        self._state_counts: Counter[str] = Counter()
         self._others: list[dict[str, Any]] = []
         self._keys: dict[str, None] = {}
         self._collectors: dict[str, None] = {}
@@ -124,14 +128,18 @@ class Machine:
         self._first = said.time if self._first is None else min(self._first, said.time)
         self._last = said.time if self._last is None else max(self._last, said.time)
         self._headers += said.kind not in {"telemetry", "birth", "state", "event"}
-        if said.kind in {"event", "state", "birth"} and said.content is not None:
-            if len(self._events) >= LISTED:
-                self._events_more += 1
-                return
-            self._events.append(
-                {"time": time_text(said.time), "kind": said.kind, "says": _says(said),
-                 "session": one.session, "seq": one.seq}
-            )  # fmt: skip
+        if said.kind not in {"event", "state", "birth"} or said.content is None:
+            return
+        told = {"time": time_text(said.time), "kind": said.kind, "says": _says(said),
+                "session": one.session, "seq": one.seq}  # fmt: skip
+        if said.kind == "state":
+            self._state_counts[_cut(said.content["name"])] += 1
+            if len(self._states) < STATES:
+                self._states.append(told)
+        elif len(self._events) < LISTED:
+            self._events.append(told)
+        else:
+            self._events_more += 1
 
     def told(self) -> dict[str, Any]:
         """As the figures say it."""
@@ -162,6 +170,8 @@ class Machine:
             "without_readings": self._headers,
             "events": self._events,
             "more_events": self._events_more,
+            "states": self._states,
+            "state_counts": dict(self._state_counts.most_common(LISTED)),
             "others": self._others,
             "keys": list(self._keys),
             "collectors": list(self._collectors),
@@ -201,6 +211,10 @@ def _says(message: Message) -> str:
         if name != "name" and isinstance(value, str | int | float)
     )
     text = f"{content['name']}: {rest}" if rest and message.kind == "event" else content["name"]
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…"
 
 

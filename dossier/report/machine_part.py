@@ -13,6 +13,7 @@ from dossier.report.words import count, many, moment, number, second
 DRAWN: Final = 24
 """Metrics of one machine that are drawn; all are in the table."""
 _NAME: Final = 90
+_STATES: Final = 20
 
 
 def machine_part(one: dict[str, Any], figures: dict[str, Any]) -> Markup:
@@ -25,6 +26,7 @@ def machine_part(one: dict[str, Any], figures: dict[str, Any]) -> Markup:
         _metrics(one),
         _charts(one, figures),
         _events(one),
+        _states(one),
         _others(one),
         _corrections(one, figures),
         tag(
@@ -147,15 +149,34 @@ def _figure(metric: dict[str, Any]) -> Markup:
 def _events(one: dict[str, Any]) -> Markup:
     if not one["events"]:
         return joined("")
+    return joined(
+        tag("h3", "Starts and events"),
+        _told(one["events"]),
+        _more(one["more_events"], "event", "events"),
+    )
+
+
+def _states(one: dict[str, Any]) -> Markup:
+    """How often each state was entered, and the first changes."""
+    counts = one["state_counts"]
+    if not counts:
+        return joined("")
+    said = ", ".join(f"{name} {times:,}" for name, times in list(counts.items())[:_STATES])
+    more = sum(counts.values()) - len(one["states"])
+    return joined(
+        tag("h3", "States"),
+        tag("p", text(f"Entered so often: {said}.", 600)),
+        _told(one["states"]),
+        tag("p", f"{many(more, 'change', 'changes')} more, in the proofs.") if more else "",
+    )
+
+
+def _told(events: list[dict[str, Any]]) -> Markup:
     rows = [
         (moment(event["time"]), event["kind"], text(event["says"]), f"{event['seq']:,}")
-        for event in one["events"]
+        for event in events
     ]
-    return joined(
-        tag("h3", "States, events and starts"),
-        table(("Time (its clock)", "Kind", "What it says", "Message"), rows),
-        _more(one["more_events"], "message of these kinds", "messages of these kinds"),
-    )
+    return table(("Time (its clock)", "Kind", "What it says", "Message"), rows, class_="events")
 
 
 def _others(one: dict[str, Any]) -> Markup:

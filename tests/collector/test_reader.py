@@ -51,6 +51,20 @@ def test_find_gives_the_row_that_took_the_number(works, feed):
     assert works.reader().find("press-1", machine.session, 1) is None
 
 
+def test_what_is_disputed_of_a_time_comes_for_every_machine(works, feed):
+    first, second = works.machine("press-1"), works.machine("press-2")
+    good = first.message()
+    feed.take(good, second.message(), first.message(seq=0, value=9), second.message(seq=0, value=8))
+    reader = works.reader()
+    found = list(reader.disputed(0, 2**62, 10))
+    assert [(row.position, row.device, row.status) for row in found] == [
+        (2, "press-1", "conflict"),
+        (3, "press-2", "conflict"),
+    ]
+    assert len(list(reader.disputed(0, 2**62, 1))) == 1
+    assert list(reader.disputed(0, found[0].time, 10)) == []
+
+
 def test_tiles_come_as_stored(works, feed):
     feed.take(*[("x", b"")] * 300)
     reader = works.reader()

@@ -19,6 +19,7 @@ from anchor.reading.row_record import record_of
 from dossier.build import Sources, build, finish
 from dossier.check import Sound, Trusted, check
 from dossier.container import open_package
+from dossier.derived import Derivation
 from dossier.manifest import (
     BESIDE,
     MANIFEST,
@@ -78,6 +79,15 @@ class Packed:
         )
         with open_package(path or self.folder) as opened:
             return check(opened, trusted)
+
+    def follow(self, about: About | None = None) -> bytes:
+        """What follows from its proofs, as a forger of everything else would have it too."""
+        with open_package(self.folder) as opened:
+            manifest = Manifest.from_bytes(opened.read(MANIFEST, 1 << 25))
+            derived = Derivation(opened, about or manifest.about, self.policy)
+            for _ in derived.rows():
+                pass
+            return derived.figures()
 
     @property
     def names(self) -> list[str]:

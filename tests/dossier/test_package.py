@@ -6,13 +6,17 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from package_world import HOSTILE, packed
 from verify_world import START, US
 
+from anchor.correction import Correction
+from dossier.corrected import Corrections
 from dossier.errors import NothingThere, Unreadable, Untrue
 from dossier.manifest import MANIFEST, PAPER, REPORT, SUMS, Manifest
+from dossier.runs import Session
 
 
 def rows_of(package):
@@ -114,6 +118,10 @@ def test_every_file_that_is_changed_or_gone_is_found(copy):
         with pytest.raises((Untrue, Unreadable), match=name.replace(".", r"\.")):
             copy.check()
         (copy.folder / name).unlink()
+    (copy.folder / PAPER).write_bytes(b"%PDF that no list names")
+    with pytest.raises(Untrue, match=r"report\.pdf is not in SHA256SUMS"):
+        copy.check()
+    (copy.folder / PAPER).unlink()
     copy.check()
 
 
@@ -207,18 +215,83 @@ def test_files_that_change_places_are_found(copy):
 
 
 def test_a_package_of_a_shorter_time_or_of_fewer_machines_is_not_taken_for_whole(copy):
-    """The manifest's own words, made to fit the files that are left."""
-    path = copy.folder / MANIFEST
-    manifest = Manifest.from_bytes(path.read_bytes())
-    for about in (
-        replace(manifest.about, stop=manifest.about.stop + US),
-        replace(manifest.about, start=(START - 1) * US),
-        replace(manifest.about, machines=manifest.about.machines[:-1]),
-    ):
-        path.write_bytes(Manifest(about, manifest.files).to_bytes())
-        copy.summed_anew()
-        with pytest.raises((Untrue, Unreadable)):
-            copy.check()
+    """Whatever else is made to fit: the proofs themselves are to cover what it says."""
+    about = Manifest.from_bytes((copy.folder / MANIFEST).read_bytes()).about
+    assert copy.follow() == (copy.folder / "figures.json").read_bytes()
+    with pytest.raises(Untrue, match="and the period at"):
+        copy.follow(replace(about, stop=about.stop + US))
+    with pytest.raises(Untrue, match="it is to be of mill-0, from"):
+        copy.follow(replace(about, start=(START - 1) * US))
+    gone = copy.folder / "proofs" / "mill-1" / "00002.proof"
+    held = gone.read_bytes()
+    gone.unlink()
+    with pytest.raises(Untrue, match="the file before it is missing"):
+        copy.follow()
+    gone.write_bytes((copy.folder / "proofs" / "mill-0" / "00002.proof").read_bytes())
+    with pytest.raises(Untrue, match="it is to be of mill-1"):
+        copy.follow()
+    gone.write_bytes(held)
+
+
+def test_a_key_a_correction_and_a_place_that_do_not_belong_are_named(copy):
+    folder = copy.folder
+    index = next(
+        one["index"] for one in copy.figures["keys"]
+        if (one["action"], one["name"]) == ("enrol", "mill-0")
+    )  # fmt: skip
+    entry, proof = (folder / "keys" / f"{index}.{kind}" for kind in ("entry", "tlog-proof"))
+    held = entry.read_bytes(), proof.read_bytes()
+    entry.unlink()
+    with pytest.raises(Untrue, match="an entry and its tlog-proof, or neither"):
+        copy.follow()
+    proof.unlink()
+    with pytest.raises(Untrue, match="a key entry that it rests on is not in keys"):
+        copy.follow()
+    entry.write_bytes(held[0])
+    text = held[1].decode().split("\n")
+    text[2] = text[3]
+    proof.write_bytes("\n".join(text).encode())
+    with pytest.raises(Untrue, match=f"keys/{index}: .*path"):
+        copy.follow()
+    proof.write_bytes(held[1])
+    copy.follow()
+
+
+def test_a_correction_of_another_message_is_found(made, tmp_path):
+    other = packed(tmp_path / "other", made.world, "mill-1")
+    assert other.figures["corrections"] == []
+    shutil.copytree(made.folder / "corrections", other.folder / "corrections")
+    with pytest.raises(Untrue, match="it is about no message of this package"):
+        other.follow()
+    corrections = Corrections()
+    said = Correction.from_text(
+        next((made.folder / "corrections").glob("*.entry")).read_text().partition("\n\n")[0] + "\n"
+    )
+    corrections.add(7, said)
+    place = said.subject.collector, said.subject.position
+    with pytest.raises(Untrue, match="another record at its place"):
+        corrections.meet("mill-0", *place, b"another record")
+
+
+def test_runs_of_two_files_are_joined_by_number_hash_and_chain():
+    def message(seq, body, prev=None):
+        said = SimpleNamespace(prev=prev)
+        return SimpleNamespace(seq=seq, body=body, message=said)
+
+    def joined(*files):
+        session = Session("s")
+        for one in files:
+            session.take(one)
+        return session.joined()
+
+    a, b, c = message(0, b"a"), message(1, b"b", b"a"), message(2, b"c", b"b")
+    assert joined([a, b], [b, c])[3:] == ((), ())
+    assert joined([a, b], [c])[3:] == ((), ())
+    assert joined([b, c], [a])[3:] == ((), ()), "in any order"
+    assert joined([a], [c]).missing == ((1, 1),)
+    assert joined([a, b], [message(2, b"c", b"x")]).broken == (2,)
+    with pytest.raises(Untrue, match="two messages of number 1"):
+        joined([a, b], [message(1, b"x", b"a"), c])
 
 
 def test_the_report_shows_hostile_words_as_words(made):
