@@ -14,9 +14,11 @@ from typing import Final, NamedTuple, Protocol
 from anchor.errors import AnchorError, Missing
 from anchor.key_entry import OperatorAuthority
 from anchor.ports import Ranged
+from anchor.proving.corrections import holding, subject_of
 from anchor.proving.prove import ProvingLog, prove
 from anchor.proving.range_prove import prove_range
-from anchor.reading.corrections import logged_corrections
+from anchor.reading.corrections import LoggedCorrection, logged_corrections
+from anchor.reading.row_record import named_message, record_of
 from anchor.tlog_proof import TlogProof
 from dossier.container import CHUNK, Folder, Opened
 from dossier.derived import Derivation, concerns
@@ -68,12 +70,13 @@ class _Proved(NamedTuple):
 
     def take(
         self,
-        places: Iterator[tuple[str, int]],
-        corrections: Mapping[tuple[str, int], Sequence[int]],
+        rows: Iterator[MessageRow],
+        corrections: Mapping[tuple[str, int], Sequence[LoggedCorrection]],
     ) -> None:
-        for place in places:
-            self.collectors[place[0]] = None
-            self.corrections.update(dict.fromkeys(corrections.get(place, ())))
+        for row in rows:
+            self.collectors[row.collector] = None
+            if found := corrections.get((row.collector, row.position)):
+                self.corrections.update(dict.fromkeys(_holding(row, found)))
 
 
 class Writer:
@@ -157,8 +160,8 @@ def finish(built: Built, made: Mapping[str, bytes]) -> None:
 
 def _prove_machine(
     writer: Writer, device: str, about: About, sources: Sources, aim: int
-) -> Iterator[tuple[str, int]]:
-    """Write a machine's range files and its births; gives where its messages are."""
+) -> Iterator[MessageRow]:
+    """Write a machine's range files and its births; gives its messages."""
     known = sources.known
     sessions = dict[str, None]()
     for number, (start, stop) in enumerate(_slices(sources.archive, device, about, aim), 1):
@@ -169,14 +172,14 @@ def _prove_machine(
         for row in sources.archive.between(device, start, stop):
             if isinstance(row.session, str):
                 sessions[row.session] = None
-            yield row.collector, row.position
+            yield row
     for session in sessions:
         yield from _prove_birth(writer, device, session, sources)
 
 
 def _prove_birth(
     writer: Writer, device: str, session: str, sources: Sources
-) -> Iterator[tuple[str, int]]:
+) -> Iterator[MessageRow]:
     """The session's first message, where it is a birth that can still be read.
 
     It says units, and is a proof of one message, which the page in a browser can check.
@@ -192,10 +195,10 @@ def _prove_birth(
         proving=sources.known,
     )
     writer.write(f"proofs/{device}/birth-{session}.proof", proof.to_bytes())
-    yield row.collector, row.position
+    yield row
 
 
-def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[tuple[str, int]]:
+def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[MessageRow]:
     """Messages in conflict or under an ended key: what was kept and does not count."""
     numbers = dict[str, int]()
     for row in sources.archive.disputed(about.start, about.stop, MOST_OTHERS):
@@ -214,7 +217,7 @@ def _prove_others(writer: Writer, about: About, sources: Sources) -> Iterator[tu
             numbers[row.device] -= 1
             continue
         writer.write(f"proofs/{row.device}/other-{number:05}.proof", proof.to_bytes())
-        yield row.collector, row.position
+        yield row
 
 
 def _slices(archive: Archive, device: str, about: About, aim: int) -> Iterator[tuple[int, int]]:
@@ -244,14 +247,22 @@ def _count(rows: Iterator[MessageRow]) -> int:
     return sum(1 for _ in rows)
 
 
-def _corrections(known: ProvingLog) -> Mapping[tuple[str, int], Sequence[int]]:
-    """Where in the log the operator's corrections stand, by the place of their message."""
+def _corrections(known: ProvingLog) -> Mapping[tuple[str, int], Sequence[LoggedCorrection]]:
+    """The operator's corrections that the log holds, by the place of their message."""
     assert known.policy.operator is not None
-    found = dict[tuple[str, int], list[int]]()
+    found = dict[tuple[str, int], list[LoggedCorrection]]()
     for one in logged_corrections(known.scanned, known.policy.operator):
         subject = one.correction.subject
-        found.setdefault((subject.collector, subject.position), []).append(one.index)
+        found.setdefault((subject.collector, subject.position), []).append(one)
     return found
+
+
+def _holding(row: MessageRow, found: Sequence[LoggedCorrection]) -> Iterator[int]:
+    """Where those stand that are true of a message; as in `prove`, `audit` tells of others."""
+    subject = subject_of(row.collector, row.position, record_of(row))
+    message = named_message(row)
+    for one in holding(found, subject, None if message is None else message.scans):
+        yield one.index
 
 
 def _key_places(known: ProvingLog, about: About, collectors: Mapping[str, None]) -> Iterator[int]:

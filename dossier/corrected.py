@@ -3,14 +3,17 @@
 A correction stands beside what it is about and changes nothing of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from anchor.correction import Correction
-from anchor.merkle import leaf_hash
+from anchor.correction_order import CorrectionOrder
+from anchor.errors import Refused
+from anchor.proving.corrections import check_about, subject_of
 from dossier.entries import CORRECTIONS
 from dossier.errors import Untrue
 from telemetry.canonical import time_text
+from telemetry.members import Scan
 
 
 class Corrections:
@@ -18,13 +21,18 @@ class Corrections:
 
     def __init__(self) -> None:
         self._by_place: dict[tuple[str, int], list[tuple[int, Correction]]] = {}
+        self._order = CorrectionOrder()
         self._superseded: dict[bytes, int] = {}
         self._unmet: dict[int, None] = {}
         self._device: dict[int, str] = {}
         self._all: list[tuple[int, Correction]] = []
 
     def add(self, index: int, correction: Correction) -> None:
-        """Take the next one."""
+        """Take the next one; Untrue where it may not follow those before it."""
+        try:
+            self._order.add(correction)
+        except Refused as error:
+            raise Untrue(f"{CORRECTIONS}/{index}: {error}") from error
         place = (correction.subject.collector, correction.subject.position)
         self._by_place.setdefault(place, []).append((index, correction))
         if correction.supersedes is not None:
@@ -32,11 +40,18 @@ class Corrections:
         self._unmet[index] = None
         self._all.append((index, correction))
 
-    def meet(self, device: str, collector: str, position: int, record: bytes) -> None:
-        """A message of the package was proved; Untrue where a correction is of another record."""
-        for index, correction in self._by_place.get((collector, position), ()):
-            if correction.subject.leaf != leaf_hash(record):
-                raise Untrue(f"{CORRECTIONS}/{index}: it is about another record at its place")
+    def meet(
+        self, device: str, place: tuple[str, int], record: bytes, scans: Sequence[Scan] | None
+    ) -> None:
+        """A message was proved at its place; Untrue where a correction of it is false.
+
+        `scans` is what it measured, None where its payload is not here.
+        """
+        for index, correction in self._by_place.get(place, ()):
+            try:
+                check_about(correction, subject_of(*place, record), scans)
+            except Refused as error:
+                raise Untrue(f"{CORRECTIONS}/{index}: {error}") from error
             self._unmet.pop(index, None)
             self._device[index] = device
 

@@ -120,14 +120,23 @@ class Derivation:
                 raise Untrue(f"{name}: it is no birth of {machine.device} that was accepted")
             if name != f"proofs/{machine.device}/birth-{found.session}.proof":
                 raise Untrue(f"{name}: it is of session {found.session}")
+            if found.seq != 0:
+                raise Untrue(f"{name}: it is a later birth of its session, not the first message")
+            self._meet(machine.device, name, found)
             machine.born(found)
         for name in self._names(machine.device, "other-"):
             found = self._verified(name)
             if found.status not in {"conflict", "revoked"} or found.device != machine.device:
                 raise Untrue(f"{name}: it is no conflict and no revoked message of this machine")
-            record = ProofFile.from_bytes(self.package.read(name, MOST_FILE)).record
-            self._corrections.meet(machine.device, found.collector, found.position, record)
-            machine.other(found)
+            self._meet(machine.device, name, found)
+            with _blaming(name):
+                machine.other(found)
+
+    def _meet(self, device: str, name: str, found: Verified) -> None:
+        """Let the corrections of a message that has a proof of its own be held against it."""
+        record = ProofFile.from_bytes(self.package.read(name, MOST_FILE)).record
+        scans = None if found.made is None else found.scans
+        self._corrections.meet(device, (found.collector, found.position), record, scans)
 
     def _read_ranges(self, machine: Machine) -> Iterator[bytes]:
         names = [n for n in self._names(machine.device, "") if n.rpartition("/")[2][:5].isdigit()]

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from anchor.range_verified import Proved, VerifiedRange
 from anchor.verified import Verified, between
 from dossier.corrected import Corrections
+from dossier.errors import Untrue
 from dossier.metrics import Metrics
 from dossier.runs import Joined, Numbers, Session
 from telemetry.canonical import quote, time_text
@@ -55,6 +56,7 @@ class Machine:
         self._states: list[dict[str, Any]] = []
         self._state_counts: Counter[str] = Counter()
         self._others: list[dict[str, Any]] = []
+        self._other_places: set[tuple[str, int]] = set()
         self._keys: dict[str, None] = {}
         self._collectors: dict[str, None] = {}
         self._gateways: dict[str, None] = {}
@@ -67,7 +69,17 @@ class Machine:
         self._births[verified.session] = verified.content
 
     def other(self, verified: Verified) -> None:
-        """Take a message of the machine that was stored and does not count as its own word."""
+        """Take a message of the machine that was stored and does not count as its own word.
+
+        Untrue where it is there twice, or was made at another time.
+        """
+        start, stop = self._span
+        if verified.made is not None and not start <= verified.made < stop:
+            raise Untrue(f"it was made at {time_text(verified.made)}, outside of the period")
+        place = verified.collector, verified.position
+        if place in self._other_places:
+            raise Untrue("it is there twice")
+        self._other_places.add(place)
         self._statuses[verified.status] += 1
         if len(self._others) < LISTED:
             made = "" if verified.made is None else time_text(verified.made)
@@ -95,7 +107,8 @@ class Machine:
             self._sessions.setdefault(name, Session(name)).take(run)
         self._broken.update(dict.fromkeys(found.broken))
         for one in found.messages:
-            self._corrections.meet(self.device, one.collector, one.position, one.record)
+            scans = None if one.message is None else one.message.scans
+            self._corrections.meet(self.device, (one.collector, one.position), one.record, scans)
             if one.gateway is not None:
                 self._gateways[one.gateway] = None
             if one.message is None:

@@ -52,7 +52,10 @@ def check_corrections(
     checkpoint = policy.open(carried.checkpoint).checkpoint
     # The same log: what is corrected stands in this tree too.
     here = IncludedEntry(proved.anchoring, proved.index, carried.path)
-    authority, subject = CorrectionAuthority(policy.operator), subject_of(proved)
+    authority, subject = (
+        CorrectionAuthority(policy.operator),
+        subject_of(proved.collector, proved.position, proved.record),
+    )
     found = list[tuple[int, Correction]]()
     for included in (here, *carried.entries):
         check_inclusion(
@@ -71,12 +74,12 @@ def check_corrections(
     return Corrections(checkpoint.size, in_order(found))
 
 
-def subject_of(proved: Proved) -> Subject:
-    """What a correction of this message names; Malformed for what is no record."""
-    record = Record.from_bytes(proved.record)
+def subject_of(collector: str, position: int, data: bytes) -> Subject:
+    """What a correction of the message with this record names; NotCanonical for what is none."""
+    record = Record.from_bytes(data)
     named = record.device is not None and record.session is not None and record.seq is not None
     machine = (str(record.device), str(record.session), int(record.seq or 0)) if named else None
-    return Subject(proved.collector, proved.position, leaf_hash(proved.record), machine)
+    return Subject(collector, position, leaf_hash(data), machine)
 
 
 def check_about(correction: Correction, subject: Subject, scans: Sequence[Scan] | None) -> None:
@@ -107,18 +110,19 @@ def corrections_for(
     view: LogView, places: Sequence[int], operator: VerifierKey, proved: Proved
 ) -> Sequence[LoggedCorrection]:
     """Those that a log holds of this message; one that `audit` would find is left out."""
-    subject = subject_of(proved)
+    subject = subject_of(proved.collector, proved.position, proved.record)
     about = f"\nmessage {subject.place}\n".encode()
     mine = [place for place in places if about in view.entry(place)]
     found = of_message(
         corrections_at(view, mine, operator), subject.collector, subject.position, subject.leaf
     )
-    return list(_holding(found, subject, proved.scans))
+    return list(holding(found, subject, proved.scans))
 
 
-def _holding(
+def holding(
     found: Sequence[LoggedCorrection], subject: Subject, scans: Sequence[Scan] | None
 ) -> Iterator[LoggedCorrection]:
+    """Those of one message that `audit` finds nothing wrong with, in the log's order."""
     order = CorrectionOrder()
     for logged in found:
         try:

@@ -129,8 +129,10 @@ class Packed:
         (self.folder / SUMS).write_bytes(sums_text(sums))
 
 
-def packed(folder: Path, world: World, *names: str, span: int = 600, aim: int = 15) -> Packed:
-    """A package of these machines (all), of so many seconds from the world's start."""
+def packed(
+    folder: Path, world: World, *names: str, since: int = 0, span: int = 600, aim: int = 15
+) -> Packed:
+    """A package of these machines (all), of some seconds, by those since the world's start."""
     fields = MemoryLedger.__dataclass_fields__
     ledger = Archive(**{name: getattr(world.ledger, name) for name in fields})
     known = ProvingLog.scan(
@@ -138,7 +140,7 @@ def packed(folder: Path, world: World, *names: str, span: int = 600, aim: int = 
     )
     devices = {row.device for row in ledger.message_rows if row.device}
     about = About(
-        start=START * US,
+        start=(START + since) * US,
         stop=(START + span) * US,
         machines=tuple(sorted(names or devices)),
         made=(START + 1000) * US,
