@@ -9,6 +9,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,24 @@ def test_what_a_gateway_signed_still_verifies_and_says_so(capsys: Any, tmp_path:
     for change in ("signed-by gateway line-5", "signed-by gateway line-4 "):
         (tmp_path / "changed").write_text(whole.replace("signed-by gateway line-4", change))
         assert call("verify", tmp_path / "changed", *pinned) == 1
+
+
+def test_what_was_corrected_still_verifies_and_says_so(capsys: Any, tmp_path: Path) -> None:
+    """Made with version 1 of corrections and version 3 of proof files, in `correction`; once."""
+    folder = HERE / "correction"
+    file, pinned = folder / "message.proof", ["--policy", folder / "pinned"]
+    assert call("verify", file, *pinned, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["scans"][0]["readings"] == {"temperature": 22.5}
+    assert [one["value"] for one in said["corrections"]] == ["19.75", "20.10", None]
+    assert said["corrections"][0]["superseded_by"] == said["corrections"][1]["hash"]
+    assert said["corrections"][0]["hash"] == sha256(_entry(folder)).hexdigest()
+    assert said["lines"][2].startswith('Corrected by "Erika Müller" on 2025-11-24T')
+    whole = file.read_text(encoding="utf-8")
+    assert whole.count("value 19.75") == 1
+    (tmp_path / "changed").write_text(whole.replace("value 19.75", "value 19.76"))
+    assert call("verify", tmp_path / "changed", *pinned) == 1
+
+
+def _entry(folder: Path) -> bytes:
+    return (folder / "correction.entry").read_bytes()
