@@ -266,6 +266,7 @@ class VerifiedRange:
             yield "how soon after that it was signed; a machine may cite a checkpoint that is old."
         if self.not_after is None:
             yield "by when they were there."
+        yield "that nobody corrected a reading since; `factoryledger audit` shows every correction."
         yield from self.outside_open
 
     def _has_before(self) -> bool:

@@ -4,11 +4,12 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from anchor_plant import ORIGIN, Plant, key_of
+from anchor_plant import ORIGIN, T0, Plant, key_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
+from anchor.correction import Correction, Subject, seal
 from anchor.errors import Malformed, Missing, Refused
 from anchor.keeping.contents import Contents, describe
 from anchor.keeping.tail import Tail
@@ -270,3 +271,24 @@ def test_a_store_that_cannot_be_read_holds_up_no_other(following):
     assert [(r.collector, r.what, r.unread) for r in following.refusals] == [
         ("one", "its store", True)
     ]
+
+
+def test_a_correction_waits_for_the_checkpoint_that_holds_its_message(following):
+    plant = following.plant
+    one = plant.collector()
+    subject = Subject("one", 1, bytes(32))
+    said = Correction("annotation", subject, "E", "review", "why", T0)
+    entry = plant.request(seal(plant.operator, said))
+    plant.request(seal(key_of("stranger"), replace(said, reason="mine")))
+    first = one.commit()
+    assert following.next() == [one.entry, first]
+    reasons = [refusal.reason for refusal in following.refusals]
+    assert len(reasons) == 2
+    assert "which no checkpoint in the log holds" in reasons[0] + reasons[1]
+    second = one.commit()
+    assert following.next() == [second, entry]
+    assert following.next() == []
+    assert len(following.refusals) == 2
+    with pytest.raises(Refused, match="in the log already"):
+        following.tail.contents.admit(entry)
+    assert describe(ORIGIN, entry).kind == "correction"

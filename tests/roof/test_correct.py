@@ -83,8 +83,19 @@ def test_from_the_command_to_the_proof(command, correct, ledger, reading):
     assert f"{stored!r} -> 12.50 K" in lines[measured + 2]
     assert lines[measured + 3].startswith('  Annotated by "Jean"')
     # A collector that goes on passes over them, and what is exported is what was stored.
-    assert command("ingest", ledger.recording, "--data", ledger.path).code == 0
-    assert "refused" not in command("stats", "--data", ledger.path).err
+    more = ledger.recording.with_name("more.jsonl")
+    assert (
+        command("simulate", "--machines", 1, "--duration", 2, "--seed", 8, "--out", more).code == 0
+    )
+    went_on = command("ingest", more, "--data", ledger.path)
+    assert (went_on.code, "refused" in went_on.err) == (0, False), went_on.err
+    # An anchor that starts again, also without its database, finds them in its log.
+    for lost in (False, True):
+        if lost:
+            (ledger.path / "anchor.db").unlink()
+        again = command("anchor", "--once", "--data", ledger.path)
+        assert (again.code, "refused" in again.err) == (0, False), again.err
+        assert json.loads(command("audit", "--data", ledger.path, "--json").out)["corrections"] == 3
 
 
 def test_a_withdrawal_lets_the_reading_be_corrected_anew(command, correct, ledger):
