@@ -182,6 +182,7 @@ def eventful() -> World:
     """Gap, break, rotation, revocation, erasure, conflict, correction, a name that is an attack."""
     world = World()
     fleet = machines(4)
+    fleet[3].gateway = "edge-1"
     priors = [world.enrol_device(machine) for machine in fleet]
     world.add_collector("c0")
     world.add_collector("file-1")

@@ -59,6 +59,8 @@ def test_gaps_breaks_keys_and_what_did_not_count_are_told(made):
     assert [name for name, _, _ in rotated["sessions"]] == ["s1", "s2"]
     assert revoked["statuses"]["revoked"] == len(revoked["others"]) > 10
     assert last["statuses"]["conflict"] == 1
+    assert last["gateways"] == ["edge-1"]
+    assert any("gateway edge-1, which signed on its behalf" in said for said in last["not_shown"])
     assert {one["action"] for one in made.figures["keys"]} >= {"enrol", "rotate", "revoke", "erase"}
     assert first["not_before"] is None or first["not_before"] < first["not_after"]
 
