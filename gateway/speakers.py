@@ -40,7 +40,7 @@ class Speaker:
     courier: Courier
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     rules: set[int] = field(default_factory=set)
-    last: int = 0
+    told: bool = False
 
 
 class Speakers:
@@ -65,10 +65,21 @@ class Speakers:
         self._places = _read_places(folder / PLACES)
 
     def open(self) -> None:
-        """Open those that are named outright, and those that were spoken for before."""
+        """Open those that are named outright, and those of former runs that hold messages."""
         named = {device: _topic(levels, device) for device, levels in self._mapping.devices.items()}
-        for device, topic in (self._places | named).items():
+        for device, topic in named.items():
             self.of(topic, device)
+        for device, topic in [one for one in self._places.items() if one[0] not in named]:
+            if self._holds(device, topic):
+                self.of(topic, device)
+
+    def _holds(self, device: str, topic: MachineTopic) -> bool:
+        held = self._keys.key(device)
+        if held is None:
+            return False
+        box = self._opened(topic, *held)
+        box.close()
+        return box.held > 0
 
     def __iter__(self) -> Iterator[Speaker]:
         return iter(self._found.values())
@@ -80,6 +91,7 @@ class Speakers:
         """The device's speaker, made now if it has none; None where it has no key, or too many."""
         known = self._found.get(device)
         if known is not None:
+            self._tell_if_it_stays(known, topic)
             return known
         named = device in self._mapping.devices
         if not named and len(self._found) >= self._mapping.devices_at_most:
@@ -92,16 +104,23 @@ class Speakers:
         if before != topic and not box.held:
             box.close()
             before, box = topic, self._opened(topic, *held)
-        if before != topic:
-            _log.warning(
-                "device keeps its place",
-                device=device,
-                place=str(before),
-                then="its outbox holds messages signed for it; restart once they are receipted",
-            )
         made = self._made(before, box)
         self._found[device] = made
+        self._tell_if_it_stays(made, topic)
         return made
+
+    def _tell_if_it_stays(self, speaker: Speaker, topic: MachineTopic) -> None:
+        """Say once of a device that the mapping puts elsewhere by now."""
+        if speaker.topic == topic or speaker.told:
+            return
+        speaker.told = True
+        _log.warning(
+            "device keeps its place",
+            device=topic.machine,
+            place=str(speaker.topic),
+            then="its outbox held messages signed for it, or another rule named it first; restart "
+            "once they are receipted",
+        )
 
     def _opened(self, topic: MachineTopic, key: SigningKey, ended: Collection[str]) -> Outbox:
         return Outbox(

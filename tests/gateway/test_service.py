@@ -172,6 +172,8 @@ def test_a_redelivery_is_known_after_a_restart_and_else_marked(gateway, tmp_path
             source.hear([heard(1), heard(2)])
             await until(lambda: len(source.settled) == 2)
         async with gateway() as (source, account):
+            # Known again by its place, though the mapping does not name it: what it holds goes.
+            assert (account.tally().devices, account.tally().held) == (2, 3)
             source.hear([heard(2, again=True), heard(3, again=True)])
             await until(lambda: len(source.settled) == 2)
             assert (account.tally().repeated, account.tally().signed) == (1, 1)
@@ -222,14 +224,16 @@ def test_what_it_says_itself_is_never_signed_again(gateway, topic_prefix):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("device", ['device = "{name}"', 'device = "one"'])
 def test_a_device_that_moves_keeps_its_place_while_its_outbox_holds_what_it_signed(
-    gateway, tmp_path
+    gateway, tmp_path, device
 ):
-    """Signed for another topic, it would count for nothing there."""
-    moved = TEXT.replace("line-4", "line-5")
+    """Signed for another topic, it would count for nothing there; named outright or by messages."""
+    text = TEXT.replace('device = "{name}"', device)
+    moved = text.replace("line-4", "line-5")
 
     async def main():
-        async with gateway() as (source, _):
+        async with gateway(text=text) as (source, _):
             source.hear([heard(1)])
             await until(lambda: source.settled)
         async with gateway(text=moved) as (source, account):

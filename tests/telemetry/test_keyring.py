@@ -214,3 +214,12 @@ def test_a_rotation_cannot_bring_a_key_that_is_alive():
         ring.apply(statement(3, "rotate", key=KEYS[0], prior=0))
     assert enrolments(ring) == [(KEYS[0], entry(0), None)]
     assert ring.applied == 2
+
+
+def test_a_gateway_holds_machines_keys_alone():
+    said = {"action": "enrol", "name": "c1", "time": 1, "key": KEYS[0], "gateway": "line-4"}
+    ring = Keyring()
+    with pytest.raises(ContradictoryStatement, match="has not the shape"):
+        ring.apply(KeyStatement(hash=bytes(32), kind="collector", **said))
+    ring.apply(KeyStatement(hash=bytes(32), kind="device", **said))
+    assert ring.applied == 1
