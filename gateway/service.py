@@ -296,6 +296,10 @@ def _tally(
     boxes = [speaker.outbox for speaker in intake.speakers]
     couriers = list(uplink.couriers)
     counts = intake.counts
+    resting = intake.speakers.resting.values()
+    recorded = sum(box.recorded for box in boxes) + sum(one for one, _ in resting)
+    evicted = sum(box.evicted for box in boxes) + sum(one for _, one in resting)
+    held = sum(box.held for box in boxes)
     return Tally(
         heard=counts["heard"],
         signed=counts["signed"],
@@ -303,12 +307,12 @@ def _tally(
         repeated=counts["repeated"],
         own=counts["own"],
         unsignable=counts["unsignable"],
-        devices=len(boxes),
-        recorded=sum(box.recorded for box in boxes),
+        devices=len(boxes) + len(resting),
+        recorded=recorded,
         delivered=sum(courier.delivered for courier in couriers),
-        receipted=sum(box.receipted for box in boxes),
-        held=sum(box.held for box in boxes),
-        evicted=sum(box.evicted for box in boxes),
+        receipted=recorded - evicted - held,
+        held=held,
+        evicted=evicted,
         refused=sum(courier.refused for courier in couriers),
         resent=sum(courier.resent for courier in couriers),
         distrusted=trust.refused,

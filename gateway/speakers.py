@@ -62,6 +62,8 @@ class Speakers:
         self._trust, self._wire, self._joined = trust, wire, joined
         self._limit, self._limit_bytes = limit, limit_bytes
         self._found: dict[str, Speaker] = {}
+        # Devices of former runs that nobody has spoken for yet: recorded and evicted.
+        self.resting: dict[str, tuple[int, int]] = {}
         self._places = _read_places(folder / PLACES)
 
     def open(self) -> None:
@@ -79,6 +81,8 @@ class Speakers:
             return False
         box = self._opened(topic, *held)
         box.close()
+        if not box.held:
+            self.resting[device] = box.recorded, box.evicted
         return box.held > 0
 
     def __iter__(self) -> Iterator[Speaker]:
@@ -106,6 +110,7 @@ class Speakers:
             before, box = topic, self._opened(topic, *held)
         made = self._made(before, box)
         self._found[device] = made
+        self.resting.pop(device, None)
         self._tell_if_it_stays(made, topic)
         return made
 
