@@ -25,6 +25,15 @@ def data(command, tmp_path):
     return folder
 
 
+def _mapping(data):
+    """Of one rule, whose source is the test's own broker."""
+    file = data / "mapping.toml"
+    file.write_text(
+        'gateway = "g"\nplace = "a/b/c/d"\n[[rule]]\ntopic = "nobody/says"\ndevice = "x"\n'
+    )
+    return file
+
+
 def arguments(name, data, broker, prefix):
     at = ["--broker", str(broker.address)]
     own = ["--data", data, "--prefix", prefix]
@@ -35,12 +44,15 @@ def arguments(name, data, broker, prefix):
         "simulate": ["simulate", *at, *own, "--machines", 2, "--drain", 0],
         "web": ["web", *at, *own, "--port", 0],
         "watch": ["watch", *at, f"{prefix}/#"],
+        "gateway": ["gateway", _mapping(data), *at, *own],
         "record": ["record", *at, "-o", data / "r.jsonl", f"{prefix}/#"],
     }[name]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("name", ["collect", "anchor", "witness", "watch", "web", "record"])
+@pytest.mark.parametrize(
+    "name", ["collect", "anchor", "witness", "watch", "web", "record", "gateway"]
+)
 def test_it_says_when_it_is_ready_and_stops_when_told(
     name, number, data, broker, topic_prefix, program, await_line
 ):

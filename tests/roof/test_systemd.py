@@ -28,7 +28,7 @@ def test_it_starts_a_command_with_options_that_it_has(unit):
 
 def test_there_is_one_for_each_part_that_runs_for_long():
     assert {unit.stem for unit in UNITS} == {
-        f"factoryledger-{name}" for name in ("collect", "anchor", "witness", "web")
+        f"factoryledger-{name}" for name in ("collect", "anchor", "witness", "web", "gateway")
     }
 
 
