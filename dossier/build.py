@@ -6,6 +6,7 @@ that are in memory, here and where they are checked.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,7 @@ from anchor.tlog_proof import TlogProof
 from dossier.container import CHUNK, Folder, Opened
 from dossier.derived import Derivation, concerns
 from dossier.entries import CORRECTIONS, KEYS, Entry
+from dossier.erasures import Erasures
 from dossier.errors import NothingThere
 from dossier.manifest import (
     FIGURES,
@@ -37,6 +39,7 @@ from dossier.manifest import (
     sums_text,
 )
 from telemetry.errors import TelemetryError
+from telemetry.keyring import KeyStatement
 from telemetry.rows import MessageRow
 
 MOST_OTHERS: Final = 1000
@@ -65,6 +68,7 @@ class Sources:
 class _Proved(NamedTuple):
     """Whose messages were proved, and which corrections are about one of them."""
 
+    erasures: Erasures
     collectors: dict[str, None]
     corrections: dict[int, None]
 
@@ -75,8 +79,16 @@ class _Proved(NamedTuple):
     ) -> None:
         for row in rows:
             self.collectors[row.collector] = None
+            if row.payload is None and not self._is_erased(row):
+                raise Missing(
+                    f"the payload of {row.collector}:{row.position} is gone, and the log has no "
+                    "erasure of it yet: wait for the anchor, or run `factoryledger audit`"
+                )
             if found := corrections.get((row.collector, row.position)):
                 self.corrections.update(dict.fromkeys(_holding(row, found)))
+
+    def _is_erased(self, row: MessageRow) -> bool:
+        return self.erasures.covers(row.collector, row.position, row.status)
 
 
 class Writer:
@@ -122,7 +134,7 @@ def build(folder: Path, about: About, sources: Sources, aim: int = AIM) -> Built
     writer = Writer(folder)
     writer.write(POLICY, sources.policy)
     writer.write(VERIFIER, sources.verifier)
-    proved = _Proved({}, {})
+    proved = _Proved(_erasures(sources.known), {}, {})
     corrections = _corrections(sources.known)
     for device in about.machines:
         proved.take(_prove_machine(writer, device, about, sources, aim), corrections)
@@ -245,6 +257,17 @@ def _slices(archive: Archive, device: str, about: About, aim: int) -> Iterator[t
 
 def _count(rows: Iterator[MessageRow]) -> int:
     return sum(1 for _ in rows)
+
+
+def _erasures(known: ProvingLog) -> Erasures:
+    """Whose payloads the log says are erased."""
+    assert known.policy.operator is not None
+    authority, view = OperatorAuthority(known.policy.operator), known.reader.view
+    found = list[KeyStatement]()
+    for place in known.scanned.erasures:
+        with suppress(AnchorError, TelemetryError):  # a false entry brings nothing
+            found.append(authority.read(view.entry(place)))
+    return Erasures(found)
 
 
 def _corrections(known: ProvingLog) -> Mapping[tuple[str, int], Sequence[LoggedCorrection]]:

@@ -37,6 +37,7 @@ from dossier.entries import (
     read_key,
     told,
 )
+from dossier.erasures import Erasures
 from dossier.errors import Untrue
 from dossier.machine import Machine
 from dossier.manifest import About
@@ -164,6 +165,9 @@ class Derivation:
         data = self.package.read(name, MOST_FILE)
         with _blaming(name):
             found = verify_range(data, self.policy, self.vouchers)
+            for one in found.messages:
+                if one.message is None:
+                    self._check_erased(one.collector, one.position, "accepted")
             for part in RangeFile.from_bytes(data).parts:
                 self._note(name, part.checkpoint_proof, part.keys, part.stamped)
         self._collectors.update(dict.fromkeys(found.collectors))
@@ -174,6 +178,8 @@ class Derivation:
         data = self.package.read(name, MOST_FILE)
         with _blaming(name):
             found = verify(data, self.policy, self.vouchers)
+            if found.payload is None:
+                self._check_erased(found.collector, found.position, found.status)
             file = ProofFile.from_bytes(data)
             self._note(name, file.checkpoint_proof, file.keys, file.stamped)
             if file.corrections is not None:
@@ -182,6 +188,14 @@ class Derivation:
             raise Untrue(f"{name}: its payload is not there")
         self._collectors[found.collector] = None
         return found
+
+    def _check_erased(self, collector: str, position: int, status: str) -> None:
+        """What a message says is left out only where the operator said that it is erased."""
+        if not self._erasures.covers(collector, position, status):
+            raise Untrue(
+                f"what message {collector}:{position} says is not here, and no erasure in {KEYS} "
+                "is of it"
+            )
 
     def _note(
         self,
@@ -219,6 +233,7 @@ class Derivation:
             statement = read_key(one, self.policy)
             self._statements.append((one.index, statement))
             self._keys.append(told(one.index, statement))
+        self._erasures = Erasures(statement for _, statement in self._statements)
 
     def _read_corrections(self) -> None:
         for one in self._entries_of(CORRECTIONS):

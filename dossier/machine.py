@@ -1,5 +1,6 @@
 """What a package proves of one machine, added up file by file. Pure."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -49,6 +50,9 @@ class Machine:
         self._metrics = Metrics(start, stop)
         self._sessions: dict[str, Session] = {}
         self._erased: dict[str, Numbers] = {}
+        self._within: dict[str, Numbers] = {}
+        self._beside: dict[tuple[str, int], None] = {}
+        self._around: set[tuple[str, int]] = set()
         self._statuses: Counter[str] = Counter()
         self._broken: dict[tuple[str, int], None] = {}
         self._events: list[dict[str, Any]] = []
@@ -119,20 +123,29 @@ class Machine:
     def _said(self, one: Proved, said: Message, start: int, stop: int) -> Iterator[Value]:
         if said.kind == "birth" and said.content is not None:
             self._births[one.session] = said.content
+        name, (begin, end) = (one.session, one.seq), self._span
         if start <= said.time < stop:
             self._counted(one, said)
+            self._within.setdefault(one.session, Numbers()).add(one.seq)
+        elif begin <= said.time < end:
+            self._beside[name] = None  # the file of its own time is to have it, too
+            return
+        elif name in self._around:
+            return
+        else:
+            self._around.add(name)
         births = self._births.get(one.session, {}).get("metrics", {})
         for scan in said.scans:
-            if not start <= scan.time < stop:
+            if not begin <= scan.time < end:
                 continue
-            for name, value in scan.readings.items():
-                told = births.get(name)
+            for metric, value in scan.readings.items():
+                told = births.get(metric)
                 unit = "" if told is None else told["unit"]
                 limits = None if told is None else (told["low"], told["high"])
-                self._metrics.take(scan.time, name, value, unit, limits)
+                self._metrics.take(scan.time, metric, value, unit, limits)
                 self._readings += 1
-                place = (one.collector, one.position, name, scan.time)
-                yield Value(one, scan.time, name, value, unit, self._corrections.of(*place))
+                place = (one.collector, one.position, metric, scan.time)
+                yield Value(one, scan.time, metric, value, unit, self._corrections.of(*place))
 
     def _counted(self, one: Proved, said: Message) -> None:
         self._messages += 1
@@ -155,7 +168,8 @@ class Machine:
             self._events_more += 1
 
     def told(self) -> dict[str, Any]:
-        """As the figures say it."""
+        """As the figures say it; Untrue where a message is not in the file of its time."""
+        self._check_within()
         joined = [session.joined() for session in self._sessions.values()]
         missing = [(one.name, *gap) for one in joined for gap in one.missing]
         seams = {(one.name, seq): None for one in joined for seq in one.broken}
@@ -191,6 +205,15 @@ class Machine:
             "gateways": list(self._gateways),
             "files": self._files,
         }
+
+    def _check_within(self) -> None:
+        """What stands in a file as a neighbour is counted by another: it has to be in that one."""
+        within = {name: list(numbers.runs()) for name, numbers in self._within.items()}
+        for session, seq in self._beside:
+            runs = within.get(session, [])
+            at = bisect_right(runs, seq, key=lambda run: run[0])
+            if at == 0 or seq > runs[at - 1][1]:
+                raise Untrue(f"message {seq} of session {session} is not in the file of its time")
 
     def _not_shown(self, joined: list[Joined]) -> Iterator[str]:
         """What of the time stays open, a sentence each."""

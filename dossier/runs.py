@@ -91,9 +91,10 @@ class Numbers:
             self._runs.append([number, number])
 
     def __len__(self) -> int:
-        return sum(last - first + 1 for first, last in self._merged())
+        return sum(last - first + 1 for first, last in self.runs())
 
-    def _merged(self) -> Iterator[tuple[int, int]]:
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """First and last of those that follow on one another."""
         begun: tuple[int, int] | None = None
         for first, last in sorted(self._runs):
             if begun is None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from package_world import born, packed
+from package_world import born, derived_anew, packed
 from verify_logs import MemorySource
 from verify_world import START, US, World, machines
 
@@ -14,10 +14,7 @@ from anchor.proving.prove import prove
 from anchor.reading.log_reader import LogReader
 from anchor.reading.row_record import record_of
 from anchor.tlog_proof import TlogProof
-from dossier.container import Folder, Opened
-from dossier.derived import Derivation
 from dossier.errors import Untrue
-from dossier.manifest import MANIFEST, Manifest
 
 
 @pytest.fixture
@@ -132,16 +129,6 @@ def test_a_birth_from_before_the_time_may_be_annotated(plant, tmp_path):
     later = packed(tmp_path / "package", world, since=105)
     later.check()
     assert [one["kind"] for one in later.figures["corrections"]] == ["annotation"]
-
-
-def derived_anew(made):
-    """What a forger does who has this program: all that follows from the proofs, made to fit."""
-    about = Manifest.from_bytes((made.folder / MANIFEST).read_bytes()).about
-    with Opened(Folder(made.folder)) as package:
-        derived = Derivation(package, about, made.policy)
-        (made.folder / "readings.csv").write_bytes(b"".join(derived.rows()))
-        (made.folder / "figures.json").write_bytes(derived.figures())
-    made.sealed_anew()
 
 
 def test_a_message_that_did_not_count_is_not_counted_twice_or_of_another_time(plant, tmp_path):

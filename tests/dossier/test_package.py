@@ -13,6 +13,7 @@ from package_world import HOSTILE, packed
 from verify_world import START, US
 
 from anchor.correction import Correction
+from anchor.reading.row_record import record_of
 from dossier.corrected import Corrections
 from dossier.errors import NothingThere, Unreadable, Untrue
 from dossier.manifest import MANIFEST, PAPER, REPORT, SUMS, Manifest
@@ -271,8 +272,9 @@ def test_a_correction_of_another_message_is_found(made, tmp_path):
     )
     corrections.add(7, said)
     place = said.subject.collector, said.subject.position
-    with pytest.raises(Untrue, match="another record at its place"):
-        corrections.meet("mill-0", *place, b"another record")
+    another = record_of(next(r for r in made.world.ledger.message_rows if r.device == "mill-1"))
+    with pytest.raises(Untrue, match="with another record or machine"):
+        corrections.meet("mill-0", place, another, None)
 
 
 def test_runs_of_two_files_are_joined_by_number_hash_and_chain():
