@@ -32,6 +32,7 @@ from dossier.manifest import (
     Manifest,
     read_sums,
 )
+from telemetry.canonical import plain
 
 MOST_POLICY: Final = 1 << 20
 MOST_FIGURES: Final = 1 << 28
@@ -88,9 +89,9 @@ def _check_files(package: Opened, manifest: Manifest) -> None:
     sums = read_sums(package.read(SUMS, MOST_BYTES))
     there = set(package.sizes) - {SUMS}
     for name in sorted(there ^ set(sums)):
-        raise Untrue(f"{name} is {'not in ' + SUMS if name in there else 'missing'}")
+        raise Untrue(f"{plain(name)} is {'not in ' + SUMS if name in there else 'missing'}")
     for name in sorted((there - BESIDE) ^ set(manifest.files)):
-        raise Untrue(f"{name} is {'not in ' + MANIFEST if name in there else 'missing'}")
+        raise Untrue(f"{plain(name)} is {'not in ' + MANIFEST if name in there else 'missing'}")
     for name in (README, REPORT):
         if name not in there:
             raise Untrue(f"{name} is missing")

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, Protocol, Self
 
 from dossier.errors import Unreadable
 from dossier.manifest import MANIFEST, MOST_FILES, SUMS
+from dossier.zip_layout import check_layout
 from telemetry.canonical import plain
 
 CHUNK: Final = 1 << 20
@@ -63,7 +64,16 @@ class Zip:
             self._zip = zipfile.ZipFile(path)
         except _READ_ERRORS as error:
             raise Unreadable(f"{path}: no zip that can be read: {error}") from error
-        self.sizes: Mapping[str, int] = _checked(self._zip.infolist())
+        try:
+            self.sizes: Mapping[str, int] = _checked(self._zip.infolist())
+            with path.open("rb") as file:
+                check_layout(file, path.stat().st_size, self._zip.infolist())
+        except _READ_ERRORS as error:
+            self._zip.close()
+            raise Unreadable(f"{path}: no zip that can be read: {error}") from error
+        except Unreadable:
+            self._zip.close()
+            raise
 
     def open(self, name: str) -> BinaryIO:
         """One file, unpacked as it is read."""

@@ -4,6 +4,7 @@ A metric's name is a machine's word, and may be anything: what a terminal or a s
 obey is spelled out, so that a row is always one line and no cell is ever a formula.
 """
 
+import re
 from typing import Final
 
 from dossier.machine import Value
@@ -23,7 +24,8 @@ COLUMNS: Final = (
     "correction",
 )
 HEADER: Final = f"{','.join(COLUMNS)}\n".encode()
-_FORMULA: Final = ("=", "+", "-", "@")
+_FORMULA: Final = re.compile(r"(?:^|;)[\s'\"]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""What a spreadsheet would obey, also one that divides cells by semicolons or reads wide signs."""
 _MARKS: Final = frozenset(',"')
 
 
@@ -49,8 +51,7 @@ def row(device: str, value: Value) -> bytes:
 def cell(text: str) -> str:
     """A text as a cell: printable, no formula, quoted where it has a comma or a quote."""
     said = plain(text)
-    if said.startswith(_FORMULA):
-        said = f"'{said}"
+    said = _FORMULA.sub(r"\g<0>'", said)
     if _MARKS.isdisjoint(said):
         return said
     return '"' + said.replace('"', '""') + '"'

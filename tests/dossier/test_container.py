@@ -131,3 +131,86 @@ def test_the_lists_have_one_spelling(made):
     for wrong in (first + sums, sums[:-1], sums.upper(), b"\xff", sums + b"\n"):
         with pytest.raises(Unreadable):
             read_sums(wrong)
+
+
+# -- a zip that another program reads otherwise --------------------------------------------------
+
+
+def in_front(decoy, good):
+    return decoy + good
+
+
+def behind(decoy, good):
+    return good + decoy
+
+
+def between(decoy, good):
+    """Entries before the directory that it does not name."""
+    start = good.index(b"PK\x01\x02")
+    entries = decoy[: decoy.index(b"PK\x01\x02")]
+    end = bytearray(good[good.rindex(b"PK\x05\x06") :])
+    end[16:20] = (start + len(entries)).to_bytes(4, "little")
+    return good[:start] + entries + good[start : good.rindex(b"PK\x05\x06")] + bytes(end)
+
+
+def commented(_, good):
+    return good[:-2] + b"\x04\x00ahem"
+
+
+def counted_short(_, good):
+    end = good.rindex(b"PK\x05\x06")
+    return good[: end + 8] + b"\x01\x00\x01\x00" + good[end + 12 :]
+
+
+def packed_otherwise(_, good):
+    """The entry's own header says that it is stored as it is."""
+    return good[:8] + b"\x00\x00" + good[10:]
+
+
+@pytest.mark.parametrize(
+    "lie", [in_front, behind, between, commented, counted_short, packed_otherwise]
+)
+def test_a_zip_that_can_be_read_in_two_ways_is_refused(tmp_path, lie):
+    """Whoever reads from the front would see what was never checked."""
+    good = zipped(tmp_path / "good.zip", [(MANIFEST, b"{}"), (SUMS, b"")])
+    open_package(good).__exit__()
+    decoy = zipped(tmp_path / "decoy.zip", [("report.html", b"nothing is missing")])
+    (tmp_path / "p.zip").write_bytes(lie(decoy.read_bytes(), good.read_bytes()))
+    with pytest.raises(Unreadable, match="the zip"):
+        open_package(tmp_path / "p.zip")
+
+
+def test_a_zip_that_names_a_file_twice_over_is_refused(tmp_path):
+    named = zipfile.ZipInfo(SUMS)
+    named.extra = b"\x75\x70\x09\x00\x01" + bytes(4) + b"x.md"
+    path = zipped(tmp_path / "p.zip", [(MANIFEST, b"{}"), (named, b"")])
+    with pytest.raises(Unreadable, match="can be read in two ways"):
+        open_package(path)
+
+
+def test_a_zip_that_was_written_to_a_pipe_is_read(tmp_path):
+    """Sizes behind the data, as many programs write them."""
+
+    class Pipe(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            return file.write(data)
+
+    with (
+        (tmp_path / "p.zip").open("wb") as file,
+        zipfile.ZipFile(Pipe(), "w", zipfile.ZIP_DEFLATED) as out,
+    ):
+        out.writestr(MANIFEST, b"{}")
+        out.writestr(SUMS, b"")
+    with open_package(tmp_path / "p.zip") as opened:
+        assert opened.read(MANIFEST, 10) == b"{}"
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", os.fsdecode(b"\xff.txt")])
+def test_a_files_name_is_told_so_that_no_terminal_obeys_it(copy, name):
+    (copy.folder / name).write_bytes(b"x")
+    with pytest.raises(Untrue) as found:
+        copy.check()
+    assert str(found.value).isprintable()

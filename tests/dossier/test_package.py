@@ -17,6 +17,7 @@ from anchor.reading.row_record import record_of
 from dossier.corrected import Corrections
 from dossier.errors import NothingThere, Unreadable, Untrue
 from dossier.manifest import MANIFEST, PAPER, REPORT, SUMS, Manifest
+from dossier.readings import cell
 from dossier.runs import Session
 
 
@@ -306,3 +307,21 @@ def test_the_report_shows_hostile_words_as_words(made):
     assert "wrong gauge &lt;b&gt;" in html
     [row] = [row for row in rows_of(made) if HOSTILE[:4] in row["metric"]]
     assert row["metric"].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("=1+1", "'=1+1"),
+        ("load", "load"),
+        ("a-b", "a-b"),
+        ("\tx", "\\tx"),
+        (" =1", " '=1"),
+        ("x;=cmd|' /C calc'!A1", "x;'=cmd|' /C calc'!A1"),
+        ('x"; =1', '"x""; \'=1"'),
+        ("\uff1d1", "'\uff1d1"),
+    ],
+)
+def test_no_cell_is_a_formula_whatever_divides_cells(text, told):
+    """Where a comma is a decimal sign, a spreadsheet divides at semicolons."""
+    assert cell(text) == told
