@@ -42,6 +42,7 @@ class Enrolments:
 
     def __init__(self, data: DataDir) -> None:
         self._data = data
+        self._last = ""  # the newest request read
         self._entries: dict[bytes, bytes] = {}
         self._keys: dict[bytes, EnrolledKey] = {}
         # By kind and name: there may be ten thousand machines.
@@ -49,8 +50,9 @@ class Enrolments:
         self._read()
 
     def _read(self) -> None:
+        """Take up what has come into the folder since, this process's own entries among it."""
         authority = OperatorAuthority(self._data.operator_public)
-        for _, entry in self._data.requests.after(""):
+        for self._last, entry in self._data.requests.after(self._last):
             try:
                 self._apply(authority.read(entry), entry)
             except ValueError:
@@ -77,9 +79,14 @@ class Enrolments:
         """Give every machine's key, each made and enrolled if it is not; durable on return.
 
         `gateway` names who holds them on behalf of machines that cannot sign, None for machines
-        that hold their own. WrongUsage where a machine's last key is somebody else's.
+        that hold their own. WrongUsage where a machine's last key is somebody else's, also by
+        what another process enrolled since.
         """
-        names = list(devices)
+        with self._data.rotating():
+            self._read()
+            return self._ensured(list(devices), gateway)
+
+    def _ensured(self, names: list[str], gateway: str | None) -> dict[str, SigningKey]:
         for name in names:
             self._check_holder(name, gateway)
         keys = self._data.devices(names)
@@ -99,7 +106,7 @@ class Enrolments:
                 holder = gateway or known[-1].gateway
                 self.enrol_devices({device: self._data.device(device)}, holder)
                 return
-            self.ensure_device(device, gateway or (known[-1].gateway if known else None))
+            self._ensured([device], gateway or (known[-1].gateway if known else None))
 
     def enrol_devices(self, keys: Mapping[str, SigningKey], gateway: str | None = None) -> None:
         """Enrol these machines' keys, each if it is not; durable on return."""
@@ -155,6 +162,7 @@ class Enrolments:
     def _rotating(self) -> Iterator[None]:
         """One rotation at a time, in sight of those before: two that end one key lose theirs."""
         with self._data.rotating():
+            self._last = ""
             self._entries.clear()
             self._keys.clear()
             self._named.clear()

@@ -21,6 +21,7 @@ from pydantic import (
 
 from gateway.filters import CAPTURE, check_filter, names, plain_filter
 from gateway.pointer import steps
+from telemetry.address import Address
 from telemetry.canonical import is_segment
 
 LEVELS: Final = ("enterprise", "site", "area", "line", "device")
@@ -40,6 +41,23 @@ def _filter(text: str) -> str:
     return text
 
 
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("no signed message holds U+0000")
+    return text
+
+
+def _broker(text: str) -> str:
+    Address.parse(text)
+    return text
+
+
+def _url(text: str) -> str:
+    if "@" in text:
+        raise ValueError("user and password do not belong there; write `user`, `password_file`")
+    return text
+
+
 def _node(text: str) -> str:
     if not _NODE.fullmatch(text):
         raise ValueError("a node id is written ns=2;s=Press.Temperature, or i=2258 (OPC 10000-6)")
@@ -48,7 +66,7 @@ def _node(text: str) -> str:
 
 Pointer = Annotated[str, AfterValidator(_pointer)]
 Segment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_nul)]
 Keep = Literal["unmapped", "always", "never"]
 
 
@@ -67,7 +85,7 @@ class Reading(Strict):
     """
 
     pointer: Pointer = ""
-    unit: str = "1"
+    unit: Annotated[str, AfterValidator(_without_nul)] = "1"
     scale: FiniteFloat = 1.0
     offset: FiniteFloat = 0.0
     values: dict[str, FiniteFloat] = Field(default_factory=dict)
@@ -182,7 +200,7 @@ class NodeRule(Speaks):
 class Broker(Strict):
     """An MQTT broker that machines speak to; a password is in a file, never here."""
 
-    broker: str
+    broker: Annotated[str, AfterValidator(_broker)]
     version: Literal["3.1.1", "5"] = "3.1.1"
     client_id: str | None = None
     user: str | None = None
@@ -195,7 +213,7 @@ class Broker(Strict):
 class OpcUaServer(Strict):
     """An OPC UA server that machines are read from."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^ ]+$")]
+    url: Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^ ]+$"), AfterValidator(_url)]
     interval: float = Field(default=1000.0, gt=0, le=86_400_000)
     user: str | None = None
     password_file: str | None = None

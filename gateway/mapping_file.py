@@ -23,7 +23,8 @@ _SHORT: Final = 60
 def load_mapping(path: Path) -> Mapping:
     """Read the file; BadMapping."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(4 * LARGEST + 1)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BadMapping(f"{path}: {error}; allowed: a TOML file in UTF-8") from error
@@ -69,6 +70,8 @@ def _given(value: object) -> str:
     if isinstance(value, dict | list):
         return ""
     text = shown(value)
+    if "://" in text and "@" in text:
+        return ""  # a password may stand there
     return f", not {text if len(text) <= _SHORT else f'{text[: _SHORT - 3]}...'}"
 
 

@@ -334,6 +334,9 @@ async def run_witness(  # noqa: PLR0913 - the roof names every part that it wire
         stack.enter_context(held(db.with_name(f"{db.name}.lock"), f"the witness state {db}"))
         state = WitnessState(db)
         stack.callback(state.close)
+        if mark is not None:
+            # Of two that write one mark, with a state each, either would take the other's back.
+            stack.enter_context(held(mark.with_name(f"{mark.name}.lock"), f"the mark {mark}"))
         reached = None if mark is None else WitnessMark(mark)
         keys: Sequence[SignerKey] = [key, *more_keys]
         if reached is not None:

@@ -91,8 +91,7 @@ class Witness:
         seen = self._state.advance(
             checkpoint.origin, lambda last: self._cosign(request, note, checkpoint, last)
         )
-        if self._mark is not None:
-            self._mark.reach([key.verifier for key in self._keys], checkpoint.origin, seen.size)
+        self._reach(checkpoint.origin, seen)
         # Only now, after the commit and the mark, a cosignature may leave.
         ours = {(key.name, key.verifier.id) for key in self._keys}
         lines = [s for s in Note.from_bytes(seen.note).signatures if (s.name, s.id) in ours]
@@ -104,7 +103,13 @@ class Witness:
         seen = None if origin is None else self._state.latest(origin)
         if seen is None:
             raise Answer(404, "no checkpoint of this log was cosigned\n")
+        # Its cosignature leaves here, too, and the mark may have failed when it was made.
+        self._reach(self._origins[hashed], seen)
         return seen.note
+
+    def _reach(self, origin: str, seen: Seen) -> None:
+        if self._mark is not None:
+            self._mark.reach([key.verifier for key in self._keys], origin, seen.size)
 
     def _cosign(
         self, request: AddCheckpoint, note: Note, checkpoint: Checkpoint, last: Seen

@@ -41,7 +41,7 @@ def run(
     folder = (outbox or place.data.path / "gateway" / mapping.gateway).absolute()
     address = _source_address(place, mapping, source)
     _refuse_loops(place, mapping, address)
-    keys = keys_for(place, mapping)
+    keys = keys_for(place, mapping, folder)
     folder.mkdir(parents=True, exist_ok=True)
     devices = max(len(mapping.devices), mapping.devices_at_most)
     allow_files(2 * devices + _OTHER_FILES, f"a gateway for {devices} devices")

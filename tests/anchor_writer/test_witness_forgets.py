@@ -11,7 +11,7 @@ from anchor_plant import key_of, witness_key
 
 from anchor.checkpoint import Checkpoint, sign_checkpoint
 from anchor.errors import AnchorError, Diverged, Malformed
-from anchor.keeping.add_checkpoint import AddCheckpoint, Answer, Conflict
+from anchor.keeping.add_checkpoint import AddCheckpoint, Answer, Conflict, origin_hash
 from anchor.keeping.durable import Durable
 from anchor.keeping.service import run_witness
 from anchor.keeping.witness import Witness
@@ -172,3 +172,42 @@ def test_the_service_refuses_to_start(place, tmp_path):
 
     with pytest.raises(Diverged, match="keys rotate witness"):
         asyncio.run(serve())
+
+
+def test_what_the_mark_did_not_take_leaves_by_no_other_way(tmp_path):
+    """Neither as an answer nor as the latest checkpoint, until the mark is written."""
+    place = Place(tmp_path)
+    hashed = origin_hash(LOG.name)
+    with closing(WitnessState(place.state)) as state:
+        mark = WitnessMark(place.mark)
+        logs = {LOG.name: [LOG.verifier]}
+        witness = Witness(keys=[KEY], logs=logs, state=state, clock=lambda: 1, mark=mark)
+        place.mark.parent.rename(tmp_path / "away")
+        with pytest.raises(OSError, match="No such file"):
+            witness.add_checkpoint(request(0, 5))
+        with pytest.raises(OSError, match="No such file"):
+            witness.latest(hashed)
+        (tmp_path / "away").rename(place.mark.parent)
+        assert witness.latest(hashed)
+    assert WitnessMark(place.mark).reached(KEY.verifier) == {LOG.name: 5}
+
+
+def test_two_states_of_one_mark_are_refused(place, tmp_path):
+    """Each would write the mark as it knows it, and take the other's back."""
+    mark = {"mark": place.mark, "key": NEXT, "logs": [LOG.verifier], "host": "127.0.0.1", "port": 0}
+
+    async def both():
+        stop, up = asyncio.Event(), asyncio.Event()
+        first = run_witness(db=tmp_path / "one.db", stop=stop, on_ready=up.set, **mark)
+        running = asyncio.create_task(first)
+        await up.wait()
+        at_once = asyncio.Event()
+        at_once.set()
+        try:
+            await run_witness(db=tmp_path / "two.db", stop=at_once, **mark)
+        finally:
+            stop.set()
+            await running
+
+    with pytest.raises(AnchorError, match="the mark .* is being written by another process"):
+        asyncio.run(both())

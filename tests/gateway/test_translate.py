@@ -214,6 +214,10 @@ BAD = {
     HEAD + rule(device="x", more="readings.t = { scale = nan }"): "rule.1.readings.t.scale",
     HEAD + '[[node]]\nnode = "x"\ndevice = "p"\n': "a node id is written ns=2;s=",
     HEAD + '[[node]]\nnode = "i=1"\ndevice = "p"\n': "[opcua] and [[node]] belong together",
+    HEAD + rule(device="x", more='event = "\\u0000"'): "rule.1.event: no signed message holds",
+    HEAD + rule(device="x", more='readings."\\u0000" = {}'): "no signed message holds U+0000",
+    HEAD + rule(device="x", more='readings.t = { unit = "\\u0000" }'): "readings.t.unit: no sign",
+    HEAD + rule(device="x") + '[source]\nbroker = "a"': "source.broker: broker address 'a': write",
     HEAD + "x = " + "[" * 3000 + "\n": "m.toml",
 }
 
@@ -224,6 +228,19 @@ def test_a_bad_mapping_is_told_by_file_and_key_and_what_is_allowed(text):
         read_mapping(text, "m.toml")
     assert str(refused.value).startswith("m.toml")
     assert BAD[text] in str(refused.value), str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rule(device="x") + '[source]\nbroker = "mqtt://u:secret@h"',
+        '[opcua]\nurl = "opc.tcp://u:secret@h"\n[[node]]\nnode = "i=1"\ndevice = "p"\n',
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(text):
+    with pytest.raises(BadMapping, match="user and password do not belong there") as refused:
+        read_mapping(HEAD + text, "m.toml")
+    assert "secret" not in str(refused.value)
 
 
 def test_the_example_is_good_and_maps_what_its_factory_says(tmp_path):

@@ -20,6 +20,7 @@ from factoryledger.broker_identity import certified
 from factoryledger.data_dir import DataDir
 from factoryledger.enrolment import Enrolments
 from factoryledger.errors import WrongUsage
+from factoryledger.gatewaying.keys import EnrollingKeys, GivenKeys
 from telemetry.canonical import b64, time_text
 from telemetry.errors import BrokerUnavailable
 from telemetry.link import Link
@@ -226,3 +227,27 @@ def test_a_key_that_a_gateway_holds_says_so_and_stays_so(command, place):
     with pytest.raises(WrongUsage, match="machine m1 signs itself"):
         enrolments.ensure_device("m1", "line-4")
     assert command("device", "enrol", "plc", "--gateway", "Line 4", *place).code == 2
+
+
+def test_a_message_cannot_make_a_gateway_sign_with_a_machine_s_key(place, tmp_path):
+    """Not where the machine came after the gateway had started, nor end it by its name."""
+    data = DataDir(place[1])
+    keys = EnrollingKeys(data, "line-4", named=("plc",))
+    assert keys.key("plc") is not None
+    Enrolments(data).ensure_device("m1")
+    assert keys.key("m1") is None
+    assert [key.gateway for key in Enrolments(data).keys("device", "m1")] == [None]
+    with pytest.raises(WrongUsage, match="machine m1 signs itself"):
+        EnrollingKeys(data, "line-4", named=("m1",)).key("m1")
+
+
+def test_a_gateway_away_from_the_operator_takes_no_key_that_its_mapping_does_not_name(
+    place, tmp_path
+):
+    data = DataDir(place[1])
+    data.devices(["plc", "m1", "former"])
+    (tmp_path / "former.outbox").touch()
+    keys = GivenKeys(data, ("plc",), tmp_path)
+    assert keys.key("plc") is not None
+    assert keys.key("former") is not None
+    assert keys.key("m1") is None
