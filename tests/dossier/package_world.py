@@ -199,14 +199,14 @@ def eventful() -> World:
     world.collect("c0", [born(one, world.time(), spindle="Cel") for one in fleet])
     world.anchor_now()
     world.cite(*fleet)
-    for second in range(100, 200):
+    for second in range(100, 160):
         at = (START + second) * US
         world.now = max(world.now, START + second)
-        if second == 130:
+        if second == 115:
             world.rotate_device(fleet[1], SigningKey.from_seed(seed(201)), priors[1])
-        if second == 150:
+        if second == 125:
             fleet[1].restart("s2")
-        if second == 160:
+        if second == 135:
             world.revoke_device(fleet[2], priors[2])
         sent = [one.message(at, spindle=20.0 + second / 3, load=-0.5) for one in fleet[:3]]
         if 110 <= second < 113:

@@ -14,6 +14,7 @@ from verify_world import START, US
 
 from anchor.correction import Correction
 from anchor.reading.row_record import record_of
+from dossier import readings
 from dossier.corrected import Corrections
 from dossier.errors import NothingThere, Unreadable, Untrue
 from dossier.manifest import MANIFEST, PAPER, REPORT, SUMS, Manifest
@@ -259,6 +260,24 @@ def test_a_key_a_correction_and_a_place_that_do_not_belong_are_named(copy):
         copy.follow()
     proof.write_bytes(held[1])
     copy.follow()
+
+
+@pytest.mark.parametrize(
+    ("said", "cell"),
+    [
+        ("load", "load"),
+        ("a,b", '"a,b"'),
+        ('a"b', '"a""b"'),
+        ("=1+1", "'=1+1"),
+        ('=HYPERLINK("x","y")', '"\'=HYPERLINK(""x"",""y"")"'),
+        ("@x", "'@x"),
+        ("-x", "'-x"),
+        ("a\nb\r\x1b[2J", "a\\nb\\r\\x1b[2J"),
+        ("\t=1", "\\t=1"),
+    ],
+)
+def test_a_cell_is_one_line_and_no_formula(said, cell):
+    assert readings.cell(said) == cell
 
 
 def test_a_correction_of_another_message_is_found(made, tmp_path):
