@@ -52,7 +52,8 @@ class Enrolments:
     def _read(self) -> None:
         """Take up what has come into the folder since, this process's own entries among it."""
         authority = OperatorAuthority(self._data.operator_public)
-        for self._last, entry in self._data.requests.after(self._last):
+        for file, entry in self._data.requests.after(self._last):
+            self._last = file
             try:
                 self._apply(authority.read(entry), entry)
             except ValueError:

@@ -209,5 +209,5 @@ def test_two_states_of_one_mark_are_refused(place, tmp_path):
             stop.set()
             await running
 
-    with pytest.raises(AnchorError, match="the mark .* is being written by another process"):
+    with pytest.raises(AnchorError, match=r"the mark .* is being written by another process"):
         asyncio.run(both())
