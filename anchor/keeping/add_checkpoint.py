@@ -68,7 +68,7 @@ class Answer(AnchorError):  # noqa: N818 - it is what the witness answers
 
 
 class Conflict(Answer):
-    """The request starts from another size than the witness cosigned last: `size`."""
+    """The request is at odds with what the witness cosigned last, of this `size`."""
 
     def __init__(self, size: int) -> None:
         super().__init__(409, f"{size}\n")
@@ -111,8 +111,13 @@ def read_request(
 
 
 def check_growth(request: AddCheckpoint, checkpoint: Checkpoint, seen: Seen) -> None:
-    """Check what depends on what was cosigned last: old size (409), consistency (422)."""
+    """Check what depends on what was cosigned last: old size (409), consistency (422).
+
+    Another root at the size that was cosigned is a conflict too, not a proof that fails.
+    """
     if request.old != seen.size:
+        raise Conflict(seen.size)
+    if checkpoint.size == seen.size and checkpoint.root != seen.root:
         raise Conflict(seen.size)
     if request.old == 0 and checkpoint.size:
         if request.proof:

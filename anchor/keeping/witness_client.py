@@ -128,7 +128,7 @@ class WitnessClient:
         if status == _CONFLICT:
             await self._follow(body)
             status, body = await self._add(note, checkpoint)
-        if status == _UNPROCESSABLE:
+        if status in (_CONFLICT, _UNPROCESSABLE):
             # It holds another tree than ours: its head, signed by our key, decides.
             await self.compare()
         if status != _OK:

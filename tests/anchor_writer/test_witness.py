@@ -224,7 +224,6 @@ def test_extension_lines_are_refused(witness):
         request(3, 5, proof=()),
         request(3, 5, proof=(bytes(32),)),
         request(3, 5, note=head(5, root=bytes(32))),
-        request(3, 3, note=head(3, root=bytes(32))),
         request(3, 3, proof=(bytes(32),)),
         request(3, 4, proof=(*consistency_path(LEAVES[:4], 3), bytes(32))),
     ],
@@ -233,6 +232,15 @@ def test_what_does_not_continue_is_unprocessable_and_changes_nothing(witness, bo
     witness.add(request(0, 3))
     before = witness.latest().content
     assert witness.add(body).status_code == 422
+    assert witness.latest().content == before
+
+
+def test_another_root_at_the_size_that_was_cosigned_is_a_conflict(witness):
+    """tlog-witness v1, add-checkpoint: 409 where the sizes are equal and the roots are not."""
+    witness.add(request(0, 3))
+    before = witness.latest().content
+    answer = witness.add(request(3, 3, note=head(3, root=bytes(32))))
+    assert (answer.status_code, answer.text) == (409, "3\n")
     assert witness.latest().content == before
 
 
