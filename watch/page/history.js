@@ -42,7 +42,7 @@ export function history(root, { query }) {
 
 function drawn(readings) {
   return table("Stored readings", COLUMNS, readings.map((one) => [
-    `${dayText(one.time)}.${clockText(one.time).slice(9)}`, one.device, one.metric, withCorrections(valueText(one.value), one.corrections), countText(one.seq), one.status,
+    `${dayText(one.time)}.${clockText(one.time).slice(9)}`, one.device, withCorrections(one.metric, one.corrections), valueText(one.value), countText(one.seq), one.status,
     proveButton({ collector: one.collector, position: one.position }, `${one.metric} of ${one.device} at ${clockText(one.time)}`),
   ]));
 }
