@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from anchor import key_entry
 from anchor.audit.memory import AuditMemory, Seen
 from anchor.command import CommandVerifier, sign_command
+from anchor.correction import MEANINGS, Correction, Subject
 from anchor.evidence_file import (
     ForkedCheckpoints,
     ForkedMessages,
@@ -406,6 +407,20 @@ def read_command(data: bytes) -> tuple[str, str, int]:
 # -- all of them -------------------------------------------------------------------------
 
 VKEY = str(LOG.verifier)
+annotations = st.builds(
+    Correction,
+    kind=st.just("annotation"),
+    subject=st.builds(
+        Subject, st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True), st.integers(0, MAX), hashes
+    ),
+    by=st.from_regex(r"[A-Za-z]{1,40}", fullmatch=True),
+    meaning=st.sampled_from(MEANINGS),
+    reason=st.from_regex(r"[A-Za-z\"\\é]{1,40}", fullmatch=True),
+    time=st.integers(0, 253_402_300_799_999_999),
+    supersedes=st.none() | hashes,
+)
+"""The other kinds are in `test_correction.py`."""
+
 FORMATS = [
     Format(
         "vkey: Ed25519 0x01, ECDSA 0x02, cosignature 0x04, ML-DSA-44 0x06", "note_key", verifiers,
@@ -443,6 +458,10 @@ FORMATS = [
         lambda said: entry_text(said).encode(), read_text_of_entry,
     ),
     Format("command", "command", commands, write_command, read_command),
+    Format(
+        "correction", "correction", annotations,
+        lambda said: said.to_text().encode(), lambda data: Correction.from_text(data.decode()),
+    ),
     Format(
         "head of receipts", "receipts",
         st.builds(ReceiptHead, key_names, st.integers(1, MAX), hashes),
