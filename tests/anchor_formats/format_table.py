@@ -24,6 +24,7 @@ from anchor.evidence_file import (
     SignedMessage,
     evidence_from_bytes,
 )
+from anchor.keeping import witness_mark
 from anchor.keeping.add_checkpoint import AddCheckpoint
 from anchor.merkle import EMPTY_ROOT
 from anchor.monitor import Heads, MonitorState
@@ -458,6 +459,11 @@ FORMATS = [
         lambda said: entry_text(said).encode(), read_text_of_entry,
     ),
     Format("command", "command", commands, write_command, read_command),
+    Format(
+        "witness mark", "keeping.witness_mark",
+        st.dictionaries(st.tuples(hashes.map(bytes.hex), key_names), st.integers(0, MAX)),
+        witness_mark.to_bytes, witness_mark.from_bytes,
+    ),
     Format(
         "correction", "correction", annotations,
         lambda said: said.to_text().encode(), lambda data: Correction.from_text(data.decode()),
