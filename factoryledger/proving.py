@@ -19,6 +19,7 @@ from factoryledger.errors import NotThere, WrongUsage
 from factoryledger.files import write_whole
 from factoryledger.installation import Installation
 from telemetry.canonical import unb64
+from telemetry.members import MAX_SEQ
 from telemetry.rows import MessageRow
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def named_row(
     if message is not None and numbered == (None, None, None):
         return message_at(place, *parse_place(message))
     if message is None and device is not None and session is not None and seq is not None:
+        if not 0 <= seq <= MAX_SEQ:
+            raise WrongUsage(f"--seq {seq}: a message's number is from 0 to 2^63-1")
         return message_of(place.ledger, device, session, seq)
     if message is None and numbered == (None, None, None):
         return None

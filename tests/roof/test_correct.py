@@ -140,6 +140,8 @@ def test_without_a_reading_or_a_key_there_is_nothing_to_sign(command, correct, l
     row, *_ = reading
     gone = correct(*WHY, place=["--device", row.device, "--session", row.session, "--seq", 999])
     assert (gone.code, "no accepted message 999" in gone.err) == (2, True)
+    long = correct(*WHY, place=["--device", row.device, "--session", row.session, "--seq", 2**64])
+    assert (long.code, "a message's number is from 0 to 2^63-1" in long.err) == (2, True)
     assert correct(*WHY, place=["--message", f"{row.collector}:999999"]).code == 2
     (ledger.path / "keys" / "operator.key").unlink()
     lost = correct(*WHY)
