@@ -111,7 +111,7 @@ def open_about_corrections(found: Corrections | None, *, seen: bool) -> Iterator
     if not seen and any(one.correction.change for one in found.found):
         yield "what was stored, but for what a correction says of it; the payload is not here."
     yield (
-        "that who is named in a correction wrote it; the operator's one key signs for everybody."
+        "that who is named in a correction wrote it, or when: the operator's one key signs for all."
     )
 
 

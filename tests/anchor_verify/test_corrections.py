@@ -69,8 +69,8 @@ def test_the_original_stays_first_and_every_correction_is_said() -> None:
             "the log up to entry 7, and later ones, or ones that were left out, are not seen here."
         ),
         (
-            "Not proven: that who is named in a correction wrote it; the operator's one key signs "
-            "for everybody."
+            "Not proven: that who is named in a correction wrote it, or when: the operator's one "
+            "key signs for all."
         ),
     ]
     said = json.loads(json.dumps(found.to_json()))

@@ -108,7 +108,7 @@ function openAboutCorrections({ corrections, judgement }) {
   if (!judgement?.message && corrections.found.some(({ change }) => change)) {
     found.push("what was stored, but for what a correction says of it; the payload is not here.");
   }
-  found.push("that who is named in a correction wrote it; the operator's one key signs for everybody.");
+  found.push("that who is named in a correction wrote it, or when: the operator's one key signs for all.");
   return found;
 }
 
