@@ -73,6 +73,7 @@ class MqttSource:
         self._fd = -1
         self._epoch = 0
         self._asked = False
+        self._why = ""
         self._standing: asyncio.Future[None] | None = None
         self._gone = asyncio.Event()
         self.losses = 0
@@ -89,7 +90,9 @@ class MqttSource:
             since = time.monotonic()
             await self._watch()
             self.losses += 1
-            _log.warning("source lost", source=str(self._address), then="it is tried again")
+            _log.warning(
+                "source lost", source=str(self._address), why=self._why, then="it is tried again"
+            )
             if time.monotonic() - since >= self._backoff.steady:
                 delays = self._backoff.delays()
             while True:
@@ -121,6 +124,7 @@ class MqttSource:
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         self._gone.clear()
+        self._why = "the connection ended"
         self._standing = loop.create_future()
         self._epoch += 1
         try:
@@ -175,7 +179,14 @@ class MqttSource:
         """Read what is there, a packet at a time, and hand it on together."""
         for _ in range(_AT_ONCE):
             before = len(self._found)
-            self._client.loop_read()
+            try:
+                self._client.loop_read()
+            except Exception as error:  # noqa: BLE001 - paho raises what it stumbled over
+                # No MQTT: a topic that is no UTF-8, say. Who receives it closes (MQTT 1.5.4).
+                self._why = f"it sent what is no MQTT: {error}"
+                self._fail(f"{self._address} sent what is no MQTT: {error}")
+                self._leave()
+                break
             if self._fd < 0 or len(self._found) == before:
                 break
         self._write()

@@ -89,6 +89,7 @@ class _Intake:
     pending: list[tuple[Listening, list[Heard], list[Heard]]] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
     closed: bool = False
+    settling: bool = False
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     failure: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -218,21 +219,26 @@ async def run_gateway(  # noqa: PLR0913 - the gateway's whole surface, all keywo
         async with bundle, asyncio.TaskGroup() as group:
             keeping = group.create_task(_keep_durable(intake))
             tasks = [keeping, group.create_task(bundle.run())]
+            hearing: list[asyncio.Task[None]] = []
             try:
                 for source in sources:
                     await source.start(partial(intake.hear, source))
-                    tasks.append(group.create_task(source.run()))
+                    hearing.append(group.create_task(source.run()))
                 (account or GatewayAccount()).tally = tally
                 if on_ready is not None:
                     on_ready()
                 await _until(stopped, intake.failure, duration)
                 intake.closed = True
                 await _settled(intake)
+                # First: who keeps a connection up would take its end for a loss, and connect again.
+                for task in hearing:
+                    task.cancel()
+                await asyncio.wait(hearing)
                 for source in sources:
                     await source.close()
                 await _drained(speakers, drain)
             finally:
-                for task in tasks:
+                for task in [*tasks, *hearing]:
                     task.cancel()
             return tally()
     except BaseExceptionGroup as group_error:
@@ -265,6 +271,7 @@ async def _keep_durable(intake: _Intake) -> None:
         while True:
             await intake.dirty.wait()
             intake.dirty.clear()
+            intake.settling = True
             batch, intake.pending = intake.pending, []
             dirty = [one for one in intake.speakers if one.outbox.dirty]
             await asyncio.gather(*(loop.run_in_executor(pool, s.outbox.sync) for s in dirty))
@@ -273,11 +280,12 @@ async def _keep_durable(intake: _Intake) -> None:
             for source, taken, signed in batch:
                 intake.repeats.remember(signed)
                 source.settle(taken)
+            intake.settling = False
 
 
 async def _settled(intake: _Intake) -> None:
-    """Until what was heard is durable."""
-    while intake.dirty.is_set() or any(one.outbox.dirty for one in intake.speakers):  # noqa: ASYNC110
+    """Until what was heard is durable, and acknowledged: else it would come again."""
+    while intake.dirty.is_set() or intake.settling:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK)
 
 

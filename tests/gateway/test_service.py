@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from time import sleep
 
 import pytest
 
@@ -56,17 +57,22 @@ class Source:
 
     def __init__(self):
         self.settled = []
+        self.kept_up = True
 
     async def start(self, hear):
         self.hear = hear
 
     async def run(self):
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.kept_up = False
 
     def settle(self, heard):
         self.settled += heard
 
     async def close(self):
+        assert not self.kept_up, "it would be taken for a loss, and connected again"
         self.hear = None
 
 
@@ -148,6 +154,24 @@ def test_nothing_is_acknowledged_before_it_is_on_the_disk(gateway, monkeypatch, 
     bodies = entries(tmp_path, "one")
     assert [body["source"]["qos"] for body in bodies if "source" in body] == [1, 1]
     assert "birth" in bodies[0]
+
+
+def test_what_is_on_the_disk_is_acknowledged_before_it_goes(gateway, monkeypatch):
+    """Stopped just after the sync: what is not acknowledged now would come again, and twice."""
+    sync = Outbox.sync
+
+    def slow(box):
+        sync(box)
+        sleep(0.3)
+
+    async def main():
+        async with gateway() as (source, _):
+            monkeypatch.setattr(Outbox, "sync", slow)
+            source.hear([heard(1)])
+            gateway.source = source
+
+    asyncio.run(main())
+    assert [one.number for one in gateway.source.settled] == [1]
 
 
 def test_what_the_disk_does_not_take_ends_it_unacknowledged(gateway, monkeypatch):
