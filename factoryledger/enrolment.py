@@ -231,6 +231,8 @@ class Enrolments:
             if self._enrolled("device", device, signed.key) is None:
                 used = [k.statement.hash for k in self.keys("device", device) if k.ended is None]
                 check_place(device, signed.statement.prior, used)
+                if signed.statement.prior is not None:
+                    self._check_holder(device, signed.statement.gateway)
                 self._take(signed.entry)
             return self._current("device", device, key_id(signed.key))
 

@@ -38,9 +38,11 @@ def csr(name="m1", key=None):
     )
 
 
-def entry(key, name="m1", action="enrol", time=None, prior=None):
+def entry(key, name="m1", action="enrol", time=None, prior=None, gateway=None):
     time = time_ns() // 1000 if time is None else time
-    text = f"factoryledger key entry v1\n{action} device {name}\ntime {time_text(time)}\n"
+    version = 3 if gateway else 1
+    text = f"factoryledger key entry v{version}\n{action} device {name}\ntime {time_text(time)}\n"
+    text += f"signed-by gateway {gateway}\n" if gateway else ""
     text += f"key {b64(key.public_key)}\n" + (f"prior {prior}\n" if prior else "")
     held = key.sign(b"factoryledger/possession/v1\x00" + text.encode())
     return f"{text}possession {b64encode(held).decode()}\n".encode()
@@ -251,3 +253,17 @@ def test_a_gateway_away_from_the_operator_takes_no_key_that_its_mapping_does_not
     assert keys.key("plc") is not None
     assert keys.key("former") is not None
     assert keys.key("m1") is None
+
+
+def test_no_request_makes_a_gateway_s_key_a_machine_s_own_or_the_reverse(place):
+    """A key that takes another's place is held by whom that one was; else it is revoked first."""
+    enrolments = Enrolments(DataDir(place[1]))
+    for device, before, after in (("plc", "line-4", None), ("m2", None, "line-4")):
+        enrolments.ensure_device(device, before)
+        prior = enrolments.keys("device", device)[0].statement.hash
+        said = entry(SigningKey.generate(), device, "rotate", prior=prior.hex(), gateway=after)
+        with pytest.raises(WrongUsage, match=rf"revoke .*`device revoke {device}`"):
+            enrolments.take_request(device, said.decode())
+        assert enrolments.revoke("device", device, None)
+        said = entry(SigningKey.generate(), device, gateway=after)
+        assert enrolments.take_request(device, said.decode()).gateway == after
