@@ -232,6 +232,8 @@ class MqttSource:
         if self._asked and flags.session_present:
             self._stand()
             return
+        if self._asked:
+            _log.warning("source forgot its session", source=str(self._address))
         if self._new:
             client.subscribe([(one, _options(qos)) for one, qos in self._filters])
         else:

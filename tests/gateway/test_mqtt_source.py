@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.mqtt_source import MqttSource
 from telemetry.address import NOBODY, Address
@@ -11,14 +12,15 @@ from telemetry.backoff import Backoff
 CONNACK, SUBACK = b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01"
 GOOD = b"\x30\x04\x00\x01ab"
 NONE_OF_IT = {
-    "a topic that is no UTF-8": b"\x30\x04\x00\x02a\xff",
-    "a packet that ends too early": b"\x32\x01\x00",
+    "a topic that is no UTF-8": (b"\x30\x04\x00\x02a\xff", "it sent what is no MQTT"),
+    "a packet that ends too early": (b"\x32\x01\x00", "the connection ended"),
 }
 
 
 @pytest.mark.parametrize("name", NONE_OF_IT)
 def test_what_is_no_mqtt_costs_the_connection_and_no_more(name):
-    heard, said, served = [], [NONE_OF_IT[name], GOOD], []
+    packet, why = NONE_OF_IT[name]
+    heard, said, served = [], [packet, GOOD], []
 
     async def serve(reader, writer):
         served.append(asyncio.current_task())
@@ -55,5 +57,9 @@ def test_what_is_no_mqtt_costs_the_connection_and_no_more(name):
         assert running.cancelled(), running.exception()
         assert source.losses == 1
 
-    asyncio.run(main())
+    with capture_logs() as logs:
+        asyncio.run(main())
+    told = [one["event"] for one in logs]
+    assert told == ["source lost", "source forgot its session", "source back"]
+    assert why in logs[0]["why"]
     assert [(one.topic, one.payload) for one in heard] == [("a", b"b")]
