@@ -38,10 +38,15 @@ def s(name, **labels):
     return sample(f"factoryledger_simulator_{name}", "simulate", **labels)
 
 
+def g(name, **labels):
+    return sample(f"factoryledger_gateway_{name}", "gateway", **labels)
+
+
 COLLECT = {"job": "collect", "instance": "c"}
 ANCHOR = {"job": "anchor", "instance": "a"}
 WITNESS = {"job": "witness", "instance": "w"}
 SIMULATE = {"job": "simulate", "instance": "s"}
+GATEWAY = {"job": "gateway", "instance": "g"}
 
 
 @dataclass
@@ -132,6 +137,12 @@ CASES = [
         {c("messages_stored_total"): GROWS, c("last_commit_timestamp_seconds"): "0+30x9 100+30x999"}),
     Case("MachinesLate", "40m", "warning", COLLECT, "Messages come more than 5 minutes after their own time: a machine's clock is behind, or an outbox catches up",
         {c("machine_to_commit_seconds_count"): GROWS, c("machine_to_commit_seconds_bucket", le="300.0"): STOPS}),
+    Case("GatewayNotConserved", "6m", "critical", GATEWAY, "Recorded is not receipted + held + evicted at the gateway g",
+        {g("messages_recorded_total"): GROWS, g("messages_receipted_total"): "0+10x9 99+10x999", g("messages_held"): "0x999", g("messages_evicted_total"): "0x999"}),
+    Case("GatewayOverflows", "6m", "critical", GATEWAY, "Full outboxes of the gateway g gave messages up: they are lost", {g("messages_evicted_total"): then(0, 5)}),
+    Case("GatewayFills", "20m", "warning", GATEWAY, "The gateway g holds more than a minute's messages",
+        {g("messages_held"): "10x9 100+100x999", g("messages_recorded_total"): "0+30x999"}),
+    Case("GatewayLeavesOut", "6m", "warning", GATEWAY, "The gateway g acknowledges messages that it cannot sign", {g("messages_unsignable_total"): then(0, 1)}),
 ]  # fmt: skip
 
 

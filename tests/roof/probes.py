@@ -42,7 +42,7 @@ def lively():
     anchor.witness_failures["near"] += 1
     witness = WitnessAccount()
     witness.answers[200] += 1
-    # A gateway stands at its machines: it is no part of the stack that is watched here.
+    # A gateway stands at its machines: it is no job of the stack, and is watched where it is one.
     watched = {job: probe for job, probe in PROBES.items() if job != "gateway"}
     return {
         **watched,

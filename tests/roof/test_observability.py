@@ -14,7 +14,7 @@ import dashboard_page
 import httpx
 import promql_parser
 import pytest
-from probes import lively
+from probes import PROBES, lively
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
@@ -42,11 +42,14 @@ async def scraped(probe):
 def exposed():
     """What scrapes of every command give: samples by name with type and labels, and by job."""
     types, labels, values, jobs = {"up": "gauge"}, defaultdict(set), defaultdict(set), {}
-    for job, probe in lively().items():
+    stack = lively()
+    for job, probe in (PROBES | stack).items():
         text = asyncio.run(scraped(probe))
-        jobs[job] = set()
+        if job in stack:
+            jobs[job] = set()
         for family in text_string_to_metric_families(text):
-            jobs[job].add(family.name)
+            if job in stack:
+                jobs[job].add(family.name)
             if not family.samples:
                 types[family.name] = family.type
             for sample in family.samples:
