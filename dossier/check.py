@@ -5,6 +5,7 @@ line that `readings.csv` says what the proved messages say; last, that figures a
 those. The first that does not hold ends it, named by its file and line.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -37,6 +38,7 @@ from telemetry.canonical import plain
 MOST_POLICY: Final = 1 << 20
 MOST_FIGURES: Final = 1 << 28
 MOST_REPORT: Final = 1 << 29
+_TOLD: Final = 20
 _MOST_LINE: Final = 1 << 22
 
 
@@ -76,7 +78,7 @@ def check(package: Opened, trusted: Trusted) -> Sound:
     _check_checkpoints(package, derived)
     remarks += [f"Not shown: {said}" for said in derived.warnings]
     figures = package.read(FIGURES, MOST_FIGURES)
-    _check_figures(package, manifest, own, derived, figures)
+    remarks += _check_figures(package, manifest, own, derived, figures)
     remarks += _check_rendered(package, trusted, manifest, figures)
     return Sound(manifest, figures, tuple(remarks), PAPER in package.sizes)
 
@@ -146,13 +148,13 @@ def _check_checkpoints(package: Opened, derived: Derivation) -> None:
 
 def _check_figures(
     package: Opened, manifest: Manifest, own: bytes, derived: Derivation, figures: bytes
-) -> None:
+) -> Sequence[str]:
     """The figures are those of the proofs, by the package's own policy, which names them.
 
     Whose checkpoints count was decided before, by the policy of whoever checks: this is only
-    about what the maker wrote.
+    about what the maker wrote. Where its witnesses say other times than theirs, that is told.
     """
-    due = derived.figures()
+    due = yours = derived.figures()
     if due != figures:
         try:
             policy = Policy.from_bytes(own)
@@ -164,6 +166,25 @@ def _check_figures(
             raise Untrue(f"{POLICY}: the proofs do not hold by it: {error}") from error
     if due != figures:
         raise Untrue(f"{FIGURES}: they are not what the proved messages add up to")
+    return [] if due == yours else list(_other_times(due, yours))
+
+
+def _other_times(said: bytes, yours: bytes) -> Iterator[str]:
+    found = 0
+    for one, other in zip(json.loads(said)["machines"], json.loads(yours)["machines"], strict=True):
+        bounds = [(which["not_before"], which["not_after"]) for which in (one, other)]
+        if bounds[0] == bounds[1]:
+            continue
+        found += 1
+        if found > _TOLD:
+            yield "Of more machines the report says other times than your policy does."
+            return
+        (before, after), (first, last) = bounds
+        yield (
+            f"{one['device']}: the report says signed not before {before or 'any time'}, in the "
+            f"log not after {after or 'any time'}. By your policy it is {first or 'any time'} and "
+            f"{last or 'any time'}."
+        )
 
 
 # -- what is rendered --------------------------------------------------------------------------

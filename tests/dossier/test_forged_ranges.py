@@ -7,7 +7,11 @@ from package_world import Archive, born, derived_anew, packed
 from verify_logs import MemorySource
 from verify_world import START, US, MemoryLedger, World, machines
 
+from anchor.cosignature import cosign
 from anchor.errors import Missing
+from anchor.note import COSIGNATURE, Note, SignerKey
+from anchor.policy import Policy, write_policy
+from anchor.policy_text import Witness
 from anchor.proving import range_prove
 from anchor.proving.prove import ProvingLog
 from anchor.proving.range_prove import prove_range
@@ -16,6 +20,7 @@ from anchor.reading.log_reader import LogReader
 from anchor.reading.row_record import record_of
 from dossier.erasures import Erasures
 from dossier.errors import Untrue
+from telemetry.canonical import time_text
 from telemetry.keyring import KeyStatement
 from telemetry.members import Scan
 from telemetry.message import compose
@@ -134,3 +139,29 @@ def test_erasures_are_by_place_and_status():
     assert [n for n in (4, 19, 20, 30, 31) if found.covers("c0", n, "conflict")] == [20, 30]
     assert found.covers("c0", 40, "revoked")
     assert not found.covers("c1", 5, "accepted")
+
+
+def test_times_by_the_makers_own_witness_are_told_beside_ones_own(plant, tmp_path):
+    """The report is by the package's policy, whose witness may be the maker's and lie."""
+    mine, honest = (
+        SignerKey.from_seed("witness.example/mine", bytes(31) + b"c", COSIGNATURE),
+        plant.cosign,
+    )
+    real = plant.policy
+
+    def cosigned(checkpoint):
+        note = Note.from_bytes(honest(checkpoint))
+        return note.with_signatures(cosign(mine, note.text, START - 1000)).to_bytes()
+
+    plant.cosign = cosigned
+    plant.published.clear()
+    plant.anchor_now()
+    plant.policy_bytes = write_policy(
+        plant.anchor.verifier, plant.operator.verifier, [Witness("mine", mine.verifier)], "all"
+    )
+    plant.policy = Policy.from_bytes(plant.policy_bytes)
+    remarks = packed(tmp_path / "package", plant).check(policy=real).remarks
+    assert "another than yours" in remarks[0]
+    assert "mill-0: the report says" in remarks[1]
+    assert f"not after {time_text((START - 1000) * US)}. By your policy it is" in remarks[1]
+    assert time_text((plant.now + 1) * US) in remarks[1]
