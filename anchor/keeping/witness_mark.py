@@ -99,6 +99,7 @@ def keys_that_remember(
 ) -> list[SignerKey]:
     """The keys that may go on from this state; one that has forgotten is said, and left out.
 
+    What they cosigned by the state and the mark has not yet is marked, as after an upgrade.
     Diverged where none may, or where the state contradicts itself.
     """
     for origin in {log.name for log in logs}:
@@ -113,6 +114,12 @@ def keys_that_remember(
             _log.error("witness-key-forgot", key=key.verifier.id.hex(), reason=why)
     if not fit:
         raise Diverged(f"{forgot}: {_RETIRED}")
+    for origin in {log.name for log in logs}:
+        seen = state.latest(origin)
+        if seen is not None:
+            note = Note.from_bytes(seen.note)
+            made = [key.verifier for key in fit if note.line_of(key.verifier)]
+            mark.reach(made, origin, seen.size)
     return fit
 
 

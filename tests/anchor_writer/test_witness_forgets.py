@@ -174,6 +174,18 @@ def test_the_service_refuses_to_start(place, tmp_path):
         asyncio.run(serve())
 
 
+def test_a_state_without_a_mark_is_marked_at_the_start(place):
+    """As after an upgrade, or a kill between state and mark: then the state may be lost."""
+    place.mark.unlink()
+    assert place.start(KEY, NEXT) == [KEY, NEXT]
+    mark = WitnessMark(place.mark)
+    assert mark.reached(KEY.verifier) == {LOG.name: 9}
+    assert mark.reached(NEXT.verifier) == {}, "it has cosigned nothing yet"
+    place.state.unlink()
+    with pytest.raises(Diverged, match="has cosigned 9"):
+        place.start()
+
+
 def test_what_the_mark_did_not_take_leaves_by_no_other_way(tmp_path):
     """Neither as an answer nor as the latest checkpoint, until the mark is written."""
     place = Place(tmp_path)
