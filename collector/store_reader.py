@@ -65,9 +65,12 @@ _BETWEEN = (
     "WHERE m.status = 'accepted' AND m.device = ? ORDER BY m.collector, m.position"
 )
 _DISPUTED = (
-    f"SELECT {_columns(tables.messages)} FROM messages "  # noqa: S608 - constants
-    "WHERE status IN ('conflict', 'revoked') AND time >= ? AND time < ? "
-    "ORDER BY collector, position LIMIT ?"
+    f"SELECT {_columns(tables.messages, 'm.')} FROM ("  # noqa: S608 - constants
+    "SELECT collector, position, "
+    "row_number() OVER (PARTITION BY device ORDER BY collector, position) AS place "
+    "FROM messages WHERE status IN ('conflict', 'revoked') AND time >= ? AND time < ?) AS d "
+    "JOIN messages AS m ON m.collector = d.collector AND m.position = d.position "
+    "WHERE d.place <= ? ORDER BY m.collector, m.position"
 )
 _DECODED = (
     f"SELECT {_columns(tables.decoded)} FROM decoded "  # noqa: S608 - constants
@@ -186,7 +189,7 @@ class LedgerReader:
             yield MessageRow(*row)
 
     def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
-        """Every machine's `conflict` and `revoked` messages of that time, at most so many.
+        """Every machine's `conflict` and `revoked` messages of that time, so many of each at most.
 
         By its clock; no index knows them, so the table is read through once.
         """

@@ -43,7 +43,7 @@ from telemetry.keyring import KeyStatement
 from telemetry.rows import MessageRow
 
 MOST_OTHERS: Final = 1000
-"""Messages in conflict or under an ended key that a package proves; a store has few."""
+"""Of a machine's messages in conflict or under an ended key; a store has few."""
 AIM: Final = 5_000
 _HOUR: Final = 3_600_000_000
 
@@ -52,7 +52,7 @@ class Archive(Ranged, Protocol):
     """What a package is made of."""
 
     def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
-        """Every machine's `conflict` and `revoked` messages of that time, at most so many."""
+        """Every machine's `conflict` and `revoked` messages of that time, so many of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

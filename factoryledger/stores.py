@@ -92,7 +92,7 @@ class Stores:
             yield from store.between(device, start, stop)
 
     def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
-        """Every machine's `conflict` and `revoked` messages of that time, so many of a store."""
+        """Every machine's `conflict` and `revoked` messages of that time, so many of each store."""
         for store in self.stores:
             yield from store.disputed(start, stop, most)
 

@@ -54,7 +54,9 @@ class Archive(MemoryLedger):
 
     def disputed(self, start: int, stop: int, most: int) -> Iterator[MessageRow]:
         found = [row for row in self.message_rows if row.status in {"conflict", "revoked"}]
-        yield from [row for row in found if start <= (row.time or 0) < stop][:most]
+        found = [row for row in found if start <= (row.time or 0) < stop]
+        for device in dict.fromkeys(row.device for row in found):
+            yield from [row for row in found if row.device == device][:most]
 
 
 @dataclass(frozen=True)
