@@ -69,6 +69,7 @@ class MqttSource:
         self._client.on_socket_register_write = self._ask_to_write
         self._client.on_socket_unregister_write = self._written
         self._hear: Callable[[Sequence[Heard]], None] = lambda _heard: None
+        self._forget: Callable[[], None] = lambda: None
         self._found: list[Heard] = []
         self._fd = -1
         self._epoch = 0
@@ -78,9 +79,11 @@ class MqttSource:
         self._gone = asyncio.Event()
         self.losses = 0
 
-    async def start(self, hear: Callable[[Sequence[Heard]], None]) -> None:
+    async def start(
+        self, hear: Callable[[Sequence[Heard]], None], forget: Callable[[], None]
+    ) -> None:
         """Connect and subscribe; SourceUnavailable says why not."""
-        self._hear = hear
+        self._hear, self._forget = hear, forget
         await self._connect()
 
     async def run(self) -> None:
@@ -228,6 +231,9 @@ class MqttSource:
         if code.is_failure:
             self._fail(f"{self._address} refuses this client: {code}")
             return
+        if not flags.session_present:
+            # It counts packet identifiers anew: what comes with DUP is of this session.
+            self._forget()
         # Subscriptions are the session's: asked again, a broker would send all that it retains.
         if self._asked and flags.session_present:
             self._stand()

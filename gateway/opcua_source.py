@@ -64,8 +64,10 @@ class OpcUaSource:
         # It tells of every loss by itself, with tracebacks; what matters is said here.
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
-    async def start(self, hear: Callable[[Sequence[Heard]], None]) -> None:
-        """Connect and subscribe; SourceUnavailable says why not."""
+    async def start(
+        self, hear: Callable[[Sequence[Heard]], None], _forget: Callable[[], None]
+    ) -> None:
+        """Connect and subscribe; SourceUnavailable says why not. Nothing here comes again."""
         self._hear = hear
         await self._connect()
 

@@ -10,8 +10,13 @@ from telemetry.signature import SigningKey
 class Listening(Protocol):
     """A source: it hears machines, and tells it that what they said is safe."""
 
-    async def start(self, hear: Callable[[Sequence[Heard]], None]) -> None:
-        """Connect, and hear from then on; SourceUnavailable where nobody answers."""
+    async def start(
+        self, hear: Callable[[Sequence[Heard]], None], forget: Callable[[], None]
+    ) -> None:
+        """Connect, and hear from then on; SourceUnavailable where nobody answers.
+
+        `forget` is called where a session begins anew: its numbers are no former one's.
+        """
 
     async def run(self) -> None:
         """Keep the connection up; ends only by what no waiting would heal."""

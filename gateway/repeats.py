@@ -51,6 +51,11 @@ class Repeats:
             file.write(b"".join(keys))
         self._written += len(keys)
 
+    def forget(self) -> None:
+        """Know nothing any more: a source's session is new, and so are its numbers."""
+        self._known.clear()
+        self._rewrite()
+
     def _add(self, key: bytes) -> None:
         self._known.pop(key, None)
         self._known[key] = None

@@ -86,7 +86,8 @@ class _Intake:
     repeats: Repeats
     own: Sequence[str]
     counts: Counter[str] = field(default_factory=Counter)
-    pending: list[tuple[Listening, list[Heard], list[Heard]]] = field(default_factory=list)
+    pending: list[tuple[Listening, list[Heard], list[Heard], int]] = field(default_factory=list)
+    sessions: int = 0
     told: set[str] = field(default_factory=set)
     closed: bool = False
     settling: bool = False
@@ -112,8 +113,13 @@ class _Intake:
                 taken.append(one)
         except Exception as error:  # noqa: BLE001 - raised again where the gateway waits
             self.failure.set_exception(error)
-        self.pending.append((source, taken, signed))
+        self.pending.append((source, taken, signed, self.sessions))
         self.dirty.set()
+
+    def forget(self) -> None:
+        """A source's session began anew: what was signed before is no message's repeat there."""
+        self.sessions += 1
+        self.repeats.forget()
 
     def _sign(self, heard: Heard) -> bool:
         if any(matches(one, heard.topic) for one in self.own) and heard.values is None:
@@ -222,7 +228,7 @@ async def run_gateway(  # noqa: PLR0913 - the gateway's whole surface, all keywo
             hearing: list[asyncio.Task[None]] = []
             try:
                 for source in sources:
-                    await source.start(partial(intake.hear, source))
+                    await source.start(partial(intake.hear, source), intake.forget)
                     hearing.append(group.create_task(source.run()))
                 (account or GatewayAccount()).tally = tally
                 if on_ready is not None:
@@ -277,8 +283,9 @@ async def _keep_durable(intake: _Intake) -> None:
             await asyncio.gather(*(loop.run_in_executor(pool, s.outbox.sync) for s in dirty))
             for speaker in dirty:
                 speaker.courier.send_ready()
-            for source, taken, signed in batch:
-                intake.repeats.remember(signed)
+            for source, taken, signed, sessions in batch:
+                if sessions == intake.sessions:
+                    intake.repeats.remember(signed)
                 source.settle(taken)
             intake.settling = False
 

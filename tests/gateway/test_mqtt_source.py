@@ -20,7 +20,7 @@ NONE_OF_IT = {
 @pytest.mark.parametrize("name", NONE_OF_IT)
 def test_what_is_no_mqtt_costs_the_connection_and_no_more(name):
     packet, why = NONE_OF_IT[name]
-    heard, said, served = [], [packet, GOOD], []
+    heard, said, served, forgot = [], [packet, GOOD], [], []
 
     async def serve(reader, writer):
         served.append(asyncio.current_task())
@@ -44,7 +44,7 @@ def test_what_is_no_mqtt_costs_the_connection_and_no_more(name):
             credentials=NOBODY,
             backoff=Backoff(first=0.05, limit=0.05),
         )
-        await source.start(heard.extend)
+        await source.start(heard.extend, lambda: forgot.append(len(served)))
         running = asyncio.create_task(source.run())
         async with asyncio.timeout(20):
             while not heard and not running.done():  # noqa: ASYNC110 - from a callback
@@ -62,4 +62,5 @@ def test_what_is_no_mqtt_costs_the_connection_and_no_more(name):
     told = [one["event"] for one in logs]
     assert told == ["source lost", "source forgot its session", "source back"]
     assert why in logs[0]["why"]
+    assert forgot == [1, 2], "each session is new: CONNACK says so"
     assert [(one.topic, one.payload) for one in heard] == [("a", b"b")]

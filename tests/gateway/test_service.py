@@ -59,8 +59,8 @@ class Source:
         self.settled = []
         self.kept_up = True
 
-    async def start(self, hear):
-        self.hear = hear
+    async def start(self, hear, forget):
+        self.hear, self.forget = hear, forget
 
     async def run(self):
         try:
@@ -269,3 +269,24 @@ def test_a_device_that_moves_keeps_its_place_while_its_outbox_holds_what_it_sign
     places = json.loads((tmp_path / "devices.json").read_text())
     assert places["one"].startswith("acme/north/milling/line-4/one/")
     assert places["others"].startswith("acme/north/milling/line-5/others/")
+
+
+def test_a_session_that_begins_anew_makes_no_message_a_repeat_of_a_former_one(gateway, tmp_path):
+    """Its numbers count from the beginning: a valve that says the same again would be lost."""
+
+    async def main():
+        async with gateway() as (source, account):
+            source.hear([heard(1)])
+            await until(lambda: len(source.settled) == 1)
+            source.forget()
+            source.hear([heard(1, again=True)])
+            await until(lambda: len(source.settled) == 2)
+            # What waits for the disk while the session is lost is none of the new one's, either.
+            source.hear([heard(2, payload=b"2")])
+            source.forget()
+            await until(lambda: len(source.settled) == 3)
+            source.hear([heard(2, payload=b"2", again=True)])
+            await until(lambda: len(source.settled) == 4)
+            assert (account.tally().signed, account.tally().repeated) == (4, 0)
+
+    asyncio.run(main())
