@@ -218,7 +218,7 @@ def _corrections(one: dict[str, Any], figures: dict[str, Any]) -> Markup:
             "beside what they are about, which is proved and kept as the machine sent it, and all "
             "figures here are of that. That there is no later one is shown by the log alone.",
             class_="quiet"),
-        table(("Signed at (UTC)", "What", "Reason", "By (meaning)"), rows),
+        table(("Signed at (UTC)", "What", "Reason", "By (meaning)"), rows, class_="corrections"),
         _more(len(mine) - len(rows), "correction", "corrections"),
     )  # fmt: skip
 
