@@ -141,7 +141,10 @@ def requested_key(
         read = x509.load_pem_x509_csr(request)
         holds, key = read.is_signature_valid, read.public_key()
         named = read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except (ValueError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+    # TypeError: a name of a kind of string that cryptography has no place for.
+    except (
+        ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion,
+    ) as error:  # fmt: skip
         raise BadRequest(f"no certificate request in PEM ({error})") from error
     if not holds:
         raise BadRequest("the request's signature does not hold: not made with the key it names")

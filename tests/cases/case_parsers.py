@@ -8,6 +8,7 @@ from io import BytesIO
 
 from anchor.checkpoint import Checkpoint
 from anchor.evidence_file import evidence_from_bytes
+from anchor.ledgers.evm.receipt import EvmReceipt
 from anchor.note import Note
 from anchor.policy import Policy
 from anchor.proof_file import ProofFile
@@ -36,6 +37,7 @@ def _recording(data: bytes) -> str:
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "checkpoint": lambda data: Checkpoint.from_text(data.decode()),
     "evidence": evidence_from_bytes,
+    "evm-receipt": EvmReceipt.from_bytes,
     "note": Note.from_bytes,
     "policy": Policy.from_bytes,
     "proof": ProofFile.from_bytes,

@@ -91,7 +91,7 @@ def read_hex(text: str, what: str, length: int) -> bytes:
 
 
 def _value(line: str, name: str) -> str:
-    start, _, value = line.partition(" ")
-    if start != name:
+    start, space, value = line.partition(" ")
+    if start != name or not space:
         raise Malformed(f"a chain's receipt has {line[:40]!r} where its {name} is due")
     return value
