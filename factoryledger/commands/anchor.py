@@ -155,13 +155,13 @@ async def _made(place: "Installation", stop: asyncio.Event) -> "Stores | None":
 
     from collector.errors import StoreUnmade  # noqa: PLC0415 - on demand
 
-    said = False
+    log, said = structlog.get_logger("anchor"), False
     while not stop.is_set():
         try:
             return place.ledger
         except StoreUnmade as error:
             if not said:
-                structlog.get_logger("anchor").warning("store-unmade", reason=str(error))
+                log.warning("store-unmade", reason=str(error))
             said = True
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _LOOK)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from collector.errors import CommitFailed, StoreLocked, StoreUnavailable
+from collector.errors import CommitFailed, StoreLocked, StoreUnavailable, StoreUnmade
 from collector.patience import Patience
 from collector.store import open_store
 from collector.store_reader import LedgerReader
@@ -99,7 +99,7 @@ def test_a_wrong_password_is_said_and_not_shown(works, opens):
 def test_a_missing_store_is_made_only_when_asked(works, admin):
     with pytest.raises(StoreUnavailable, match="no store at"):
         open_store(works.url, create=False)
-    with pytest.raises(StoreUnavailable, match="cannot be read as a store"):
+    with pytest.raises(StoreUnmade, match="has no table yet"):
         works.reader()
     assert admin.execute(
         "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
-from test_service import Believing, Ring, entries, until
+from test_gateway_service import Believing, Ring, entries, until
 
 from factoryledger.broker import free_port
 from gateway.errors import SourceUnavailable
