@@ -112,6 +112,34 @@ Duration = Annotated[
         "--duration", metavar="S", min=0.0, help="End after so many seconds.", show_default=False
     ),
 ]
+Drain = Annotated[
+    float | None,
+    typer.Option(
+        "--drain",
+        metavar="S",
+        help="Wait for receipts at the end. [default: 30]",
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="D", help="The machine.", show_default=False)
+]
+Session = Annotated[
+    str | None, typer.Option("--session", metavar="S", help="Its session.", show_default=False)
+]
+Seq = Annotated[
+    int | None,
+    typer.Option("--seq", metavar="N", help="Its message's number.", show_default=False),
+]
+Message = Annotated[
+    str | None,
+    typer.Option(
+        "--message",
+        metavar="COLLECTOR:POSITION",
+        help="Or any stored message, by its place.",
+        show_default=False,
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TOPIC]…", help="Topic filters. [default: #]", show_default=False),

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from anchor.keeping.durable import Durable
 from gateway.heard import Heard
 
 REMEMBERED: Final = 1024
@@ -38,7 +39,7 @@ class Repeats:
         return heard.again and _key(heard) in self._known
 
     def remember(self, signed: Iterable[Heard]) -> None:
-        """Take note of what is signed, durably so."""
+        """Take note of what is signed and durable; a power cut may forget the newest of it."""
         keys = [_key(heard) for heard in signed if heard.number]
         for key in keys:
             self._add(key)
@@ -65,9 +66,7 @@ class Repeats:
     def _rewrite(self) -> None:
         if self._file is None:
             return
-        part = self._file.with_suffix(".part")
-        part.write_bytes(b"".join(self._known))
-        part.replace(self._file)
+        Durable().replace(self._file, b"".join(self._known))
         self._written = len(self._known)
 
 

@@ -5,7 +5,6 @@ restart, so that what its outbox holds goes on its way, under the topic that it 
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 
+from anchor.keeping.durable import Durable
 from gateway.mapping import Mapping, Speaks
 from gateway.ports import Keys
 from gateway.translate import Draft
@@ -202,15 +202,5 @@ def _read_places(file: Path) -> dict[str, MachineTopic]:
 
 
 def _write_places(file: Path, places: dict[str, MachineTopic]) -> None:
-    """Write it whole: temporary name, fsync, rename."""
-    part = file.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as written:
-        json.dump({device: str(topic) for device, topic in places.items()}, written, indent=1)
-        written.flush()
-        os.fsync(written.fileno())
-    part.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    said = {device: str(topic) for device, topic in places.items()}
+    Durable().replace(file, json.dumps(said, indent=1).encode())

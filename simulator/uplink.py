@@ -31,6 +31,11 @@ class Uplink:
         self._strand: Strand | None = None
 
     @property
+    def alone(self) -> bool:
+        """Whether one courier has it to itself, for good."""
+        return len(self.couriers) == 1
+
+    @property
     def strand(self) -> Strand | None:
         """Its connection, once there is one."""
         return self._strand
@@ -39,7 +44,7 @@ class Uplink:
     def strand(self, strand: Strand) -> None:
         self._strand = strand
         for courier in self.couriers:
-            courier.attach(strand, alone=len(self.couriers) == 1)
+            courier.attach(strand, alone=self.alone)
 
     def tell_sessions(self) -> None:
         """Let the will name its machine's newest session, from the next connection on."""

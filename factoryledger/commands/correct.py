@@ -14,27 +14,10 @@ def correct(  # noqa: PLR0913 - a command's options
         str, typer.Option("--reason", metavar="TEXT", help="Why; up to 2,000 bytes, in one line.")
     ],
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="The printed name of who signs.")],
-    device: Annotated[
-        str | None,
-        typer.Option("--device", metavar="D", help="The machine.", show_default=False),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option("--session", metavar="S", help="Its session.", show_default=False),
-    ] = None,
-    seq: Annotated[
-        int | None,
-        typer.Option("--seq", metavar="N", help="Its message's number.", show_default=False),
-    ] = None,
-    message: Annotated[
-        str | None,
-        typer.Option(
-            "--message",
-            metavar="COLLECTOR:POSITION",
-            help="Or any stored message, by its place.",
-            show_default=False,
-        ),
-    ] = None,
+    device: options.Device = None,
+    session: options.Session = None,
+    seq: options.Seq = None,
+    message: options.Message = None,
     metric: Annotated[
         str | None,
         typer.Option("--metric", metavar="M", help="Which reading was wrong.", show_default=False),

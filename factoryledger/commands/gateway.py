@@ -42,15 +42,7 @@ def gateway(  # noqa: PLR0913 - a command's options
         ),
     ] = None,
     duration: options.Duration = None,
-    drain: Annotated[
-        float | None,
-        typer.Option(
-            "--drain",
-            metavar="S",
-            help="Wait for receipts at the end. [default: 30]",
-            show_default=False,
-        ),
-    ] = None,
+    drain: options.Drain = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only check the mapping and say what it describes.")
     ] = False,

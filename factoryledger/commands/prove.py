@@ -11,27 +11,10 @@ from factoryledger import options
 
 def prove(  # noqa: PLR0913 - a command's options
     *,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", metavar="D", help="The machine.", show_default=False),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option("--session", metavar="S", help="Its session.", show_default=False),
-    ] = None,
-    seq: Annotated[
-        int | None,
-        typer.Option("--seq", metavar="N", help="Its message's number.", show_default=False),
-    ] = None,
-    message: Annotated[
-        str | None,
-        typer.Option(
-            "--message",
-            metavar="COLLECTOR:POSITION",
-            help="Or any stored message, by its place.",
-            show_default=False,
-        ),
-    ] = None,
+    device: options.Device = None,
+    session: options.Session = None,
+    seq: options.Seq = None,
+    message: options.Message = None,
     since: Annotated[
         str | None,
         typer.Option(

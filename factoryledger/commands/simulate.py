@@ -79,15 +79,7 @@ def simulate(  # noqa: PLR0913 - a command's options
     ] = None,
     seed: options.Seed = None,
     duration: options.Duration = None,
-    drain: Annotated[
-        float | None,
-        typer.Option(
-            "--drain",
-            metavar="S",
-            help="Wait for receipts at the end. [default: 30]",
-            show_default=False,
-        ),
-    ] = None,
+    drain: options.Drain = None,
     outbox: Annotated[
         Path | None,
         typer.Option(
